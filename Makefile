@@ -1,0 +1,157 @@
+# Millrace: the whole build in one file.
+#
+#   make            build everything into build/ (quietly; V=1 shows every command)
+#   make deps       install the Debian packages that are missing (the list: configs/packages.txt)
+#   make run        deps, build, then a demo in the foreground: streams, viewers, a relay task
+#   make test       deps, build, then every test through prove
+#   make unit       unit and simulator tests only
+#   make e2e        end-to-end tests only (T=name picks one file)
+#   make lint       formatting, rooms and doors, generated files, shell and C checks
+#   make asan       unit and simulator tests under AddressSanitizer and UBSan (build/asan)
+#   make tsan       the same under ThreadSanitizer (build/tsan)
+#   make fuzz       run every fuzz target for FUZZ_SECONDS each (default 60)
+#   make bench      measure against the bare limit and nginx-rtmp; writes bench/results/
+#   make install    install into DESTDIR=/ PREFIX=/usr/local
+#   make generated  write again what is generated from the tables (configuration sample, reference)
+#   make clean      remove build/
+#   make help       this text
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+MODE    ?= release
+FUZZ_SECONDS ?= 60
+B := build$(if $(filter-out release,$(MODE)),/$(MODE))
+
+CC      := gcc
+CSTD    := -std=gnu11
+WARN    := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+           -Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
+OPT_release := -O2 -g
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DEXPENSIVE_CHECKS
+OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT := $(OPT_$(MODE))
+CFLAGS  += $(CSTD) $(OPT) $(WARN) -D_GNU_SOURCE -DMILLRACE_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=$(if $(filter release,$(MODE)),2,0) -MMD -MP
+LDFLAGS += $(OPT) -Wl,-z,relro,-z,now -pthread
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)';)
+
+# ---- the rooms -------------------------------------------------------------------------------
+
+base_src    := $(wildcard dataplane/base/*.c)
+media_src   := $(wildcard dataplane/media/*.c)
+core_src    := $(wildcard dataplane/core/*.c)
+net_src     := $(wildcard dataplane/net/*.c)
+session_src := $(wildcard dataplane/session/*.c)
+dp_main     := $(wildcard dataplane/main.c)
+cp_src      := $(filter-out controlplane/main.c,$(wildcard controlplane/*.c))
+cp_main     := $(wildcard controlplane/main.c)
+cli_src     := $(wildcard controlplane/cli/*.c)
+
+base_libs    := -lyaml -lcrypto
+dp_libs      := -luring -ljansson -lcrypto -lyaml -lcap
+cp_libs      := -levent -lhiredis -lcurl -ljansson -lcrypto -lyaml -lcap
+cli_libs     := -lcurl -ljansson -lcrypto -lyaml
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+lib = $(B)/lib$(1).a
+
+INC_dp := -Idataplane
+INC_cp := -Idataplane -I.
+
+$(B)/obj/dataplane/%.o: dataplane/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CFLAGS) $(INC_dp) -c -o $@ $<
+
+$(B)/obj/controlplane/%.o: controlplane/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CFLAGS) $(INC_cp) -c -o $@ $<
+
+$(B)/obj/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CFLAGS) $(INC_cp) -c -o $@ $<
+
+$(B)/obj/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CFLAGS) $(INC_cp) -Itests -c -o $@ $<
+
+define room_lib
+$(B)/lib$(1).a: $(call obj,$($(1)_src))
+	@mkdir -p $$(@D)
+	$$(call say,AR,$$@)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,base media core net session cp,$(eval $(call room_lib,$(r))))
+
+programs := $(if $(dp_main),$(B)/millrace-dp) $(if $(cp_main),$(B)/millrace-cp) $(if $(cli_src),$(B)/millrace)
+
+all: $(programs)
+.DEFAULT_GOAL := all
+
+$(B)/millrace-dp: $(call obj,$(dp_main)) $(foreach r,session net core media base,$(call lib,$(r)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(dp_libs)
+
+$(B)/millrace-cp: $(call obj,$(cp_main)) $(foreach r,cp base,$(call lib,$(r)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cp_libs)
+
+$(B)/millrace: $(call obj,$(cli_src)) $(foreach r,base,$(call lib,$(r)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cli_libs)
+
+# ---- tests -----------------------------------------------------------------------------------
+# One program per file: tests/unit/ROOM/NAME_test.c, tests/sim/NAME_test.c. It speaks TAP.
+
+unit_src  := $(wildcard tests/unit/*/*_test.c)
+sim_src   := $(wildcard tests/sim/*_test.c)
+unit_bin  := $(patsubst tests/%.c,$(B)/tests/%,$(unit_src) $(sim_src))
+test_help := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(filter-out %_test.c,$(wildcard tests/sim/*.c tests/unit/*.c)))
+
+$(B)/tests/unit/base/%: $(B)/obj/tests/unit/base/%.o $(call lib,base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
+$(B)/tests/unit/media/%: $(B)/obj/tests/unit/media/%.o $(call lib,media) $(call lib,base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
+$(B)/tests/unit/core/%: $(B)/obj/tests/unit/core/%.o $(foreach r,core media base,$(call lib,$(r)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
+$(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(test_help) $(foreach r,core media base,$(call lib,$(r)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
+$(B)/tests/unit/net/%: $(B)/obj/tests/unit/net/%.o $(foreach r,net base,$(call lib,$(r)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luring $(base_libs) -lm
+$(B)/tests/unit/session/%: $(B)/obj/tests/unit/session/%.o $(foreach r,session net core media base,$(call lib,$(r)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(dp_libs) -lm
+$(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,cp) $(call lib,base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) -lm
+
+# ---- fuzz: tests/fuzz/NAME.c with a corpus in tests/fuzz/corpus/NAME/ -------------------------
+# Replay programs (built with the usual compiler) run in make test; make fuzz uses libFuzzer.
+
+fuzz_src    := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+fuzz_names  := $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
+replay_bin  := $(patsubst %,$(B)/tests/fuzz/%,$(fuzz_names))
+fuzz_libs   := $(foreach r,core media base,$(call lib,$(r)))
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(fuzz_libs)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(base_libs) -lm
+
+fuzz_room_src := $(base_src) $(media_src) $(core_src)
+build/fuzz/%: tests/fuzz/%.c $(fuzz_room_src)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)clang $(CSTD) -O1 -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEXPENSIVE_CHECKS -DMILLRACE_VERSION='"$(VERSION)"' $(INC_cp) -Itests -o $@ $< $(fuzz_room_src) $(base_libs) -lm -pthread
+
+fuzz: $(patsubst %,build/fuzz/%,$(fuzz_names))
+	@for n in $(fuzz_names); do mkdir -p build/corpus/$$n; echo "== $$n"; \
+	  build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=build/corpus/$$n- build/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | grep -E 'SUMMARY|ERROR|stat::(number_of|peak)|Test unit' ; \
+	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; done
+
+-include Makefile.local.mk

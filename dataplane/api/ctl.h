@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket between the data plane and its clients.
+ *
+ * Unix SOCK_SEQPACKET at STATE/dp.sock, mode 0600; one JSON object per packet, at most
+ * CTL_PACKET_MAX bytes.
+ *   request  {"id":7,"verb":"stream.kick","stream":"default/live/a"}
+ *   answer   {"id":7,"error":null,...}
+ *            {"id":7,"error":{"code":"not_found","field":"stream","message":"..."}}
+ *   long answers come as several packets with the same id; all but the last have "more":true and
+ *   each holds a part of the one list
+ *   event    {"event":"pull.state","key":...}, only to clients that subscribed
+ * Error codes: bad_request (the packet), bad_field (field and message say which rule),
+ * unknown_verb, not_found, conflict (exists with other keys), limit, not_ready (no hello yet, or
+ * contracts differ), unavailable.
+ *
+ * Events
+ *   stream.publish    stream:s publisher:s protocol:s internal:b
+ *   stream.unpublish  stream:s reason:s internal:b
+ *   pull.state        id:s state:s reason:s detail:s
+ *   push.state        id:s state:s reason:s detail:s
+ *   state is one of connecting, running, waiting, failed. A slow subscriber loses events, not the
+ *   data plane its time: it then gets {"event":"lost","count":n} and must list again.
+ */
+#ifndef API_CTL_H
+#define API_CTL_H
+
+#include <stdint.h>
+
+#define CTL_VERSION    1
+#define CTL_PACKET_MAX 131072
+
+enum ctl_verb {
+#define VERB(sym, name, request, answer, help) CTL_##sym,
+#include "api/ctl.def"
+#undef VERB
+	CTL_VERB_MAX,
+};
+
+#endif

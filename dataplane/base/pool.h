@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects of one size from slabs, up to a maximum.
+ *
+ * Slabs come from the heap as the pool grows and go back when all of a slab's objects are free and
+ * another whole slab is spare, so that memory follows use down again. A fresh object is zeroed.
+ * Invariant: used <= max. Threads: one owner (a pool per core).
+ */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pool_slab;
+
+struct pool {
+	const char *name;
+	uint32_t object_bytes, per_slab;
+	uint32_t used, peak, max; /* objects */
+	uint32_t slabs, spare;    /* slabs in all; slabs with no object in use */
+	uint64_t *allocs;         /* counted up when a slab is taken from the heap; may be NULL */
+	struct pool_slab *partial, *full;
+};
+
+/* object_bytes 1..65536, max 1..2^31. `name` must outlive the pool. */
+void pool_init(struct pool *p, const char *name, size_t object_bytes, uint32_t max);
+/* Frees every slab; objects still in use become invalid. */
+void pool_fini(struct pool *p);
+/* A zeroed, 64-byte aligned object, or NULL at the maximum or without memory. */
+void *pool_get(struct pool *p);
+/* NULL is fine. */
+void pool_put(struct pool *p, void *object);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cursor is one viewer's place in one wire log.
+ *
+ * It is an offset, not a pointer: the log may drop old blocks at any time, and a cursor that fell
+ * behind is moved forward by cursor_settle(), never waited for.
+ *
+ *   waiting --key frame--> flowing --behind--> landing --boundary--> flowing (at the key frame)
+ *   flowing --pause--> landing --boundary--> paused --resume--> flowing
+ *   any state --tail passed it inside a message--> lost
+ *
+ * waiting: joined before there was a key frame. landing: goes on to the end of the message it is in
+ * (`stop`) because bytes already sent cannot be taken back, then jumps or pauses.
+ *
+ * Invariants (cursor_check)
+ *   1. flowing, landing: tail <= sent <= head, unless the tail has just moved past (settle sees it)
+ *   2. landing: sent <= stop; stop is a message boundary
+ *   3. waiting, paused: sent is a message boundary
+ *
+ * Threads: owned by one core; only the log's published offsets are read across cores.
+ */
+#ifndef CORE_CURSOR_H
+#define CORE_CURSOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/wlog.h"
+
+enum cursor_state { CURSOR_WAITING, CURSOR_FLOWING, CURSOR_LANDING, CURSOR_PAUSED, CURSOR_LOST };
+
+struct cursor {
+	struct wlog *log;
+	uint64_t sent;    /* the next byte to send */
+	uint64_t stop;    /* landing: do not go past this offset */
+	uint64_t headers; /* generation of sequence headers the viewer has */
+	uint32_t skips;
+	uint8_t state;
+	bool want_pause;  /* landing because of cursor_pause() */
+};
+
+enum cursor_event {
+	CURSOR_NOTHING = 0, /* at the head, or waiting */
+	CURSOR_DATA,        /* there are bytes to send: cursor_range() */
+	CURSOR_JOINED,      /* just placed on a key frame: its headers go out first */
+	CURSOR_SKIPPED,     /* moved to a newer key frame; *skipped bytes were left out */
+	CURSOR_REACHED,     /* paused as asked: private bytes may go out now */
+	CURSOR_GONE,        /* lost: cannot go on at a message boundary */
+};
+
+/* On the newest key frame if there is one, else waiting for the next. */
+void cursor_init(struct cursor *c, struct wlog *log);
+/*
+ * Looks at the log and moves the cursor where the rules say; call before every cursor_range() and
+ * not while a send is in flight. JOINED and SKIPPED come once, with *key set; call again after
+ * dealing with them.
+ */
+enum cursor_event cursor_settle(struct cursor *c, uint64_t now_us, uint64_t max_lag_us,
+                                struct wlog_key *key, uint64_t *skipped);
+/* The next bytes, at most max; number of slices, 0 if none. */
+unsigned cursor_range(const struct cursor *c, uint32_t max, struct slice out[2]);
+/* n bytes of the last range were accepted. */
+void cursor_advance(struct cursor *c, uint64_t n);
+/* Stop at the next message boundary (settle then gives REACHED); at once where it is on one. */
+void cursor_pause(struct cursor *c);
+/* Goes on where it stopped, or (player's resume) on the newest key frame: settle gives SKIPPED. */
+void cursor_resume(struct cursor *c, bool at_key);
+/* Bytes not sent yet. */
+uint64_t cursor_behind(const struct cursor *c);
+/* Age of the oldest byte not sent yet, microseconds; 0 at the head. */
+uint64_t cursor_lag_us(const struct cursor *c, uint64_t now_us);
+void cursor_check(const struct cursor *c);
+
+#endif

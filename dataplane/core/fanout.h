@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fan-out: every viewer of a core gets what its log has, when its slot of the tick wheel comes.
+ *
+ * Viewers of one tick class are spread over the class's slots (FANOUT_SLOT_US each). When a slot
+ * comes, each of its viewers that has no send in flight is settled and sends everything from its
+ * cursor to the head, at most FANOUT_SEND_MAX at once. A viewer that is further behind goes on as
+ * its sends complete, up to FANOUT_CATCH_UP sends per tick, so that nobody takes the core for long.
+ * One send in flight per viewer, ever.
+ *
+ * What a viewer is made of besides (private bytes, protocol, close) is its owner's: struct
+ * viewer_ops is the whole interface, and the simulator's viewers use it too.
+ *
+ * Threads: one core.
+ */
+#ifndef CORE_FANOUT_H
+#define CORE_FANOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/cursor.h"
+#include "core/stream.h"
+
+#define FANOUT_SLOT_US  5000u
+#define FANOUT_SLOTS    30u /* 150 ms: every tick divides it */
+#define FANOUT_SEND_MAX 65536u
+#define FANOUT_CATCH_UP 4u
+
+enum tick_class { TICK_LOW, TICK_NORMAL, TICK_BULK, TICK_MAX };
+
+struct viewer;
+
+struct viewer_ops {
+	/* Starts one send of these slices (1 or 2); viewer_sent() or viewer_blocked() will follow, or the
+	 * owner removes the viewer. The bytes stay valid until then. */
+	void (*send)(struct viewer *v, const struct slice *s, unsigned n);
+	/* Placed on a key frame for the first time, or moved to a newer one. The owner may have private
+	 * bytes to send first (headers): it then returns true, sends them itself, and calls
+	 * viewer_kick() when they are out. */
+	bool (*placed)(struct viewer *v, const struct wlog_key *key, bool first, uint64_t skipped);
+	/* The cursor is paused at a message boundary as asked; the owner calls viewer_resume(). */
+	void (*reached)(struct viewer *v);
+	/* All that there was is sent and the stream has ended, or the cursor is lost, or it skipped too
+	 * often: the owner closes. It may free the viewer. */
+	void (*over)(struct viewer *v, enum reason why);
+};
+
+struct viewer {
+	struct cursor cursor;
+	struct stream *stream; /* with a reference of the viewer's owner */
+	const struct viewer_ops *ops;
+	struct core *core;
+	uint64_t busy_since_us; /* a send has been in flight or blocked since; 0: none */
+	uint64_t skip_window_us;
+	uint32_t index;         /* in its slot's array */
+	uint32_t window_skips;
+	uint8_t tick, slot;
+	uint8_t burst;          /* sends since the last tick */
+	bool busy;              /* a send is in flight, blocked, or the owner sends private bytes */
+	bool held;              /* not to be served: owner is busy with private bytes */
+	struct shm_audience *shm;
+};
+
+int fanout_init(struct core *c);
+void fanout_fini(struct core *c);
+/* v->cursor, stream, ops, core, shm must be set. 0 or -ENOMEM. Serves it at once if it can. */
+int viewer_add(struct viewer *v, enum tick_class tick);
+/* Fine for one that was never added. Not from inside its own ops except over(). */
+void viewer_remove(struct viewer *v);
+/* A send ended: n bytes were accepted (0 is fine); may start the next. */
+void viewer_sent(struct viewer *v, uint32_t n);
+/* The peer's window is full: nothing is in flight, viewer_kick() when there is room. */
+void viewer_blocked(struct viewer *v);
+/* Serve it now: private bytes are out, or the peer has room again. */
+void viewer_kick(struct viewer *v);
+void viewer_pause(struct viewer *v);
+void viewer_resume(struct viewer *v, bool at_key);
+/* Serves the slots whose time has come; number of sends started. */
+int fanout_poll(struct core *c, uint64_t now_us);
+/* When the next slot with viewers comes; UINT64_MAX without viewers. */
+uint64_t fanout_next(const struct core *c, uint64_t now_us);
+/* "low", "normal", "bulk"; -1: another word. */
+int tick_class_of(const char *word);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making the shared-memory numbers of api/counters.h, and handing out their slots.
+ *
+ * Slots are taken and given back under a mutex, never on the delivery path. Threads: any.
+ */
+#ifndef CORE_SHM_H
+#define CORE_SHM_H
+
+#include "api/counters.h"
+
+/* A memfd, mapped and initialised; *fd is the caller's. 0 or -errno. */
+int shm_make(unsigned cores, unsigned streams, unsigned relays, struct shm_head **out, int *fd);
+void shm_unmake(struct shm_head *h);
+struct shm_core *shm_core_of(struct shm_head *h, unsigned core);
+struct shm_stream *shm_stream_of(struct shm_head *h, unsigned slot);
+struct shm_audience *shm_audience_of(struct shm_head *h, struct shm_stream *s, unsigned core);
+struct shm_relay *shm_relay_of(struct shm_head *h, unsigned slot);
+/* A free slot with gen odd and its text set, all numbers zero; -ENOSPC. */
+int shm_stream_take(struct shm_head *h, const char *name, unsigned *slot);
+void shm_stream_give(struct shm_head *h, unsigned slot);
+int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot);
+void shm_relay_give(struct shm_head *h, unsigned slot);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream and the registry that finds it by name.
+ *
+ *   absent --publish--> live --publisher ends--> ended --last reference--> freed
+ *
+ * A name is in the registry while its stream is live. An ended stream is out of the registry (a new
+ * publisher makes a new one); viewers that still hold it drain its logs and leave.
+ *
+ * The home core (the publisher's) is the only writer: it calls stream_append(), which serialises the
+ * message once into every open wire log. The RTMP log is always open; another format is opened when
+ * first asked for, by mail to the home core, and filled from the newest key frame on, so that its
+ * first viewer joins at once.
+ *
+ * Sequence headers and metadata are kept apart as messages (struct stream_headers), replaced as a
+ * whole and reclaimed at quiet points: a joiner's private prefix is made from them, with the time of
+ * the key frame it joins at (interop H7).
+ *
+ * Threads: registry functions from any thread (a short mutex; never on the delivery path);
+ * stream_append and friends on the home core; readers as core/wlog.h says.
+ */
+#ifndef CORE_STREAM_H
+#define CORE_STREAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/counters.h"
+#include "api/reasons.h"
+#include "core/core.h"
+#include "core/wlog.h"
+#include "media/codec.h"
+#include "media/msg.h"
+
+#define STREAM_HEADERS_MAX 8
+
+/* Immutable once published. */
+struct stream_headers {
+	uint64_t gen;
+	struct stream_headers *next_free; /* retired list */
+	uint64_t stamp;
+	uint32_t bytes;
+	unsigned n;
+	/* In sending order: metadata first, then video, then audio headers. */
+	struct {
+		uint8_t type;
+		uint32_t off, len; /* into data */
+	} msg[STREAM_HEADERS_MAX];
+	uint8_t data[];
+};
+
+enum stream_state { STREAM_LIVE, STREAM_ENDED };
+
+struct stream {
+	char key[512]; /* domain/app/name */
+	bool internal; /* the inside of a relay task */
+	unsigned home; /* core that writes */
+	unsigned slot; /* in shared memory */
+	struct shm_stream *shm;
+	struct engine *engine;
+	_Atomic uint32_t refs;
+	_Atomic uint32_t state;
+	_Atomic uint32_t end_reason; /* enum reason, once ended */
+	_Atomic(struct wlog *) log[WIRE_MAX];
+	_Atomic(struct stream_headers *) headers;
+	/* home core only */
+	struct stream_writer *writer;
+	/* registry only */
+	struct stream *hash_next;
+	void *publisher; /* the publishing session, for kicks; home core only */
+};
+
+struct registry;
+/* streams_max: as many slots as shared memory has. NULL without memory. */
+struct registry *registry_new(struct engine *e, unsigned streams_max);
+void registry_free(struct registry *r);
+/* Live streams now. */
+unsigned registry_count(struct registry *r);
+/* The live stream of that name with a reference, or NULL. Any thread. */
+struct stream *stream_find(struct registry *r, const char *key);
+/*
+ * A new live stream of that name, homed on `home`, with one reference for the publisher. 0,
+ * or -EEXIST (already publishing), -ENOSPC (limits.streams), -ENOMEM. Called on the home core.
+ */
+int stream_publish(struct registry *r, struct core *home, const char *key, bool internal,
+                   struct stream **out);
+/* The publisher is gone: out of the registry, viewers drain. Home core. Drops its reference. */
+void stream_end(struct stream *s, struct core *home, enum reason why);
+struct stream *stream_get(struct stream *s);
+/* Any core. The last one frees it (after a quiet point, by mail to the home core). */
+void stream_put(struct stream *s, struct core *core);
+static inline bool stream_is_live(const struct stream *s)
+{
+	return atomic_load_explicit(&((struct stream *)s)->state, memory_order_acquire) == STREAM_LIVE;
+}
+
+/*
+ * One message from the publisher (audio, video or data), home core only. Caches headers, marks key
+ * frames, appends to every open log. Visible to viewers after stream_flush().
+ * 0, or -ENOMEM (history was dropped, the stream goes on; counted).
+ */
+int stream_append(struct stream *s, struct core *home, const struct msg *m);
+/* Publishes what was appended, trims; once per batch of input. */
+void stream_flush(struct stream *s, struct core *home);
+
+/*
+ * The log of a format, opening it if need be. Returns it at once if open; else NULL, and
+ * done->run() is mailed back to `core` when it is open (or the stream has ended).
+ */
+struct stream_open {
+	struct mail mail; /* run set by the caller */
+	struct stream *stream;
+	struct core *core;
+	enum wire_format format;
+};
+struct wlog *stream_log(struct stream *s, struct core *core, enum wire_format f,
+                        struct stream_open *done);
+
+/* Present headers, valid until the core's next quiet point; NULL: none yet. */
+const struct stream_headers *stream_headers(const struct stream *s);
+
+/* Calls back for each live stream with a reference held during the call; any thread. */
+void registry_each(struct registry *r, void (*each)(void *arg, struct stream *s), void *arg);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RTMP commands: what a command message says, and the answers and requests as bytes.
+ *
+ * Parsing gives one flat struct; strings point into the message. AMF3 command messages (type 17)
+ * are read when their first byte is 0 (interop C7). Unknown commands keep their name and
+ * transaction so that they can be answered (C1).
+ * Source: RTMP specification 7.2; Enhanced RTMP v2 "Enhancing NetConnection connect". Threads: pure.
+ */
+#ifndef MEDIA_RTMP_CMD_H
+#define MEDIA_RTMP_CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "media/msg.h"
+
+enum rtmp_cmd_kind {
+	RTMP_CMD_OTHER = 0,
+	RTMP_CMD_CONNECT,
+	RTMP_CMD_CREATE_STREAM,
+	RTMP_CMD_DELETE_STREAM,
+	RTMP_CMD_CLOSE_STREAM,
+	RTMP_CMD_RELEASE_STREAM,
+	RTMP_CMD_FC_PUBLISH,
+	RTMP_CMD_FC_UNPUBLISH,
+	RTMP_CMD_PUBLISH,
+	RTMP_CMD_PLAY,
+	RTMP_CMD_PAUSE,
+	RTMP_CMD_SEEK,
+	RTMP_CMD_RECEIVE_AUDIO,
+	RTMP_CMD_RECEIVE_VIDEO,
+	RTMP_CMD_GET_STREAM_LENGTH,
+	RTMP_CMD_RESULT,
+	RTMP_CMD_ERROR,
+	RTMP_CMD_ON_STATUS,
+	RTMP_CMD_ON_FC_PUBLISH,
+};
+
+struct rtmp_cmd {
+	enum rtmp_cmd_kind kind;
+	struct slice name;    /* the command's own name */
+	double txn;           /* transaction id; 0: no answer wanted */
+	/* connect */
+	struct slice app, tc_url, flash_ver, page_url;
+	double object_encoding;
+	uint32_t caps_ex;     /* Enhanced RTMP capsEx */
+	/* publish, play, FCPublish, releaseStream, deleteStream */
+	struct slice stream;  /* first string argument */
+	struct slice type;    /* publish: live, record, append */
+	double number;        /* play: start; deleteStream: stream id; pause: milliseconds; results: the
+	                         first number after the command object (createStream's answer) */
+	bool flag;            /* pause, receiveAudio, receiveVideo */
+	/* _result, _error, onStatus */
+	struct slice level, code, description;
+};
+
+/* m->type must be MSG_COMMAND or MSG_COMMAND_AMF3. 0, or -EINVAL for bad AMF. */
+int rtmp_cmd_parse(const struct msg *m, struct rtmp_cmd *out);
+
+/* Answers and requests: AMF0 payload of a MSG_COMMAND into w. */
+void rtmp_cmd_connect_result(struct wr *w, const struct rtmp_cmd *connect);
+void rtmp_cmd_result_number(struct wr *w, double txn, double value);
+void rtmp_cmd_result_null(struct wr *w, double txn);
+void rtmp_cmd_error(struct wr *w, double txn, const char *code, const char *description);
+void rtmp_cmd_on_status(struct wr *w, const char *level, const char *code, const char *description);
+void rtmp_cmd_on_fc(struct wr *w, const char *name, const char *code, const char *description);
+/* Client side. stream may carry a query; tc_url is rtmp://host[:port]/app. */
+void rtmp_cmd_connect(struct wr *w, double txn, const char *app, const char *tc_url, bool publish);
+void rtmp_cmd_call(struct wr *w, const char *name, double txn, const char *arg);
+void rtmp_cmd_create_stream(struct wr *w, double txn);
+void rtmp_cmd_publish(struct wr *w, double txn, const char *stream);
+void rtmp_cmd_play(struct wr *w, double txn, const char *stream);
+void rtmp_cmd_delete_stream(struct wr *w, double txn, double stream_id);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The RTMP chunk reader: bytes in, messages out.
+ *
+ * One partial message per chunk stream, allocated as bytes arrive within the connection's budget
+ * (interop T14). Set Chunk Size and Abort are obeyed here and also handed out. Extended timestamps
+ * repeated on type-3 chunks are recognised by value (T8); a fresh chunk stream may start with type 1
+ * but not 2 or 3 (T6); type 0 over an unfinished message drops the partial and counts it, up to
+ * RTMP_IN_TORN_MAX (T10); a changed length or type inside a message is an error (T11).
+ * Timestamps are unwrapped to 64 bits by one clock per connection, for audio, video and data only.
+ *
+ * Source: RTMP specification 5.3. Threads: pure, one owner. No clock, no I/O.
+ */
+#ifndef MEDIA_RTMP_IN_H
+#define MEDIA_RTMP_IN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/reasons.h"
+#include "base/mem.h"
+#include "media/msg.h"
+
+#define RTMP_IN_TORN_MAX 16
+
+struct rtmp_in_cs;
+
+struct rtmp_in {
+	struct mem *mem;
+	uint32_t chunk_size;  /* of the peer, 1..0xffffff */
+	uint32_t message_max; /* bytes */
+	uint32_t cs_max;      /* open chunk streams */
+	uint32_t cs_n, cs_cap;
+	struct rtmp_in_cs *cs;
+	uint32_t cur;         /* index of the chunk stream being read */
+	uint32_t chunk_left;  /* payload bytes left of the present chunk */
+	uint8_t head[18];     /* a header cut by the end of input */
+	uint8_t head_n;
+	uint8_t state;
+	uint8_t torn;         /* partial messages dropped (T10) */
+	uint32_t done;        /* 1 + index of the chunk stream whose message was just handed out */
+	struct ts64 clock;
+	uint64_t odd;         /* legal but unexpected things tolerated */
+};
+
+void rtmp_in_init(struct rtmp_in *in, struct mem *mem, uint32_t message_max, uint32_t cs_max);
+void rtmp_in_fini(struct rtmp_in *in);
+/*
+ * Takes bytes from p, at most up to the end of one message. Returns how many were taken (1..n), or
+ * -(enum reason). out->type is MSG_NONE, or the type of the message completed by these bytes; its
+ * data stays valid until the next call. n must be > 0.
+ */
+int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out);
+
+/*
+ * Walks the messages inside an aggregate message (type 22; interop C13): *off starts at 0. >0: *out
+ * is the next one, its time based on the aggregate's; 0: no more; <0: malformed from here on.
+ */
+int rtmp_aggregate_next(const struct msg *aggregate, uint32_t *off, struct msg *out);
+
+#endif

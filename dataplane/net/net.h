@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The narrow waist between the engine and the network.
+ *
+ * Above it there are connections, byte slices in, and slices of shared memory out; below it rings,
+ * queues, descriptors or packets. One struct net per core.
+ *
+ *   listener --accept--> open --net_close--> closing --last completion--> gone
+ *   net_connect --> connecting --> open | failed
+ *
+ * Rules
+ *   1. At most one send in flight per connection. `sent` ends it; only then may the bytes change.
+ *   2. A send is tried at once and never queued: what the peer's window does not take is not sent.
+ *      `sent` with n = 0 and blocked = true says that there is no room; `writable` follows once,
+ *      when there is some, so that the caller chooses the next range as late as possible.
+ *   3. `received` bytes are valid during the call only. All of them are taken.
+ *   4. After net_close() no handler is called for that connection; memory handed to a send in flight
+ *      must stay valid until `released`, which is the last call and always comes.
+ *   5. `closed` comes at most once, when the peer or the network ended it; the owner then calls
+ *      net_close().
+ *   6. Handlers are called from net_turn() only, on the core's thread.
+ *
+ * Threads: the core's thread, except net_wake().
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/counters.h"
+#include "api/reasons.h"
+#include "base/bytes.h"
+
+/* An IPv4 or IPv6 address and port, or a unix path is never here. */
+union net_addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+#define NET_ADDR_TEXT 64
+
+struct net;
+
+struct net_conn {
+	void *user;               /* the owner's */
+	struct net *net;
+	union net_addr peer;
+	uint64_t bytes_in, bytes_out;
+	/* the backend's own state follows */
+};
+
+struct net_handlers {
+	/* A connection was accepted on the listener with this tag. Sets c->user; false: refuse (RST). */
+	bool (*accepted)(void *owner, struct net_conn *c, int tag);
+	/* The connection of net_connect() is open, or why not (then it is already gone). */
+	void (*connected)(struct net_conn *c, enum reason why);
+	void (*received)(struct net_conn *c, const uint8_t *p, size_t n);
+	void (*sent)(struct net_conn *c, size_t n, bool blocked);
+	void (*writable)(struct net_conn *c);
+	/* PEER_CLOSED (end of input, sending still works), PEER_RESET, PEER_DEAD or IO_ERROR. */
+	void (*closed)(struct net_conn *c, enum reason why);
+	void (*released)(struct net_conn *c);
+};
+
+struct net_options {
+	unsigned core;
+	unsigned entries;          /* size hint: operations per turn, 256..32768; 0: 4096 */
+	unsigned recv_buffers;     /* 0: 1024 */
+	unsigned recv_buffer_bytes;/* 0: 16384 */
+	uint32_t conns_max;
+	uint32_t dead_peer_ms;     /* TCP_USER_TIMEOUT; 0: the system's */
+	uint32_t notsent_lowat;    /* TCP_NOTSENT_LOWAT, bytes; 0: the system's */
+	uint64_t *allocs;
+	struct shm_core *ctr;      /* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS */
+};
+
+/* NULL and errno: a kernel without what is needed gives ENOSYS. Called on the core's own thread. */
+struct net *net_new(const struct net_options *o, const struct net_handlers *h, void *owner);
+/* Closes what is open, waits for what is in flight. */
+void net_free(struct net *n);
+
+/* A listening socket with SO_REUSEPORT (before privileges are dropped); descriptor or -errno. */
+int net_listener_open(const union net_addr *at, int backlog);
+/* Accepts from it on this core until net_free() or net_listen_stop(); owns fd. 0 or -errno. */
+int net_listen(struct net *n, int fd, int tag);
+/* Stops accepting on every listener (drain); net_listen_resume() goes on. */
+void net_listen_stop(struct net *n);
+void net_listen_resume(struct net *n);
+/* The answer is `connected`. NULL: no room, or -errno in *err. timeout_ms 1..; user is c->user. */
+struct net_conn *net_connect(struct net *n, const union net_addr *to, uint32_t timeout_ms,
+                             void *user, int *err);
+/* slices: 1..4, n > 0 bytes in all. */
+void net_send(struct net_conn *c, const struct slice *s, unsigned n);
+/*
+ * Ends the connection. graceful: what was accepted is still delivered, then FIN; else RST. Fine in
+ * every state and from inside a handler. c must not be used afterwards, except by `released`.
+ */
+void net_close(struct net_conn *c, bool graceful);
+/* Submits, then deals with completions without waiting; returns how many. */
+int net_turn(struct net *n);
+/* Waits for a completion, until_us (CLOCK_MONOTONIC; UINT64_MAX: for ever) or a wake. */
+void net_wait(struct net *n, uint64_t until_us);
+/* True while a send of this core may still read the caller's memory. */
+bool net_sending(const struct net *n);
+void net_wake(struct net *n); /* any thread */
+
+/* "127.0.0.1:1935", "[::1]:1935"; dst[NET_ADDR_TEXT]; returns dst. */
+char *net_addr_text(char *dst, const union net_addr *a);
+/* From "host:port", "[v6]:port", ":port" with a literal address ("localhost" too). 0 or -EINVAL. */
+int net_addr_parse(union net_addr *out, const char *text);
+
+/*
+ * Name resolution off the cores: getaddrinfo() on helper threads. done() is called on such a thread,
+ * at most `max` addresses, n = 0 with why = DNS_FAILED or CONNECT_TIMEOUT. Literals are answered at
+ * once, inside the call. Threads: any.
+ */
+#define NET_RESOLVE_MAX 8
+struct net_resolve {
+	char host[256];
+	uint16_t port;
+	void (*done)(struct net_resolve *r);
+	union net_addr addr[NET_RESOLVE_MAX];
+	unsigned n;
+	enum reason why;
+	struct net_resolve *next;
+};
+int net_resolver_start(unsigned threads);
+void net_resolver_stop(void);
+void net_resolve(struct net_resolve *r); /* owns r until done() */
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control thread: the socket of api/ctl.h, and events on their way out.
+ *
+ * Verbs are looked up in a table made from ctl.def; their keys are checked for presence and type
+ * before anything happens. Work that belongs to a core goes there by mail and comes back by the same
+ * way. Threads: control_event_* from any core (they never wait: a full queue counts and drops the
+ * event, and subscribers are told "lost").
+ */
+#ifndef SESSION_CONTROL_H
+#define SESSION_CONTROL_H
+
+#include "api/reasons.h"
+#include "api/ctl.h"
+#include "core/core.h"
+
+/* path: the control socket; shm_fd is handed to clients; conf_path may be NULL (reload re-reads it). */
+int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path);
+void control_stop(void);
+
+void control_event_publish(const char *stream, const char *publisher, const char *protocol,
+                           bool internal);
+void control_event_unpublish(const char *stream, enum reason why, bool internal);
+/* push: push.state, else pull.state. detail: what the remote side said, or "". */
+void control_event_relay(bool push, const char *id, const char *state, enum reason why,
+                         const char *detail);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Relay legs: pulls (a remote stream becomes a local one) and pushes (a local stream goes out).
+ *
+ *   pull:  connecting --open, play accepted--> (no media yet) --media--> running --end--> failed
+ *   push:  waiting --local stream live--> connecting --publish accepted, media sent--> running
+ *          running --local stream ended--> waiting;  any --remote trouble--> failed
+ *
+ * A failed leg stays in the list with its reason until it is removed: the control plane decides when
+ * to try again (remove, create). A leg lives on one core from creation to removal; both legs of a
+ * task are placed together (same id up to the first ':'). Each has a slot in shared memory; state
+ * changes are events.
+ *
+ * Clients: RTMP (handshake with digest, connect, createStream, play or publish) and HTTP-FLV (GET,
+ * up to 5 redirects, chunked or not). Names are resolved off the cores.
+ *
+ * Threads: relay_create and friends run on the control thread and mail the owning core.
+ */
+#ifndef SESSION_RELAY_H
+#define SESSION_RELAY_H
+
+#include <jansson.h>
+
+#include "core/core.h"
+#include "media/url.h"
+
+struct relay_spec {
+	char id[64];      /* [A-Za-z0-9._:-]+ */
+	char url[2048];
+	char stream[512]; /* domain/app/name */
+	bool push, internal;
+};
+
+int relays_init(struct engine *e);
+void relays_fini(struct engine *e); /* after the cores have stopped */
+/* NONE, or BAD_URL, BAD_NAME, CAP_RELAYS, NO_MEMORY with *rule; -1 in *conflict: the id exists with
+ * other keys; the same keys again: NONE. */
+enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,
+                         const char **rule);
+bool relay_remove(struct engine *e, const char *id, bool push);
+/* [{...}] as ctl.def says; a new reference. */
+json_t *relay_list(struct engine *e, bool push);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session: what one connection is doing, between net/net.h and the engine.
+ *
+ *   accepted or connecting --> open --session_close--> closing --released--> freed
+ *
+ * The concrete sessions (RTMP server, HTTP server, RTMP client, HTTP client) embed struct session
+ * first and give it a struct session_ops. This module does what all of them share: the connection's
+ * deadline, its memory budget, private output (answers, handshakes, headers), caps, the one line and
+ * the one counter at the end, and the two-phase death that net/net.h asks for.
+ *
+ * Private output is collected in `out` and moved to `flight` to be sent, so that bytes in flight never
+ * move. A session that is fed from a log (session/feed.h) sends private output only where the feed
+ * says so.
+ *
+ * Threads: one core.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "api/reasons.h"
+#include "base/mem.h"
+#include "base/wheel.h"
+#include "core/core.h"
+#include "net/net.h"
+
+struct session;
+struct feed;
+
+struct session_ops {
+	const char *protocol; /* "rtmp", "http-flv", "rtmp-pull", ... for logs and lists */
+	size_t bytes;         /* of the concrete session */
+	/* All input; returns NONE or why the session must end. */
+	enum reason (*received)(struct session *s, const uint8_t *p, size_t n);
+	/* Outgoing connections only: open, or why not (then the session is closed after this call). */
+	void (*connected)(struct session *s, enum reason why);
+	/* Private output is all accepted (optional). */
+	void (*drained)(struct session *s);
+	/* The peer closed its sending side; NONE keeps the session (optional; default: end). */
+	enum reason (*peer_closed)(struct session *s);
+	/* The deadline passed; returns why to end, or NONE after setting a new one (optional). */
+	enum reason (*deadline)(struct session *s);
+	/* First phase of death: leave streams, stop feeds. No I/O any more. */
+	void (*ending)(struct session *s, enum reason why);
+	/* Last call: free what the concrete session owns, not the session itself (optional). */
+	void (*gone)(struct session *s);
+};
+
+struct session {
+	const struct session_ops *ops;
+	struct core *core;
+	struct net_conn *conn;
+	struct feed *feed;     /* while it is fed from a log */
+	struct mem mem;
+	struct buf out, flight;
+	size_t flight_off;
+	struct timer timer;
+	LIST_ENTRY(session) link; /* of its core */
+	uint64_t id;              /* unique in this process: core in the low 8 bits */
+	uint64_t since_wall_ms;
+	uint8_t deadline_why;     /* enum reason */
+	bool sending;             /* private bytes are in flight or blocked */
+	bool closing, connecting;
+	bool close_when_sent;
+	uint8_t close_why;
+};
+
+/* ---- per core ---- */
+enum listener_tag { LISTEN_RTMP = 1, LISTEN_HTTP = 2 };
+/* Pools and lists of this core, net_new(), listeners; on the core's thread. 0 or -errno. */
+int sessions_init(struct core *c, const int *rtmp_fds, unsigned rtmp_n, const int *http_fds,
+                  unsigned http_n);
+/* Ends every session with `why`, serves the network until they are gone (2 s at most), frees all. */
+void sessions_fini(struct core *c, enum reason why);
+/* While draining, new connections are refused; existing ones go on. On the core's thread. */
+void sessions_drain(struct core *c, bool on);
+/* Every session of this core, for control verbs. */
+void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg);
+struct net *sessions_net(struct core *c);
+
+/* ---- one session ---- */
+/* For an accepted connection, or one made by session_connect(). NULL: a cap or memory. */
+struct session *session_new(struct core *c, const struct session_ops *ops);
+/* Starts an outgoing connection; ops->connected follows. 0 or an enum reason. */
+enum reason session_connect(struct session *s, const union net_addr *to, uint32_t timeout_ms);
+/* Ends after timeout_ms with `why` unless set again; 0: no deadline. */
+void session_deadline(struct session *s, uint64_t timeout_ms, enum reason why);
+/* The sink for private output; session_flush() sends it. */
+static inline struct sink *session_sink(struct session *s)
+{
+	return &s->out.sink;
+}
+/* Sends collected private output if nothing is in flight; fed sessions: at the next boundary. */
+void session_flush(struct session *s);
+/* Ends the session now: ending(), counter, log line, net_close(). Fine from any of its ops. */
+void session_close(struct session *s, enum reason why);
+/* The same, but collected private output goes out first (2 s at most). */
+void session_close_after_flush(struct session *s, enum reason why);
+/* "default/live/x" and the like for the log line; set when known, NULL before. */
+void session_describe(struct session *s, const char *stream_key);
+/* "1f3a" as lists and viewer.kick use it; dst[20]. */
+char *session_id_text(char *dst, const struct session *s);
+
+#endif
