@@ -128,6 +128,9 @@ $(B)/tests/unit/net/%: $(B)/obj/tests/unit/net/%.o $(foreach r,net base,$(call l
 $(B)/tests/unit/session/%: $(B)/obj/tests/unit/session/%.o $(foreach r,session net core media base,$(call lib,$(r)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(dp_libs) -lm
+$(B)/tests/unit/cli/%: $(B)/obj/tests/unit/cli/%.o $(call obj,$(filter-out controlplane/cli/main.c,$(cli_src))) $(call lib,base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cli_libs) -lm
 $(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,cp) $(call lib,base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) -lm
@@ -154,4 +157,70 @@ fuzz: $(patsubst %,build/fuzz/%,$(fuzz_names))
 	    -artifact_prefix=build/corpus/$$n- build/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | grep -E 'SUMMARY|ERROR|stat::(number_of|peak)|Test unit' ; \
 	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; done
 
--include Makefile.local.mk
+# ---- running ---------------------------------------------------------------------------------
+
+unit: $(unit_bin) $(replay_bin)
+	@prove --exec tests/run-one $(PROVE) $^
+
+e2e: all
+	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
+
+PROVE ?= -j2
+test: deps-test
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin)
+	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(wildcard tests/e2e/*.bats)
+
+asan:
+	@$(MAKE) --no-print-directory MODE=asan -j$$(nproc) unit
+tsan:
+	@$(MAKE) --no-print-directory MODE=tsan -j$$(nproc) unit
+
+run: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@exec $(B)/millrace up --demo
+
+deps:
+	@configs/deps.sh build run
+deps-test:
+	@configs/deps.sh build run test
+deps-bench:
+	@configs/deps.sh build run bench
+
+-include bench/bench.mk
+
+# ---- lint and generated files ----------------------------------------------------------------
+
+lint: all
+	@tests/lint/run
+
+generated: all
+	@$(B)/millrace config --sample >configs/millrace.yaml
+	@$(B)/millrace config --man >configs/man/millrace.yaml.5
+	@$(B)/millrace-cp --metrics-doc >METRICS.md
+
+# ---- installing ------------------------------------------------------------------------------
+
+D := $(DESTDIR)$(PREFIX)
+install: all
+	@install -d $(D)/bin $(D)/lib/systemd/system $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man8 \
+	  $(D)/share/bash-completion/completions $(D)/share/doc/millrace $(D)/share/millrace $(DESTDIR)/etc/millrace
+	@install -m 755 $(programs) $(D)/bin/
+	@for u in configs/systemd/*; do sed 's|@BIN@|$(PREFIX)/bin|g' $$u >$(D)/lib/systemd/system/$${u##*/}; done
+	@install -m 644 configs/man/*.1 $(D)/share/man/man1/
+	@install -m 644 configs/man/*.5 $(D)/share/man/man5/
+	@install -m 644 configs/man/*.8 $(D)/share/man/man8/
+	@install -m 644 configs/completion/millrace.bash $(D)/share/bash-completion/completions/millrace
+	@install -m 644 README.md METRICS.md controlplane/API.md controlplane/REDIS.md $(D)/share/doc/millrace/
+	@cp -r configs/redis configs/sysctl configs/small.yaml $(D)/share/millrace/
+	@test -e $(DESTDIR)/etc/millrace/millrace.yaml || install -m 640 configs/millrace.yaml $(DESTDIR)/etc/millrace/
+	@echo "installed into $(if $(DESTDIR),$(DESTDIR))$(PREFIX)"
+
+clean:
+	@rm -rf build
+
+help:
+	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
+
+.PHONY: all unit e2e test asan tsan run deps deps-test deps-bench lint generated install clean help fuzz bench
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
