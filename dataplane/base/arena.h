@@ -4,7 +4,8 @@
  *
  * Wire logs live in these blocks; whoever sends from them (io_uring registered buffers, DPDK
  * external memory, the kernel module) is shown the whole region once. Memory is touched only when
- * a block is first used, and given back to the kernel by arena_trim() when many blocks are free.
+ * a block is first used, and freed blocks are used again first: what is resident is the most that
+ * was in use at a time. It is not given back before the end, since a kernel or a NIC may hold it.
  *
  * Invariant: a block is either with one owner or in the free list, never both.
  * Threads: arena_get and arena_put from any thread (a lock-free stack); the rest at start and end.

@@ -21,7 +21,7 @@ struct conf_error {
 
 /* One key as the tables know it. */
 struct conf_key {
-	const char *path, *help, *def;
+	const char *path, *help;
 	enum conf_type type;
 	enum conf_when when;
 	int64_t min, max;
@@ -38,13 +38,13 @@ int conf_load(struct config *c, const char *path, struct conf_error *e);
 int conf_set(struct config *c, const char *key, const char *value, struct conf_error *e);
 /* Rules between keys (max_lag against retain, ticks, ...); conf_load ends with it. */
 int conf_check(const struct config *c, struct conf_error *e);
-/* The value as a file would hold it. */
+/* The value as conf_set() takes it: "10s", "64k", "true". */
 void conf_value_text(const struct config *c, const struct conf_key *k, char *dst, size_t n);
 /* A commented YAML file with every key and its default: configs/millrace.yaml. */
 void conf_write_sample(FILE *to);
-/* "value changed" per key between two configurations: calls back with each that differs. */
+/* Calls back with each key whose values differ. */
 void conf_diff(const struct config *a, const struct config *b,
-               void (*each)(void *arg, const struct conf_key *k), void *arg);
+	       void (*each)(void *arg, const struct conf_key *k), void *arg);
 /* state_dir with its default filled in; 0 or -ENAMETOOLONG. */
 int conf_state_dir(const struct config *c, char *dst, size_t n);
 

@@ -20,13 +20,15 @@
 
 struct timer {
 	struct timer *next, **prev; /* in a slot; prev NULL: not armed */
-	uint64_t deadline_us, slot;
+	uint64_t deadline_us;
+	uint64_t slot; /* number of the slot it waits in: at or before its deadline's */
 	void (*fire)(struct timer *, uint64_t now_us);
 };
 
 struct wheel {
 	struct timer *slot[WHEEL_SLOTS];
-	uint64_t done; /* number of the last slot that was served */
+	uint64_t busy[WHEEL_SLOTS / 64]; /* one bit per slot that holds timers */
+	uint64_t done;			 /* number of the last slot that was served */
 	uint32_t armed;
 };
 
@@ -40,7 +42,7 @@ static inline bool timer_armed(const struct timer *t)
 }
 /* Fires what is due, returns how many. */
 unsigned wheel_poll(struct wheel *w, uint64_t now_us);
-/* A time at or before the next deadline (a poll then may fire nothing), UINT64_MAX if none. */
+/* When to poll next: nothing fires earlier (and perhaps nothing then); UINT64_MAX if none is armed. */
 uint64_t wheel_next(const struct wheel *w, uint64_t now_us);
 
 #endif

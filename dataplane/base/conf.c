@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/conf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/conf_value.h"
+#include "base/log.h"
+
+static const struct conf_key keys[] = {
+#define CONF(field, key, type, def, min, max, when, help) \
+	{key, help, CONF_##type, CONF_##when, min, max, offsetof(struct config, field)},
+#include "api/config.def"
+#undef CONF
+};
+
+const struct conf_key *conf_keys(size_t *n)
+{
+	*n = array_len(keys);
+	return keys;
+}
+
+#define DEFAULT_NUMBER(f, def)	   c->f = (def)
+#define DEFAULT_TEXT(f, def)	   snprintf(c->f, sizeof(c->f), "%s", def)
+#define CONF_DEFAULT_BOOL(f, def)  DEFAULT_NUMBER(f, def)
+#define CONF_DEFAULT_INT(f, def)   DEFAULT_NUMBER(f, def)
+#define CONF_DEFAULT_MS(f, def)	   DEFAULT_NUMBER(f, def)
+#define CONF_DEFAULT_BYTES(f, def) DEFAULT_NUMBER(f, def)
+#define CONF_DEFAULT_STR(f, def)   DEFAULT_TEXT(f, def)
+#define CONF_DEFAULT_ADDR(f, def)  DEFAULT_TEXT(f, def)
+#define CONF_DEFAULT_ENUM(f, def)  DEFAULT_TEXT(f, def)
+
+void conf_defaults(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+#define CONF(field, key, type, def, min, max, when, help) CONF_DEFAULT_##type(field, def);
+#include "api/config.def"
+#undef CONF
+}
+
+/* ---- one key ---- */
+
+/* Letters to change, add or drop to get from one name to the other. */
+static unsigned edit_distance(const char *a, const char *b)
+{
+	unsigned row[128];
+	size_t nb = strlen(b);
+
+	if (strlen(a) >= array_len(row) || nb >= array_len(row))
+		return UINT32_MAX;
+	for (size_t j = 0; j <= nb; j++)
+		row[j] = (unsigned)j;
+	for (; *a; a++) {
+		unsigned diagonal = row[0]++;
+
+		for (size_t j = 1; j <= nb; j++) {
+			unsigned change = diagonal + (*a != b[j - 1]);
+
+			diagonal = row[j];
+			row[j] = min_of(change, min_of(row[j], row[j - 1]) + 1);
+		}
+	}
+	return row[nb];
+}
+
+void conf_unknown_text(const char *name, char *dst, size_t n)
+{
+	unsigned best = (unsigned)max_of(strlen(name) / 3, (size_t)2) + 1;
+	char nearest[128] = "", section[128], shown[96];
+
+	for (size_t i = 0; i < array_len(keys); i++) {
+		const char *dot = strchr(keys[i].path, '.');
+		const char *candidates[] = {keys[i].path, section};
+
+		snprintf(section, sizeof(section), "%.*s", dot ? (int)(dot - keys[i].path) : 0,
+			 keys[i].path);
+		for (size_t j = 0; j < array_len(candidates); j++) {
+			unsigned d = edit_distance(name, candidates[j]);
+
+			if (*candidates[j] && d < best) {
+				best = d;
+				snprintf(nearest, sizeof(nearest), "%s", candidates[j]);
+			}
+		}
+	}
+	log_q(shown, sizeof(shown), name);
+	if (*shown != '"')
+		snprintf(shown, sizeof(shown), "\"%.90s\"", name);
+	if (*nearest)
+		snprintf(dst, n, "unknown key %s; did you mean \"%s\"?", shown, nearest);
+	else
+		snprintf(dst, n, "unknown key %s; `millrace config --sample` lists all keys",
+			 shown);
+}
+
+int conf_set(struct config *c, const char *key, const char *value, struct conf_error *e)
+{
+	char rule[256], shown[96];
+
+	for (size_t i = 0; i < array_len(keys); i++) {
+		if (strcmp(keys[i].path, key))
+			continue;
+		if (conf_value_set(c, &keys[i], value, rule, sizeof(rule)))
+			return 0;
+		log_q(shown, sizeof(shown), value);
+		snprintf(e->text, sizeof(e->text), "%s: %s is not allowed: must be %s", key, shown,
+			 rule);
+		return -EINVAL;
+	}
+	conf_unknown_text(key, e->text, sizeof(e->text));
+	return -EINVAL;
+}
+
+/* ---- rules between keys ---- */
+
+static int broken(struct conf_error *e, const char *text)
+{
+	snprintf(e->text, sizeof(e->text), "%s", text);
+	return -EINVAL;
+}
+
+static bool tick_ok(int64_t ms)
+{
+	return ms > 0 && ms % 5 == 0 && 150 % ms == 0;
+}
+
+static bool redis_url_ok(const char *url)
+{
+	return !*url || (!strncmp(url, "redis://", 8) && url[8]) ||
+	       (!strncmp(url, "unix:///", 8) && url[8]);
+}
+
+int conf_check(const struct config *c, struct conf_error *e)
+{
+	if (c->dp_block & (c->dp_block - 1))
+		return broken(e, "memory.block: must be a power of two");
+	if (!tick_ok(c->tick_low) || !tick_ok(c->tick_normal) || !tick_ok(c->tick_bulk))
+		return broken(e, "play.tick_low, play.tick_normal, play.tick_bulk: each must be a "
+				 "multiple of 5ms that divides 150ms");
+	if (c->tick_low > c->tick_normal || c->tick_normal > c->tick_bulk)
+		return broken(e, "play.tick_low, play.tick_normal, play.tick_bulk: must not get "
+				 "shorter in this order");
+	if (c->play_max_lag > c->stream_retain / 2)
+		return broken(e, "play.max_lag: must be at most half of stream.retain");
+	if (c->limit_message > c->limit_connection_bytes)
+		return broken(e, "limits.message_bytes: must not exceed limits.connection_bytes");
+	if (!redis_url_ok(c->redis_url))
+		return broken(e, "redis.url: must be redis://[user:password@]host[:port][/db] or "
+				 "unix:///path, or empty for a private Redis");
+	return 0;
+}
+
+void conf_diff(const struct config *a, const struct config *b,
+	       void (*each)(void *arg, const struct conf_key *k), void *arg)
+{
+	char was[1100], is[1100];
+
+	for (size_t i = 0; i < array_len(keys); i++) {
+		conf_value_text(a, &keys[i], was, sizeof(was));
+		conf_value_text(b, &keys[i], is, sizeof(is));
+		if (strcmp(was, is))
+			each(arg, &keys[i]);
+	}
+}
+
+int conf_state_dir(const struct config *c, char *dst, size_t n)
+{
+	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const struct passwd *pw;
+	int len;
+
+	if (!home && (pw = getpwuid(geteuid())))
+		home = pw->pw_dir;
+	if (*c->state_dir)
+		len = snprintf(dst, n, "%s", c->state_dir);
+	else if (geteuid() == 0)
+		len = snprintf(dst, n, "/var/lib/millrace");
+	else if (base && *base == '/')
+		len = snprintf(dst, n, "%s/millrace", base);
+	else
+		len = snprintf(dst, n, "%s/.local/state/millrace", home ? home : "");
+	return len < 0 || (size_t)len >= n ? -ENAMETOOLONG : 0;
+}
