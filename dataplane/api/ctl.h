@@ -31,7 +31,7 @@
 #define CTL_PACKET_MAX 131072
 
 enum ctl_verb {
-#define VERB(sym, name, request, answer, help) CTL_##sym,
+#define VERB(sym, name, request, answer, help) CTL_VERB_##sym,
 #include "api/ctl.def"
 #undef VERB
 	CTL_VERB_MAX,
