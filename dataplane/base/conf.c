@@ -70,7 +70,8 @@ static unsigned edit_distance(const char *a, const char *b)
 
 void conf_unknown_text(const char *name, char *dst, size_t n)
 {
-	unsigned best = (unsigned)max_of(strlen(name) / 3, (size_t)2) + 1;
+	/* Two slips, or a third of a long name; but never another word altogether. */
+	unsigned len = (unsigned)strlen(name), best = min_of(max_of(len / 3, 2u) + 1, len);
 	char nearest[128] = "", section[128], shown[96];
 
 	for (size_t i = 0; i < array_len(keys); i++) {

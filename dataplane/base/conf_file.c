@@ -186,12 +186,13 @@ static int parse(struct load *l, const char *text, size_t n)
 /* The whole file into fresh memory; *text is the caller's. */
 static int read_file(const char *path, char **text, size_t *n, struct conf_error *e)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f;
 	int rc = 0;
 
 	*text = NULL;
 	*n = 0;
 	errno = 0;
+	f = fopen(path, "re");
 	if (f && (*text = malloc(FILE_MAX_BYTES + 1)))
 		*n = fread(*text, 1, FILE_MAX_BYTES + 1, f);
 	if (!f || !*text || ferror(f))
