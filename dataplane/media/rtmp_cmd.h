@@ -40,34 +40,44 @@ enum rtmp_cmd_kind {
 
 struct rtmp_cmd {
 	enum rtmp_cmd_kind kind;
-	struct slice name;    /* the command's own name */
-	double txn;           /* transaction id; 0: no answer wanted */
+	struct slice name; /* the command's own name */
+	double txn;	   /* transaction id; 0: no answer wanted */
 	/* connect */
 	struct slice app, tc_url, flash_ver, page_url;
 	double object_encoding;
-	uint32_t caps_ex;     /* Enhanced RTMP capsEx */
+	uint32_t caps_ex; /* Enhanced RTMP capsEx */
+	bool enhanced;	  /* said anything about Enhanced RTMP (interop C16) */
 	/* publish, play, FCPublish, releaseStream, deleteStream */
-	struct slice stream;  /* first string argument */
-	struct slice type;    /* publish: live, record, append */
-	double number;        /* play: start; deleteStream: stream id; pause: milliseconds; results: the
-	                         first number after the command object (createStream's answer) */
-	bool flag;            /* pause, receiveAudio, receiveVideo */
+	struct slice stream; /* first string argument, as it came: prefixes and query included */
+	struct slice type;   /* publish: live, record, append */
+	double number;	     /* play: start, -2 where it is not given; deleteStream: stream id;
+				 pause, seek: milliseconds; results: the first number after the
+				 command object (createStream's answer). May be any double. */
+	bool flag;	     /* pause, receiveAudio, receiveVideo */
 	/* _result, _error, onStatus */
 	struct slice level, code, description;
 };
 
-/* m->type must be MSG_COMMAND or MSG_COMMAND_AMF3. 0, or -EINVAL for bad AMF. */
+/*
+ * m->type must be MSG_COMMAND or MSG_COMMAND_AMF3. 0, or -EINVAL for bad AMF or where the name or a
+ * number as transaction id is missing (no transaction id at all is fine). An AMF3 value and what
+ * follows it are not read.
+ */
 int rtmp_cmd_parse(const struct msg *m, struct rtmp_cmd *out);
 
 /* Answers and requests: AMF0 payload of a MSG_COMMAND into w. */
+
+/* Success. Echoes objectEncoding, and answers an Enhanced RTMP client in its terms (C7, C16). */
 void rtmp_cmd_connect_result(struct wr *w, const struct rtmp_cmd *connect);
 void rtmp_cmd_result_number(struct wr *w, double txn, double value);
 void rtmp_cmd_result_null(struct wr *w, double txn);
 void rtmp_cmd_error(struct wr *w, double txn, const char *code, const char *description);
 void rtmp_cmd_on_status(struct wr *w, const char *level, const char *code, const char *description);
+/* name: onFCPublish, onFCUnpublish. */
 void rtmp_cmd_on_fc(struct wr *w, const char *name, const char *code, const char *description);
-/* Client side. stream may carry a query; tc_url is rtmp://host[:port]/app. */
+/* Client side. stream may carry a query; tc_url is rtmp://host[:port]/app. publish: to publish. */
 void rtmp_cmd_connect(struct wr *w, double txn, const char *app, const char *tc_url, bool publish);
+/* name(null, arg), without an argument where arg is NULL: releaseStream, FCPublish, ... */
 void rtmp_cmd_call(struct wr *w, const char *name, double txn, const char *arg);
 void rtmp_cmd_create_stream(struct wr *w, double txn);
 void rtmp_cmd_publish(struct wr *w, double txn, const char *stream);
