@@ -16,8 +16,8 @@
  *   3. `received` bytes are valid during the call only. All of them are taken.
  *   4. After net_close() no handler is called for that connection; memory handed to a send in flight
  *      must stay valid until `released`, which is the last call and always comes.
- *   5. `closed` comes at most once, when the peer or the network ended it; the owner then calls
- *      net_close().
+ *   5. `closed` comes once when the network ended it, perhaps instead of a `sent` or `writable`, and
+ *      before that once with PEER_CLOSED if the peer ended its input; the owner calls net_close().
  *   6. Handlers are called from net_turn() only, on the core's thread.
  *
  * Threads: the core's thread, except net_wake().
@@ -46,7 +46,7 @@ union net_addr {
 struct net;
 
 struct net_conn {
-	void *user;               /* the owner's */
+	void *user; /* the owner's */
 	struct net *net;
 	union net_addr peer;
 	uint64_t bytes_in, bytes_out;
@@ -54,9 +54,13 @@ struct net_conn {
 };
 
 struct net_handlers {
-	/* A connection was accepted on the listener with this tag. Sets c->user; false: refuse (RST). */
+	/* A connection was accepted on the listener with this tag. Sets c->user; false: refuse (RST,
+	 * no `released`). */
 	bool (*accepted)(void *owner, struct net_conn *c, int tag);
-	/* The connection of net_connect() is open, or why not (then it is already gone). */
+	/*
+	 * The connection of net_connect() is open, or why not: CONNECT_REFUSED, CONNECT_TIMEOUT,
+	 * UNREACHABLE or IO_ERROR. Then this is the last call, without `released`.
+	 */
 	void (*connected)(struct net_conn *c, enum reason why);
 	void (*received)(struct net_conn *c, const uint8_t *p, size_t n);
 	void (*sent)(struct net_conn *c, size_t n, bool blocked);
@@ -68,14 +72,16 @@ struct net_handlers {
 
 struct net_options {
 	unsigned core;
-	unsigned entries;          /* size hint: operations per turn, 256..32768; 0: 4096 */
-	unsigned recv_buffers;     /* 0: 1024 */
-	unsigned recv_buffer_bytes;/* 0: 16384 */
+	unsigned entries;	    /* size hint: operations per turn, 256..32768; 0: 4096 */
+	unsigned recv_buffers;	    /* 0: 1024 */
+	unsigned recv_buffer_bytes; /* 0: 16384 */
 	uint32_t conns_max;
-	uint32_t dead_peer_ms;     /* TCP_USER_TIMEOUT; 0: the system's */
-	uint32_t notsent_lowat;    /* TCP_NOTSENT_LOWAT, bytes; 0: the system's */
+	uint32_t dead_peer_ms;	/* TCP_USER_TIMEOUT; 0: the system's */
+	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, bytes; 0: the system's */
 	uint64_t *allocs;
-	struct shm_core *ctr;      /* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS */
+	/* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS; REFUSED when
+	 * conns_max is reached. */
+	struct shm_core *ctr;
 };
 
 /* NULL and errno: a kernel without what is needed gives ENOSYS. Called on the core's own thread. */
@@ -83,6 +89,8 @@ struct net *net_new(const struct net_options *o, const struct net_handlers *h, v
 /* Closes what is open, waits for what is in flight. */
 void net_free(struct net *n);
 
+/* Whether somebody listens there already, which SO_REUSEPORT would hide: 0, -EADDRINUSE, -errno. */
+int net_listener_probe(const union net_addr *at);
 /* A listening socket with SO_REUSEPORT (before privileges are dropped); descriptor or -errno. */
 int net_listener_open(const union net_addr *at, int backlog);
 /* Accepts from it on this core until net_free() or net_listen_stop(); owns fd. 0 or -errno. */
@@ -92,7 +100,7 @@ void net_listen_stop(struct net *n);
 void net_listen_resume(struct net *n);
 /* The answer is `connected`. NULL: no room, or -errno in *err. timeout_ms 1..; user is c->user. */
 struct net_conn *net_connect(struct net *n, const union net_addr *to, uint32_t timeout_ms,
-                             void *user, int *err);
+			     void *user, int *err);
 /* slices: 1..4, n > 0 bytes in all. */
 void net_send(struct net_conn *c, const struct slice *s, unsigned n);
 /*
@@ -106,7 +114,7 @@ int net_turn(struct net *n);
 void net_wait(struct net *n, uint64_t until_us);
 /* True while a send of this core may still read the caller's memory. */
 bool net_sending(const struct net *n);
-void net_wake(struct net *n); /* any thread */
+void net_wake(struct net *n); /* any thread, until net_free() begins */
 
 /* "127.0.0.1:1935", "[::1]:1935"; dst[NET_ADDR_TEXT]; returns dst. */
 char *net_addr_text(char *dst, const union net_addr *a);
@@ -115,10 +123,12 @@ int net_addr_parse(union net_addr *out, const char *text);
 
 /*
  * Name resolution off the cores: getaddrinfo() on helper threads. done() is called on such a thread,
- * at most `max` addresses, n = 0 with why = DNS_FAILED or CONNECT_TIMEOUT. Literals are answered at
- * once, inside the call. Threads: any.
+ * at most NET_RESOLVE_MAX addresses, or n = 0 with why = DNS_FAILED (no such name, or no name server
+ * that answers), or CONNECT_TIMEOUT (too many names are being resolved, or the resolver was stopped).
+ * Literals and localhost are answered at once, inside the call. Threads: any.
  */
-#define NET_RESOLVE_MAX 8
+#define NET_RESOLVE_MAX	    8
+#define NET_RESOLVE_THREADS 16
 struct net_resolve {
 	char host[256];
 	uint16_t port;
@@ -128,7 +138,9 @@ struct net_resolve {
 	enum reason why;
 	struct net_resolve *next;
 };
+/* 1..NET_RESOLVE_THREADS threads; 0 or -errno. */
 int net_resolver_start(unsigned threads);
+/* Answers what is still asked for, at once; then calls nobody any more. */
 void net_resolver_stop(void);
 void net_resolve(struct net_resolve *r); /* owns r until done() */
 

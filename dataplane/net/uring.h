@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the io_uring backend, shared by uring*.c and nobody else.
+ *
+ *   uring.c         the ring: set-up, probing, turns, waiting, waking
+ *   uring_accept.c  listeners
+ *   uring_conn.c    connections: connecting, closing, releasing
+ *   uring_send.c    sends and waiting for room
+ *   uring_recv.c    the shared buffer ring and multishot receives
+ *
+ * Every request carries in user_data whose it is and what it is: a pointer with the operation in its
+ * low bits. A connection counts its requests; its descriptor is closed, and its memory used again,
+ * only when the last completion is in, so neither can be mistaken for a successor's.
+ *
+ *   connecting --ok--> open --net_close(graceful)--> draining --peer's FIN, error or 2 s--+
+ *        |               +----net_close(reset)--------------------------------------------+
+ *        +--failed or net_close------------------------------------> cancelling --last--> dead
+ *
+ * Sends are tried with MSG_DONTWAIT inside the submission, which either copies the bytes into the
+ * socket or fails; after a submission the kernel refers to no memory of a send.
+ *
+ * Threads: the core's, except net_wake().
+ */
+#ifndef NET_URING_H
+#define NET_URING_H
+
+#include <liburing.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/check.h"
+#include "base/pool.h"
+#include "net/net.h"
+
+#define NET_LISTENERS_MAX 64
+#define NET_SLICES_MAX	  4
+#define NET_LINGER_US	  2000000u
+#define NET_RETRY_US	  100000u
+
+/* In the low bits of user_data: everything it points to is 64-byte aligned. */
+enum uring_op {
+	OP_WAKE,
+	OP_CANCEL_ALL,
+	OP_ACCEPT,
+	OP_RECV,
+	OP_SEND,
+	OP_ROOM,
+	OP_CONNECT,
+	OP_CONNECT_TIMEOUT,
+	OP_CANCEL,
+	OP_MAX,
+};
+#define OP_MASK 63u
+
+enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_DRAINING, CONN_CANCELLING, CONN_DEAD };
+
+struct uring_conn {
+	struct net_conn pub; /* first: the engine's view is the address of this */
+	int fd;
+	uint8_t state, ops;
+	bool sending : 1; /* OP_SEND is out */
+	bool polling : 1; /* OP_ROOM is out */
+	bool eof : 1;	  /* the peer sent its FIN */
+	bool broken : 1;  /* the network ended it */
+	bool fin_sent : 1;
+	bool unowned : 1; /* the owner never had it or was told that it is gone: no `released` */
+	uint64_t linger_until_us;
+	LIST_ENTRY(uring_conn) link;  /* of all */
+	TAILQ_ENTRY(uring_conn) tail; /* of net.draining or net.dead */
+};
+static_assert(sizeof(struct uring_conn) <= 128, "a connection is two cache lines");
+
+struct uring_listener {
+	int fd, tag, backlog;
+	bool armed;
+	uint64_t retry_us; /* accept again then; 0: not waiting */
+} __attribute__((aligned(64)));
+
+/* What a request points to; the kernel has consumed it when the submission returns. */
+union uring_scratch {
+	struct {
+		struct msghdr head;
+		struct iovec v[NET_SLICES_MAX];
+	};
+	struct __kernel_timespec ts;
+};
+
+struct recv_ring {
+	struct io_uring_buf_ring *br;
+	uint8_t *base;
+	size_t ring_bytes, base_bytes;
+	uint32_t buffers, buffer_bytes;
+};
+
+struct net {
+	struct io_uring ring;
+	struct net_handlers on;
+	void *owner;
+	struct shm_core *ctr;
+	struct net_options opt;
+	struct pool conns;
+	LIST_HEAD(, uring_conn) all;
+	TAILQ_HEAD(conn_tailq, uring_conn) draining, dead; /* draining: by linger_until_us */
+	struct recv_ring recv;
+	union uring_scratch *scratch; /* one per submission entry */
+	unsigned scratch_used, sends_unsubmitted;
+	unsigned ops; /* requests that belong to no connection */
+	int wake_fd;
+	uint64_t wake_value;
+	bool stopped; /* listeners */
+	bool freeing;
+	unsigned listeners;
+	struct uring_listener listener[NET_LISTENERS_MAX];
+} __attribute__((aligned(64)));
+
+static inline struct uring_conn *uring_conn_of(struct net_conn *c)
+{
+	return (struct uring_conn *)c;
+}
+
+/* An entry for one request, with its user_data set; submits when the ring is full. */
+struct io_uring_sqe *uring_sqe(struct net *n, void *whose, enum uring_op op);
+/* The same, on a connection's account. */
+struct io_uring_sqe *uring_conn_sqe(struct uring_conn *c, enum uring_op op);
+/* Makes sure that the next `entries` requests go into one submission. */
+void uring_reserve(struct net *n, unsigned entries);
+int uring_recv_init(struct net *n);
+void uring_recv_fini(struct net *n);
+void uring_recv_arm(struct uring_conn *c);
+
+void uring_on_accept(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_recv(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_send(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_room(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags);
+
+/* Arms what waited long enough; when the next one is due, UINT64_MAX: none. */
+void uring_listeners_poll(struct net *n, uint64_t now_us);
+uint64_t uring_listeners_due(const struct net *n);
+void uring_listeners_close(struct net *n);
+
+/* Takes over an accepted descriptor. */
+void uring_conn_accepted(struct net *n, int fd, int tag);
+/* After a completion: goes on with closing. */
+void uring_conn_settle(struct uring_conn *c);
+/* The network ended it: tells the owner once. */
+void uring_conn_broken(struct uring_conn *c, int err);
+/* Drops every request; the descriptor is closed with the last one. */
+void uring_conn_cancel(struct uring_conn *c);
+void uring_conns_poll(struct net *n, uint64_t now_us); /* draining ones that waited long enough */
+unsigned uring_conns_release(struct net *n);	       /* dead ones; how many */
+int uring_socket_options(const struct net *n, int fd);
+void uring_close_reset(int fd);
+
+static inline void uring_count(struct net *n, enum counter which, uint64_t by)
+{
+	shm_add(&n->ctr->ctr[which], by);
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses as text, both ways. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "base/check.h"
+#include "net/net.h"
+
+static void test_read_and_written(void **state)
+{
+	static const char *const text[][2] = {
+		{"127.0.0.1:1935", "127.0.0.1:1935"},
+		{"0.0.0.0:0", "0.0.0.0:0"},
+		{"255.255.255.255:65535", "255.255.255.255:65535"},
+		{"[::1]:80", "[::1]:80"},
+		{"[2001:DB8:0:0::7]:8080", "[2001:db8::7]:8080"},
+		{":1935", "[::]:1935"},
+		{"localhost:8080", "127.0.0.1:8080"},
+		{"[::ffff:10.0.0.1]:1", "10.0.0.1:1"},
+	};
+
+	for (unsigned i = 0; i < array_len(text); i++) {
+		char back[NET_ADDR_TEXT];
+		union net_addr a;
+
+		assert_int_equal(net_addr_parse(&a, text[i][0]), 0);
+		assert_string_equal(net_addr_text(back, &a), text[i][1]);
+	}
+}
+
+static void test_nonsense_is_refused_and_changes_nothing(void **state)
+{
+	static const char *const text[] = {
+		"",
+		":",
+		"127.0.0.1",
+		"127.0.0.1:",
+		"127.0.0.1:65536",
+		"127.0.0.1:-1",
+		"127.0.0.1:80x",
+		"127.0.0.1: 80",
+		"127.0.0:80",
+		"256.0.0.1:80",
+		"[::1]",
+		"[::1:80",
+		"::1]:80",
+		"[]:80",
+		"[:80",
+		"[::1]x:80",
+		"[127.0.0.1]:80",
+		"::1:80",
+		"example.com:80",
+		"localhost",
+		"127.0.0.1:99999999999999999999",
+		"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd]:80",
+		"1111111111111111111111111111111111111111111111111111111111:80",
+	};
+
+	for (unsigned i = 0; i < array_len(text); i++) {
+		union net_addr a = {.in = {.sin_port = 7}};
+
+		assert_int_equal(net_addr_parse(&a, text[i]), -EINVAL);
+		assert_int_equal(a.in.sin_port, 7);
+	}
+}
+
+static void test_unknown_family_has_a_text_too(void **state)
+{
+	const union net_addr a = {0};
+	char text[NET_ADDR_TEXT];
+
+	assert_string_equal(net_addr_text(text, &a), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_read_and_written),
+		cmocka_unit_test(test_nonsense_is_refused_and_changes_nothing),
+		cmocka_unit_test(test_unknown_family_has_a_text_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
