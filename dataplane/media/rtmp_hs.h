@@ -28,8 +28,8 @@ enum rtmp_hs_state { RTMP_HS_FIRST, RTMP_HS_SECOND, RTMP_HS_DONE };
 struct rtmp_hs {
 	bool server;
 	uint8_t state;
-	uint8_t scheme;   /* 0 echo; 1, 2 digest schemes */
-	uint16_t have;    /* bytes of the present part */
+	uint8_t scheme;	  /* 0 echo; 1, 2 digest schemes */
+	uint16_t have;	  /* bytes of the present part */
 	uint16_t out_len; /* bytes at out that wait to be sent */
 	uint8_t in[1 + RTMP_HS_HALF];
 	uint8_t out[RTMP_HS_OUT];
