@@ -28,7 +28,7 @@ enum rtmp_csid {
 
 /* Chunk stream id by message type. */
 uint32_t rtmp_out_csid(uint8_t type);
-/* Serialises m (m->csid is not used). chunk_size 1..0xffffff. */
+/* Serialises m (m->csid is not used); m->len at most 0xffffff. chunk_size 1..0xffffff. */
 void rtmp_out_msg(struct sink *to, const struct msg *m, uint32_t chunk_size);
 /* Bytes that rtmp_out_msg() writes for such a message. */
 size_t rtmp_out_size(uint32_t payload_bytes, int64_t ts_ms, uint32_t chunk_size);
@@ -38,7 +38,10 @@ size_t rtmp_out_size(uint32_t payload_bytes, int64_t ts_ms, uint32_t chunk_size)
  */
 size_t rtmp_out_span(const uint8_t *head, uint32_t chunk_size);
 
-/* Protocol control messages, ready to send (chunk stream 2). */
+/*
+ * Protocol control messages, ready to send (chunk stream 2). Each is one chunk, whatever chunk size
+ * the peer expects as long as it is at least 10.
+ */
 void rtmp_out_u32(struct sink *to, enum msg_type type, uint32_t value);
 void rtmp_out_peer_bandwidth(struct sink *to, uint32_t bytes, uint8_t limit_type);
 enum rtmp_user_control {
@@ -50,6 +53,8 @@ enum rtmp_user_control {
 	RTMP_UC_PING_REQUEST = 6,
 	RTMP_UC_PING_RESPONSE = 7,
 };
+/* Every event but RTMP_UC_SET_BUFFER_LENGTH, which has two values. */
 void rtmp_out_user_control(struct sink *to, enum rtmp_user_control event, uint32_t value);
+void rtmp_out_buffer_length(struct sink *to, uint32_t stream_id, uint32_t buffer_ms);
 
 #endif
