@@ -3,7 +3,8 @@
  * The RTMP chunk reader: bytes in, messages out.
  *
  * One partial message per chunk stream, allocated as bytes arrive within the connection's budget
- * (interop T14). Set Chunk Size and Abort are obeyed here and also handed out. Extended timestamps
+ * (interop T14) and kept for the next message; a message that lies whole in one chunk of the input
+ * is handed out where it is. Set Chunk Size and Abort are obeyed here and also handed out. Extended timestamps
  * repeated on type-3 chunks are recognised by value (T8); a fresh chunk stream may start with type 1
  * but not 2 or 3 (T6); type 0 over an unfinished message drops the partial and counts it, up to
  * RTMP_IN_TORN_MAX (T10); a changed length or type inside a message is an error (T11).
@@ -14,6 +15,7 @@
 #ifndef MEDIA_RTMP_IN_H
 #define MEDIA_RTMP_IN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,30 +33,31 @@ struct rtmp_in {
 	uint32_t message_max; /* bytes */
 	uint32_t cs_max;      /* open chunk streams */
 	uint32_t cs_n, cs_cap;
-	struct rtmp_in_cs *cs;
-	uint32_t cur;         /* index of the chunk stream being read */
-	uint32_t chunk_left;  /* payload bytes left of the present chunk */
-	uint8_t head[18];     /* a header cut by the end of input */
+	struct rtmp_in_cs *cs; /* hash table: cs_cap slots, at most half of them in use */
+	uint32_t cur;	       /* slot of the chunk stream being read */
+	uint32_t chunk_left;   /* payload bytes left of the present chunk */
+	uint8_t head[18];      /* a header cut by the end of input */
 	uint8_t head_n;
-	uint8_t state;
-	uint8_t torn;         /* partial messages dropped (T10) */
-	uint32_t done;        /* 1 + index of the chunk stream whose message was just handed out */
+	bool in_chunk; /* between a chunk's header and its end */
+	uint8_t torn;  /* partial messages dropped (T10) */
+	int8_t repeats; /* does the peer repeat extended timestamps: -2 no, 0 not known, 2 yes (T8) */
 	struct ts64 clock;
-	uint64_t odd;         /* legal but unexpected things tolerated */
+	uint64_t odd; /* legal but unexpected things tolerated */
 };
 
 void rtmp_in_init(struct rtmp_in *in, struct mem *mem, uint32_t message_max, uint32_t cs_max);
 void rtmp_in_fini(struct rtmp_in *in);
 /*
  * Takes bytes from p, at most up to the end of one message. Returns how many were taken (1..n), or
- * -(enum reason). out->type is MSG_NONE, or the type of the message completed by these bytes; its
- * data stays valid until the next call. n must be > 0.
+ * -(enum reason), after which only rtmp_in_fini() may follow. out->type is MSG_NONE, or the type of
+ * the message completed by these bytes; its data stays valid until the next call. n must be > 0.
  */
 int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out);
 
 /*
- * Walks the messages inside an aggregate message (type 22; interop C13): *off starts at 0. >0: *out
- * is the next one, its time based on the aggregate's; 0: no more; <0: malformed from here on.
+ * Walks the audio, video and data messages inside an aggregate message (type 22; interop C13); other
+ * types are stepped over, back pointers not used. *off starts at 0. >0: *out is the next one, its
+ * time based on the aggregate's; 0: no more; <0: malformed from here on (-EINVAL).
  */
 int rtmp_aggregate_next(const struct msg *aggregate, uint32_t *off, struct msg *out);
 
