@@ -571,7 +571,7 @@ static void test_T13_chunk_sizes_out_of_range(void **state)
 		uint32_t said, used;
 	} cases[] = {{0, 128},
 		     {1, 1},
-		     {0x80000000, 1},
+		     {0x80000000, 128},
 		     {0x80000100, 0x100},
 		     {0xffffff, 0xffffff},
 		     {0x1000000, 0xffffff},
