@@ -25,20 +25,24 @@
 #include "media/url.h"
 
 struct relay_spec {
-	char id[64];      /* [A-Za-z0-9._:-]+ */
+	char id[64]; /* [A-Za-z0-9._:-]+ */
 	char url[2048];
 	char stream[512]; /* domain/app/name */
 	bool push, internal;
 };
 
+/* Whether it may be the id of a leg. */
+bool relay_id_ok(const char *id);
 int relays_init(struct engine *e);
 void relays_fini(struct engine *e); /* after the cores have stopped */
-/* NONE, or BAD_URL, BAD_NAME, CAP_RELAYS, NO_MEMORY with *rule; -1 in *conflict: the id exists with
- * other keys; the same keys again: NONE. */
+/* NONE, or BAD_URL, BAD_NAME, CAP_RELAYS, NO_MEMORY with *rule; *conflict: the id exists with other
+ * keys; the same keys again: NONE. */
 enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,
-                         const char **rule);
+			 const char **rule);
 bool relay_remove(struct engine *e, const char *id, bool push);
 /* [{...}] as ctl.def says; a new reference. */
 json_t *relay_list(struct engine *e, bool push);
+/* Any core, after a stream got into the registry: pushes that wait for it connect. */
+void relays_stream_live(const char *key);
 
 #endif

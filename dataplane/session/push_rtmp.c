@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An RTMP push: publishes a local stream at a remote server, fed from the log like a player. */
+#include <string.h>
+
+#include "base/check.h"
+#include "core/stream.h"
+#include "media/codec.h"
+#include "media/rtmp_out.h"
+#include "media/wire.h"
+#include "session/feed.h"
+#include "session/rtmp_client.h"
+
+#define LOG_STREAM_ID  1u /* message stream id of every message in the log */
+#define START_WATCH_MS 50 /* until the first bytes are accepted */
+#define WATCH_MS       500
+#define HEAD_BYTES     12u /* of a type-0 chunk with a one-byte basic header */
+#define HEAD_STREAM_ID 8u  /* where in it the message stream id begins */
+
+struct push_rtmp {
+	struct rtmp_client client;
+	struct feed feed;
+	uint64_t start_off; /* in the log, where the destination began */
+	uint64_t boundary;  /* a message in the log begins here, at or before what is sent next */
+	uint64_t bytes;	    /* sent to the destination when last looked */
+	bool fed, running;
+};
+
+static struct push_rtmp *of(struct session *s)
+{
+	return (struct push_rtmp *)s;
+}
+
+/* ---- what the log's bytes need on their way -------------------------------------------------- */
+
+static void put_metadata(struct push_rtmp *p, const struct msg *m, struct slice payload)
+{
+	struct session *s = &p->client.base.session;
+	size_t room = payload.n + 32; /* the wrapper's name */
+	uint8_t *wrapped = mem_resize(&s->mem, NULL, 0, room);
+	struct msg out = *m;
+	struct wr w;
+
+	/* Without it the destination still has all media. */
+	if (!wrapped)
+		return;
+	w = wr_of(wrapped, room);
+	codec_metadata_for_servers(payload, &w);
+	out.data = wrapped;
+	out.len = (uint32_t)wr_len(&w);
+	if (!w.bad)
+		rtmp_out_msg(session_sink(s), &out, p->client.chunk);
+	mem_free(&s->mem, wrapped, room);
+}
+
+/* Sequence headers and @setDataFrame metadata (interop C9), at the key frame's time. */
+static void headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key,
+		    bool first)
+{
+	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
+
+	if (first)
+		p->start_off = key->off;
+	for (unsigned i = 0; h && i < h->n; i++) {
+		struct msg m = {
+			.type = h->msg[i].type,
+			.stream_id = p->client.stream_id,
+			.ts_ms = key->ts_ms,
+			.len = h->msg[i].len,
+			.data = h->data + h->msg[i].off,
+		};
+		struct slice payload;
+
+		if (m.type == MSG_DATA && codec_data(&m, &payload) == DATA_METADATA)
+			put_metadata(p, &m, payload);
+		else
+			rtmp_out_msg(session_sink(&p->client.base.session), &m, p->client.chunk);
+	}
+}
+
+/* Wire length of the message that begins at `at`; its header is whole in the log. */
+static uint64_t message_bytes(struct wlog *log, uint64_t at, uint32_t chunk)
+{
+	uint8_t head[HEAD_BYTES];
+	struct slice part[2];
+	unsigned n = wlog_slices(log, at, HEAD_BYTES, part), got = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(head + got, part[i].p, part[i].n);
+		got += (unsigned)part[i].n;
+	}
+	return rtmp_out_size(get_be24(head + 4), get_be24(head + 1), chunk);
+}
+
+/*
+ * The server gave another message stream id than the log's: every message's first header gets it. A
+ * send may begin and end anywhere, and may be taken in part and asked for again, so the only thing
+ * remembered is a message boundary before it.
+ */
+static void rewrite(struct feed *f, struct buf *to, const struct slice *s, unsigned n)
+{
+	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
+	struct cursor *c = &f->viewer.cursor;
+	uint64_t off = c->sent, end = off, at = max_of(p->boundary, wlog_tail(c->log));
+	size_t base = to->n;
+	uint8_t id[4];
+
+	for (unsigned i = 0; i < n; i++) {
+		buf_write(to, s[i].p, s[i].n);
+		end += s[i].n;
+	}
+	if (to->bad)
+		return;
+	/* The message stream id is the one little-endian number in RTMP. */
+	put_le32(id, p->client.stream_id);
+	while (at < end) {
+		for (unsigned i = 0; i < sizeof(id); i++) {
+			uint64_t where = at + HEAD_STREAM_ID + i;
+
+			if (where >= off && where < end)
+				to->p[base + (where - off)] = id[i];
+		}
+		if (at <= off)
+			p->boundary = at;
+		at += message_bytes(c->log, at, p->client.chunk);
+	}
+}
+
+/* ---- the feed -------------------------------------------------------------------------------- */
+
+/* Tells the server that the stream is over, as encoders do. */
+static void say_goodbye(struct push_rtmp *p)
+{
+	struct rtmp_client *c = &p->client;
+	uint8_t buf[RTMP_CLIENT_COMMAND_MAX];
+	struct wr w = wr_of(buf, sizeof(buf));
+	char stream[2048];
+
+	if (rtmp_client_stream(c, stream) == REASON_NONE) {
+		rtmp_cmd_call(&w, "FCUnpublish", rtmp_client_call(c), stream);
+		rtmp_client_send(c, &w, 0);
+	}
+	w = wr_of(buf, sizeof(buf));
+	rtmp_cmd_delete_stream(&w, rtmp_client_call(c), c->stream_id);
+	rtmp_client_send(c, &w, 0);
+}
+
+static void over(struct feed *f, enum reason why)
+{
+	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
+	struct session *s = &p->client.base.session;
+	bool ended = f->viewer.stream && !stream_is_live(f->viewer.stream);
+
+	if (!ended) {
+		session_close(s, why);
+		return;
+	}
+	feed_stop(f);
+	say_goodbye(p);
+	session_close_after_flush(s, REASON_SOURCE_LOST);
+}
+
+static const struct feed_ops plain_ops = {
+	.role = FEED_PUSH,
+	.headers = headers,
+	.over = over,
+};
+
+static const struct feed_ops rewriting_ops = {
+	.role = FEED_PUSH,
+	.headers = headers,
+	.over = over,
+	.rewrite = rewrite,
+};
+
+static enum reason feed_from_stream(struct push_rtmp *p)
+{
+	struct leg *leg = p->client.base.leg;
+	struct engine *e = leg->core->engine;
+	struct stream *s = stream_find(e->registry, leg->stream);
+	int tick = tick_class_of(engine_conf(e)->play_tick);
+	enum reason why;
+
+	if (!s)
+		return REASON_SOURCE_LOST;
+	why = feed_start(&p->feed, &p->client.base.session, s, WIRE_RTMP,
+			 tick < 0 ? TICK_NORMAL : (enum tick_class)tick,
+			 p->client.stream_id == LOG_STREAM_ID ? &plain_ops : &rewriting_ops);
+	stream_put(s, leg->core);
+	return why;
+}
+
+/* ---- the client's role ----------------------------------------------------------------------- */
+
+static void accepted(struct rtmp_client *c, const char *stream)
+{
+	static const char *const calls[] = {"releaseStream", "FCPublish"};
+	uint8_t buf[RTMP_CLIENT_COMMAND_MAX];
+
+	rtmp_client_set_chunk(c);
+	for (size_t i = 0; i < array_len(calls); i++) {
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		rtmp_cmd_call(&w, calls[i], rtmp_client_call(c), stream);
+		rtmp_client_send(c, &w, 0);
+	}
+}
+
+static void created(struct rtmp_client *c, const char *stream)
+{
+	uint8_t buf[RTMP_CLIENT_COMMAND_MAX];
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	rtmp_cmd_publish(&w, rtmp_client_call(c), stream);
+	rtmp_client_send(c, &w, c->stream_id);
+}
+
+static enum reason status(struct rtmp_client *c, struct slice code)
+{
+	static const char start[] = "NetStream.Publish.Start";
+	struct push_rtmp *p = of(&c->base.session);
+
+	if (p->fed || code.n != strlen(start) || memcmp(code.p, start, code.n) != 0)
+		return REASON_NONE;
+	p->fed = true;
+	session_deadline(&c->base.session, START_WATCH_MS, REASON_SEND_STALLED);
+	return feed_from_stream(p);
+}
+
+static const struct rtmp_role role = {
+	.publish = true,
+	.accepted = accepted,
+	.created = created,
+	.status = status,
+};
+
+/* ---- the session ----------------------------------------------------------------------------- */
+
+static void report(struct push_rtmp *p)
+{
+	struct shm_relay *shm = p->client.base.leg->shm;
+	struct session *s = &p->client.base.session;
+	uint64_t sent = s->conn->bytes_out;
+
+	if (sent != p->bytes)
+		shm_set(&shm->last_media_us, s->core->now_us);
+	shm_add(&shm->bytes, sent - p->bytes);
+	p->bytes = sent;
+	shm_set(&shm->skips, p->feed.viewer.cursor.skips);
+	if (!p->running && p->feed.got_first && p->feed.viewer.cursor.sent > p->start_off) {
+		p->running = true;
+		leg_running(p->client.base.leg);
+	}
+}
+
+static enum reason deadline(struct session *s)
+{
+	struct push_rtmp *p = of(s);
+
+	if (!p->fed)
+		return (enum reason)s->deadline_why;
+	report(p);
+	session_deadline(s, p->running ? WATCH_MS : START_WATCH_MS, REASON_SEND_STALLED);
+	return REASON_NONE;
+}
+
+static void ending(struct session *s, enum reason why)
+{
+	struct push_rtmp *p = of(s);
+
+	if (p->fed && p->client.base.leg)
+		report(p);
+	feed_stop(&p->feed);
+	leg_ended(&p->client.base, why);
+}
+
+static const struct session_ops ops = {
+	.protocol = "rtmp-push",
+	.bytes = sizeof(struct push_rtmp),
+	.received = rtmp_client_received,
+	.connected = rtmp_client_connected,
+	.deadline = deadline,
+	.ending = ending,
+	.gone = rtmp_client_gone,
+};
+
+struct leg_session *push_rtmp_new(struct leg *leg)
+{
+	struct rtmp_client *c = rtmp_client_new(leg, &ops, &role);
+
+	return c ? &c->base : NULL;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/relay.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "core/shm.h"
+#include "session/ctl_request.h"
+#include "session/leg.h"
+
+#define BUCKETS 4096u
+
+LIST_HEAD(leg_list, leg);
+
+/* Every leg that is listed, by id; waiting pushes by stream too. Never locked on the media path. */
+static struct {
+	pthread_mutex_t lock;
+	struct engine *engine;
+	struct leg_list by_id[BUCKETS], waiting[BUCKETS];
+	struct leg_list removed; /* unlisted, still on its core */
+	unsigned n;
+	_Atomic unsigned waiting_n;
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint32_t hash_n(const char *text, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)text[i]) * 16777619u;
+	return h;
+}
+
+static struct leg_list *bucket_of(struct leg_list *in, const char *text)
+{
+	return &in[hash_n(text, strlen(text)) % BUCKETS];
+}
+
+static struct leg *leg_find(const char *id, bool push)
+{
+	struct leg *leg;
+
+	LIST_FOREACH (leg, bucket_of(table.by_id, id), link)
+		if (leg->push == push && strcmp(leg->id, id) == 0)
+			return leg;
+	return NULL;
+}
+
+/* The legs of one task have the same id up to the first ':' and share a core. */
+static struct core *core_for(struct engine *e, const char *id)
+{
+	return e->cores[hash_n(id, strcspn(id, ":")) % e->cores_n];
+}
+
+/* ---- checks of a new leg --------------------------------------------------------------------- */
+
+static const char *scheme_rule(const struct url *u, bool push)
+{
+	static const char *const refused[] = {
+		[URL_RTMPS] = "scheme rtmps is not supported by this build",
+		[URL_HTTPS] = "scheme https is not supported by this build",
+		[URL_SRT] = "scheme srt is not supported by this build",
+		[URL_RTSP] = "scheme rtsp is not supported by this build",
+		[URL_OTHER] = "scheme must be rtmp, or http for an HTTP-FLV source",
+	};
+
+	if (u->scheme == URL_RTMP)
+		return NULL;
+	if (u->scheme == URL_HTTP)
+		return push ? "scheme http is not supported for a destination; use rtmp" : NULL;
+	return refused[u->scheme];
+}
+
+/* Whether `at` ("host:port" of a listener) is where a client of u would arrive. */
+static bool listener_matches(const char *at, const struct url *u)
+{
+	char text[NET_ADDR_TEXT + sizeof(u->host)];
+	union net_addr own, to;
+
+	snprintf(text, sizeof(text), u->v6 ? "[%s]:%u" : "%s:%u", u->host, u->port);
+	if (net_addr_parse(&own, at) || net_addr_parse(&to, text) ||
+	    own.in.sin_port != to.in.sin_port)
+		return false;
+	if (to.sa.sa_family == AF_INET) {
+		uint32_t host = ntohl(to.in.sin_addr.s_addr);
+
+		if (own.sa.sa_family == AF_INET && own.in.sin_addr.s_addr == to.in.sin_addr.s_addr)
+			return true;
+		/* Every address includes loopback; which others are ours is not known here. */
+		return host >> 24 == 127 &&
+		       (own.sa.sa_family == AF_INET ? own.in.sin_addr.s_addr == htonl(INADDR_ANY)
+						    : IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr));
+	}
+	if (own.sa.sa_family != AF_INET6)
+		return false;
+	return memcmp(&own.in6.sin6_addr, &to.in6.sin6_addr, sizeof(to.in6.sin6_addr)) == 0 ||
+	       (IN6_IS_ADDR_LOOPBACK(&to.in6.sin6_addr) &&
+		IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr));
+}
+
+static bool own_listener(const char *listeners, const struct url *u)
+{
+	char list[sizeof(((struct config *)0)->rtmp_listen)], *save = NULL;
+
+	snprintf(list, sizeof(list), "%s", listeners);
+	for (char *at = strtok_r(list, " ", &save); at; at = strtok_r(NULL, " ", &save))
+		if (listener_matches(at, u))
+			return true;
+	return false;
+}
+
+/* The stream that u means on a Millrace; false if none. */
+static bool url_stream(const struct url *u, char key[STREAM_KEY_MAX])
+{
+	char app[512], stream[2048], tc_url[1024], suffix[16], target[2100];
+	const char *field, *rule;
+	struct stream_name name;
+
+	if (u->scheme == URL_RTMP) {
+		if (url_rtmp_split(u, app, stream, tc_url, &rule) ||
+		    stream_name_rtmp(&name, (struct slice){(uint8_t *)tc_url, strlen(tc_url)},
+				     (struct slice){(uint8_t *)app, strlen(app)},
+				     (struct slice){(uint8_t *)stream, strlen(stream)}, &field,
+				     &rule))
+			return false;
+	} else {
+		int n = snprintf(target, sizeof(target), "%s%s%s", u->path, u->query[0] ? "?" : "",
+				 u->query);
+
+		if (stream_name_http(&name, (struct slice){(uint8_t *)target, (size_t)n},
+				     (struct slice){(const uint8_t *)u->host, strlen(u->host)},
+				     suffix, &field, &rule))
+			return false;
+	}
+	stream_key(key, &name);
+	return true;
+}
+
+static bool meets_itself(const struct config *conf, const struct url *u, const char *stream)
+{
+	const char *listeners = u->scheme == URL_RTMP ? conf->rtmp_listen : conf->http_listen;
+	char key[STREAM_KEY_MAX];
+
+	return own_listener(listeners, u) && url_stream(u, key) && strcmp(key, stream) == 0;
+}
+
+bool relay_id_ok(const char *id)
+{
+	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
+
+	return n > 0 && id[n] == '\0' && n < sizeof(((struct shm_relay *)0)->id);
+}
+
+/* NONE and the stream's normal form in `key`, or why not. */
+static enum reason spec_check(struct engine *e, const struct relay_spec *spec,
+			      char key[STREAM_KEY_MAX], const char **rule)
+{
+	char app[512], stream[2048], tc_url[1024];
+	struct stream_name name;
+	struct url url;
+
+	*rule = "must be 1 to 63 letters, digits, or any of . _ : -";
+	if (!relay_id_ok(spec->id))
+		return REASON_BAD_NAME;
+	if (stream_name_key(&name, spec->stream, rule))
+		return REASON_BAD_NAME;
+	stream_key(key, &name);
+	if (url_parse(&url, spec->url, rule))
+		return REASON_BAD_URL;
+	*rule = scheme_rule(&url, spec->push);
+	if (*rule)
+		return REASON_BAD_URL;
+	*rule = "user names and passwords in URLs are not supported by this build";
+	if (url.userinfo[0])
+		return REASON_BAD_URL;
+	if (url.scheme == URL_RTMP && url_rtmp_split(&url, app, stream, tc_url, rule))
+		return REASON_BAD_URL;
+	*rule = spec->push ? "pushes to itself" : "pulls from itself";
+	if (meets_itself(engine_conf(e), &url, key))
+		return REASON_BAD_URL;
+	*rule = NULL;
+	return REASON_NONE;
+}
+
+/* ---- create, remove, list -------------------------------------------------------------------- */
+
+static void leg_destroy(struct leg *leg)
+{
+	free(leg->id);
+	free(leg->url);
+	free(leg->stream);
+	free(leg->location);
+	free(leg);
+}
+
+static struct leg *leg_make(struct engine *e, const struct relay_spec *spec, const char *key)
+{
+	struct leg *leg = calloc(1, sizeof(*leg));
+
+	if (!leg)
+		return NULL;
+	leg->id = strdup(spec->id);
+	leg->url = strdup(spec->url);
+	leg->stream = strdup(key);
+	if (!leg->id || !leg->url || !leg->stream || shm_relay_take(e->shm, spec->id, &leg->slot)) {
+		leg_destroy(leg);
+		return NULL;
+	}
+	leg->push = spec->push;
+	leg->internal = spec->internal;
+	leg->core = core_for(e, spec->id);
+	leg->shm = shm_relay_of(e->shm, leg->slot);
+	shm_set(&leg->shm->is_push, spec->push);
+	shm_set(&leg->shm->state, spec->push ? SHM_RELAY_WAITING : SHM_RELAY_CONNECTING);
+	leg->begin.run = leg_begin;
+	leg->remove.run = leg_remove;
+	leg->wake.run = leg_wake;
+	return leg;
+}
+
+int relays_init(struct engine *e)
+{
+	table.engine = e;
+	return 0;
+}
+
+void relays_fini(struct engine *e)
+{
+	struct leg *leg;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		while ((leg = LIST_FIRST(&table.by_id[i]))) {
+			LIST_REMOVE(leg, link);
+			leg_destroy(leg);
+		}
+	while ((leg = LIST_FIRST(&table.removed))) {
+		LIST_REMOVE(leg, link);
+		leg_destroy(leg);
+	}
+	memset(table.waiting, 0, sizeof(table.waiting));
+	table.n = 0;
+	table.waiting_n = 0;
+	table.engine = NULL;
+}
+
+enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,
+			 const char **rule)
+{
+	char key[STREAM_KEY_MAX];
+	enum reason why = spec_check(e, spec, key, rule);
+	struct leg *leg;
+
+	*conflict = false;
+	if (why != REASON_NONE)
+		return why;
+	pthread_mutex_lock(&table.lock);
+	leg = leg_find(spec->id, spec->push);
+	if (leg) {
+		*conflict = strcmp(leg->url, spec->url) != 0 || strcmp(leg->stream, key) != 0 ||
+			    leg->internal != spec->internal;
+		goto out;
+	}
+	*rule = "limits.relays is reached";
+	why = REASON_CAP_RELAYS;
+	if (table.n >= (unsigned)engine_conf(e)->limit_relays)
+		goto out;
+	*rule = "no memory for another relay";
+	why = REASON_NO_MEMORY;
+	leg = leg_make(e, spec, key);
+	if (!leg)
+		goto out;
+	why = REASON_NONE;
+	LIST_INSERT_HEAD(bucket_of(table.by_id, leg->id), leg, link);
+	leg->listed = true;
+	table.n++;
+	mail_post(leg->core, &leg->begin);
+out:
+	pthread_mutex_unlock(&table.lock);
+	return why;
+}
+
+bool relay_remove(struct engine *e, const char *id, bool push)
+{
+	struct leg *leg;
+
+	pthread_mutex_lock(&table.lock);
+	leg = leg_find(id, push);
+	if (leg) {
+		LIST_REMOVE(leg, link);
+		LIST_INSERT_HEAD(&table.removed, leg, link);
+		leg->listed = false;
+		table.n--;
+		mail_post(leg->core, &leg->remove);
+	}
+	pthread_mutex_unlock(&table.lock);
+	return leg != NULL;
+}
+
+static json_t *leg_json(const struct leg *leg)
+{
+	json_t *o = json_pack("{s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "id", ctl_text(leg->id), "url",
+			      ctl_text(leg->url), "stream", ctl_text(leg->stream), "state",
+			      leg_state_name((unsigned)shm_get(&leg->shm->state)), "reason",
+			      reason_name((unsigned)shm_get(&leg->shm->reason)), "slot",
+			      (int)leg->slot, "core", (int)leg->core->id);
+
+	if (o && leg->detail[0])
+		json_object_set_new(o, "detail", ctl_text(leg->detail));
+	return o;
+}
+
+json_t *relay_list(struct engine *e, bool push)
+{
+	json_t *list = json_array();
+	struct leg *leg;
+
+	pthread_mutex_lock(&table.lock);
+	for (unsigned i = 0; list && i < BUCKETS; i++)
+		LIST_FOREACH (leg, &table.by_id[i], link)
+			if (leg->push == push)
+				json_array_append_new(list, leg_json(leg));
+	pthread_mutex_unlock(&table.lock);
+	return list;
+}
+
+/* ---- for legs, on their cores ---------------------------------------------------------------- */
+
+void relay_await(struct leg *leg, bool on)
+{
+	pthread_mutex_lock(&table.lock);
+	if (on && !leg->waiting && !leg->waking && leg->listed) {
+		LIST_INSERT_HEAD(bucket_of(table.waiting, leg->stream), leg, waiting_link);
+		leg->waiting = true;
+		table.waiting_n++;
+	} else if (!on && leg->waiting) {
+		LIST_REMOVE(leg, waiting_link);
+		leg->waiting = false;
+		table.waiting_n--;
+	}
+	pthread_mutex_unlock(&table.lock);
+}
+
+void relay_note(struct leg *leg, const char *detail)
+{
+	pthread_mutex_lock(&table.lock);
+	snprintf(leg->detail, sizeof(leg->detail), "%s", detail);
+	pthread_mutex_unlock(&table.lock);
+}
+
+void relay_woken(struct leg *leg)
+{
+	pthread_mutex_lock(&table.lock);
+	leg->waking = false;
+	pthread_mutex_unlock(&table.lock);
+}
+
+void relay_free(struct leg *leg)
+{
+	bool still_used;
+
+	relay_await(leg, false);
+	pthread_mutex_lock(&table.lock);
+	still_used = leg->waking;
+	if (!still_used)
+		LIST_REMOVE(leg, link);
+	pthread_mutex_unlock(&table.lock);
+	if (still_used)
+		return;
+	shm_relay_give(table.engine->shm, leg->slot);
+	leg_destroy(leg);
+}
+
+void relays_stream_live(const char *key)
+{
+	struct leg *leg, *next;
+
+	if (atomic_load(&table.waiting_n) == 0)
+		return;
+	pthread_mutex_lock(&table.lock);
+	for (leg = LIST_FIRST(bucket_of(table.waiting, key)); leg; leg = next) {
+		next = LIST_NEXT(leg, waiting_link);
+		if (strcmp(leg->stream, key) != 0)
+			continue;
+		LIST_REMOVE(leg, waiting_link);
+		leg->waiting = false;
+		table.waiting_n--;
+		leg->waking = true;
+		mail_post(leg->core, &leg->wake);
+	}
+	pthread_mutex_unlock(&table.lock);
+}
