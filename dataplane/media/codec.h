@@ -45,17 +45,20 @@ const char *codec_name(unsigned id);
 
 struct codec_info {
 	enum codec_id codec;
-	bool enhanced;  /* Enhanced RTMP header */
-	bool header;    /* sequence header: cache it, it carries no picture or sound */
-	bool keyframe;  /* video: a decoder can start here */
-	bool frame;     /* coded media (not a header, command, metadata or end of sequence) */
-	bool metadata;  /* Enhanced RTMP video metadata (HDR): late joiners need it */
-	bool config;    /* Enhanced RTMP audio MultichannelConfig: late joiners need it */
-	bool end;       /* end of sequence */
-	bool multitrack;
-	bool needs_header; /* a codec that cannot be decoded without its sequence header */
 	uint32_t fourcc;   /* Enhanced RTMP; 0 otherwise */
-	int32_t cts_ms;    /* composition time, signed (M5) */
+	bool enhanced;	   /* Enhanced RTMP header */
+	bool multitrack;   /* all here is said of the message's first track */
+	uint8_t track;	   /* its id; 0 where there is one track only */
+	bool needs_header; /* a codec that cannot be decoded without its sequence header */
+	/* At most one of these; none for commands and packet types that we do not know. */
+	bool header;   /* sequence header: cache it, it carries no picture or sound */
+	bool frame;    /* coded media */
+	bool metadata; /* Enhanced RTMP video metadata (HDR): late joiners need it */
+	bool config;   /* Enhanced RTMP audio MultichannelConfig: late joiners need it */
+	bool end;      /* end of sequence */
+	/* Frames of video. */
+	bool keyframe;	/* a decoder can start here, by NAL types where they are known (M14) */
+	int32_t cts_ms; /* composition time, signed (M5) */
 };
 
 /* m is MSG_AUDIO or MSG_VIDEO. false: too short to be one (an empty message is odd, not bad). */
