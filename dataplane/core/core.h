@@ -7,6 +7,10 @@
  *
  * One turn:  clock -> mail -> timers -> fan-out -> submit -> completions -> quiet point -> wait
  *
+ * A turn that found nothing to do declares that the core sleeps, looks at its mailbox once more and
+ * waits. Whoever posts mail looks at that declaration after it has put the mail in: one of the two
+ * always sees the other, so no wake-up is lost and none is made for a core that is awake.
+ *
  * Threads: everything here belongs to the core's own thread except where a prototype says "any".
  */
 #ifndef CORE_CORE_H
@@ -32,23 +36,25 @@ struct mail {
 	void (*run)(struct mail *m, struct core *core); /* owns m from here on */
 };
 
+/* Many senders, one core: an intrusive queue without locks. */
 struct mailbox {
 	_Atomic(struct mail *) head; /* newest; producers */
-	struct mail *tail;           /* oldest; the core */
+	struct mail *tail;	     /* oldest; the core */
 	struct mail stub;
-	_Atomic uint32_t rung;       /* a wake-up is already on its way */
+	_Atomic uint32_t rung; /* 0: asleep; 1: awake, or a wake-up is already on its way */
 };
 
-/* What a core needs from the network; set before core_run(). */
+/* What a core needs from the network; set before core_run(). core_turn() goes without, too. */
 struct core_io {
 	void *net;
 	/* Hands over what was prepared and deals with what has completed; returns completions. */
 	int (*turn)(void *net);
 	/* Waits until something completes, until the time, or until woken. */
 	void (*wait)(void *net, uint64_t until_us);
-	/* Any thread: ends a wait. */
+	/* Any thread: ends a wait, the next one if there is none now. */
 	void (*wake)(void *net);
-	/* True while the kernel may still read shared memory for a send of this core. */
+	/* True while the kernel may still read shared memory for a send of this core: then the core
+	 * passes no quiet point. */
 	bool (*sending)(void *net);
 };
 
@@ -73,7 +79,7 @@ struct core {
 	struct fanout *fanout;
 	struct core_io io;
 	uint64_t allocs;   /* heap allocations; copied to CTR_ALLOCS each turn */
-	void *session;     /* the session room's per-core state */
+	void *session;	   /* the session room's per-core state */
 	_Atomic bool stop; /* any thread may set it, then wake */
 };
 

@@ -7,15 +7,17 @@
  *
  *   waiting --key frame--> flowing --behind--> landing --boundary--> flowing (at the key frame)
  *   flowing --pause--> landing --boundary--> paused --resume--> flowing
- *   any state --tail passed it inside a message--> lost
+ *   flowing --tail passed it between two messages--> waiting
+ *   flowing, landing --tail passed it inside a message--> lost
  *
- * waiting: joined before there was a key frame. landing: goes on to the end of the message it is in
- * (`stop`) because bytes already sent cannot be taken back, then jumps or pauses.
+ * waiting: joined before there was a key frame, or has to go on at a newer one. landing: goes on to
+ * the end of the message it is in because bytes already sent cannot be taken back, then jumps or
+ * pauses.
  *
  * Invariants (cursor_check)
- *   1. flowing, landing: tail <= sent <= head, unless the tail has just moved past (settle sees it)
- *   2. landing: sent <= stop; stop is a message boundary
- *   3. waiting, paused: sent is a message boundary
+ *   1. sent <= stop <= head; stop is a message boundary, so sent == stop is between two messages
+ *   2. waiting, paused: sent == stop
+ *   3. flowing, landing: tail <= sent, unless the tail has just moved past (settle sees it)
  *
  * Threads: owned by one core; only the log's published offsets are read across cores.
  */
@@ -31,21 +33,22 @@ enum cursor_state { CURSOR_WAITING, CURSOR_FLOWING, CURSOR_LANDING, CURSOR_PAUSE
 
 struct cursor {
 	struct wlog *log;
-	uint64_t sent;    /* the next byte to send */
-	uint64_t stop;    /* landing: do not go past this offset */
-	uint64_t headers; /* generation of sequence headers the viewer has */
+	uint64_t sent;	  /* the next byte to send */
+	uint64_t stop;	  /* no range goes past it; flowing: the head as last seen */
+	uint64_t headers; /* generation of sequence headers the viewer has; kept by its owner */
 	uint32_t skips;
 	uint8_t state;
-	bool want_pause;  /* landing because of cursor_pause() */
+	bool joined;	 /* was on a key frame once */
+	bool want_pause; /* cursor_pause() was asked for and not reached yet */
 };
 
 enum cursor_event {
-	CURSOR_NOTHING = 0, /* at the head, or waiting */
-	CURSOR_DATA,        /* there are bytes to send: cursor_range() */
-	CURSOR_JOINED,      /* just placed on a key frame: its headers go out first */
-	CURSOR_SKIPPED,     /* moved to a newer key frame; *skipped bytes were left out */
-	CURSOR_REACHED,     /* paused as asked: private bytes may go out now */
-	CURSOR_GONE,        /* lost: cannot go on at a message boundary */
+	CURSOR_NOTHING = 0, /* at the head, paused, or waiting */
+	CURSOR_DATA,	    /* there are bytes to send: cursor_range() */
+	CURSOR_JOINED,	    /* just placed on a key frame: its headers go out first */
+	CURSOR_SKIPPED,	    /* moved to a newer key frame; *skipped bytes were left out */
+	CURSOR_REACHED,	    /* paused as asked: private bytes may go out now */
+	CURSOR_GONE,	    /* lost: cannot go on at a message boundary */
 };
 
 /* On the newest key frame if there is one, else waiting for the next. */
@@ -53,21 +56,29 @@ void cursor_init(struct cursor *c, struct wlog *log);
 /*
  * Looks at the log and moves the cursor where the rules say; call before every cursor_range() and
  * not while a send is in flight. JOINED and SKIPPED come once, with *key set; call again after
- * dealing with them.
+ * dealing with them. SKIPPED is the only event that sets *skipped.
  */
 enum cursor_event cursor_settle(struct cursor *c, uint64_t now_us, uint64_t max_lag_us,
-                                struct wlog_key *key, uint64_t *skipped);
-/* The next bytes, at most max; number of slices, 0 if none. */
+				struct wlog_key *key, uint64_t *skipped);
+/* The next bytes, at most max and at most one block's worth; number of slices, 0 if none. */
 unsigned cursor_range(const struct cursor *c, uint32_t max, struct slice out[2]);
 /* n bytes of the last range were accepted. */
 void cursor_advance(struct cursor *c, uint64_t n);
 /* Stop at the next message boundary (settle then gives REACHED); at once where it is on one. */
 void cursor_pause(struct cursor *c);
-/* Goes on where it stopped, or (player's resume) on the newest key frame: settle gives SKIPPED. */
+/*
+ * Goes on where it stopped, or (at_key: a player's resume) on the newest key frame if that is newer
+ * than where it stopped: settle gives SKIPPED. Before REACHED it takes the pause back.
+ */
 void cursor_resume(struct cursor *c, bool at_key);
-/* Bytes not sent yet. */
+/* Between two messages, with nothing of either half sent. */
+static inline bool cursor_at_boundary(const struct cursor *c)
+{
+	return c->sent == c->stop;
+}
+/* Bytes not sent yet; 0 while waiting or lost. */
 uint64_t cursor_behind(const struct cursor *c);
-/* Age of the oldest byte not sent yet, microseconds; 0 at the head. */
+/* Age of the oldest byte not sent yet, microseconds; 0 at the head, while waiting, and lost. */
 uint64_t cursor_lag_us(const struct cursor *c, uint64_t now_us);
 void cursor_check(const struct cursor *c);
 

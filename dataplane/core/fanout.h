@@ -8,6 +8,9 @@
  * its sends complete, up to FANOUT_CATCH_UP sends per tick, so that nobody takes the core for long.
  * One send in flight per viewer, ever.
  *
+ * over() comes from fanout_poll() only, never from inside a call that the owner makes; the other
+ * operations may. An owner may add and remove viewers, its own too, from inside any of them.
+ *
  * What a viewer is made of besides (private bytes, protocol, close) is its owner's: struct
  * viewer_ops is the whole interface, and the simulator's viewers use it too.
  *
@@ -23,8 +26,8 @@
 #include "core/cursor.h"
 #include "core/stream.h"
 
-#define FANOUT_SLOT_US  5000u
-#define FANOUT_SLOTS    30u /* 150 ms: every tick divides it */
+#define FANOUT_SLOT_US	5000u
+#define FANOUT_SLOTS	30u /* 150 ms: every tick divides it */
 #define FANOUT_SEND_MAX 65536u
 #define FANOUT_CATCH_UP 4u
 
@@ -38,12 +41,13 @@ struct viewer_ops {
 	void (*send)(struct viewer *v, const struct slice *s, unsigned n);
 	/* Placed on a key frame for the first time, or moved to a newer one. The owner may have private
 	 * bytes to send first (headers): it then returns true, sends them itself, and calls
-	 * viewer_kick() when they are out. */
+	 * viewer_kick() when they are out. cursor.headers is the owner's to compare and set. */
 	bool (*placed)(struct viewer *v, const struct wlog_key *key, bool first, uint64_t skipped);
 	/* The cursor is paused at a message boundary as asked; the owner calls viewer_resume(). */
 	void (*reached)(struct viewer *v);
-	/* All that there was is sent and the stream has ended, or the cursor is lost, or it skipped too
-	 * often: the owner closes. It may free the viewer. */
+	/* All that there was is sent and the stream has ended (STREAM_ENDED), the cursor is lost or it
+	 * skipped too often (TOO_SLOW), or no byte was accepted for play.stall_timeout (SEND_STALLED):
+	 * the owner closes. It may free the viewer. Repeated at every tick until it is removed. */
 	void (*over)(struct viewer *v, enum reason why);
 };
 
@@ -52,29 +56,38 @@ struct viewer {
 	struct stream *stream; /* with a reference of the viewer's owner */
 	const struct viewer_ops *ops;
 	struct core *core;
-	uint64_t busy_since_us; /* a send has been in flight or blocked since; 0: none */
-	uint64_t skip_window_us;
-	uint32_t index;         /* in its slot's array */
-	uint32_t window_skips;
-	uint8_t tick, slot;
-	uint8_t burst;          /* sends since the last tick */
-	bool busy;              /* a send is in flight, blocked, or the owner sends private bytes */
-	bool held;              /* not to be served: owner is busy with private bytes */
 	struct shm_audience *shm;
+	uint64_t
+		busy_since_us; /* no byte was accepted since, though there are some; 0: none waits */
+	uint64_t skip_window_us;
+	uint32_t index; /* in its slot's array */
+	uint32_t window_skips;
+	uint32_t asked; /* bytes of the send in flight */
+	uint8_t tick, slot;
+	uint8_t burst; /* sends since the last tick */
+	bool added;
+	bool busy;    /* a send is in flight or blocked */
+	bool held;    /* not to be served: owner is busy with private bytes */
+	bool more;    /* the send in flight was cut at FANOUT_SEND_MAX */
+	bool excused; /* the next jump was asked for: not the viewer's fault */
 };
 
 int fanout_init(struct core *c);
 void fanout_fini(struct core *c);
-/* v->cursor, stream, ops, core, shm must be set. 0 or -ENOMEM. Serves it at once if it can. */
+/*
+ * v->cursor, stream, ops, core, shm must be set; held where the owner still sends private bytes. 0 or
+ * -ENOMEM. Serves it at once if it can.
+ */
 int viewer_add(struct viewer *v, enum tick_class tick);
-/* Fine for one that was never added. Not from inside its own ops except over(). */
+/* Fine for one that was never added (zeroed), and from inside any operation. */
 void viewer_remove(struct viewer *v);
 /* A send ended: n bytes were accepted (0 is fine); may start the next. */
 void viewer_sent(struct viewer *v, uint32_t n);
 /* The peer's window is full: nothing is in flight, viewer_kick() when there is room. */
 void viewer_blocked(struct viewer *v);
-/* Serve it now: private bytes are out, or the peer has room again. */
+/* Serve it now: private bytes are out, or the peer has room again. Not while a send is in flight. */
 void viewer_kick(struct viewer *v);
+/* See cursor_pause(), cursor_resume(); reached() may come from inside. */
 void viewer_pause(struct viewer *v);
 void viewer_resume(struct viewer *v, bool at_key);
 /* Serves the slots whose time has come; number of sends started. */

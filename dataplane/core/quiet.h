@@ -32,7 +32,7 @@ struct quiet {
 void quiet_init(struct quiet *q, unsigned cores); /* every core asleep */
 void quiet_pass(struct quiet *q, unsigned core);
 void quiet_sleep(struct quiet *q, unsigned core);
-void quiet_wake(struct quiet *q, unsigned core);
+void quiet_wake(struct quiet *q, unsigned core); /* nothing where it is awake */
 /* A stamp for what was unpublished before this call. */
 uint64_t quiet_stamp(struct quiet *q);
 bool quiet_passed(const struct quiet *q, uint64_t stamp);

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "api/counters.h"
 #include "api/reasons.h"
@@ -33,14 +34,14 @@
 #include "media/codec.h"
 #include "media/msg.h"
 
-#define STREAM_HEADERS_MAX 8
+#define STREAM_HEADERS_MAX	8
+#define STREAM_HEADER_BYTES_MAX 65536u
 
 /* Immutable once published. */
 struct stream_headers {
-	uint64_t gen;
+	uint64_t gen;			  /* grows with every change */
 	struct stream_headers *next_free; /* retired list */
 	uint64_t stamp;
-	uint32_t bytes;
 	unsigned n;
 	/* In sending order: metadata first, then video, then audio headers. */
 	struct {
@@ -66,14 +67,19 @@ struct stream {
 	_Atomic(struct stream_headers *) headers;
 	/* home core only */
 	struct stream_writer *writer;
+	void *publisher; /* the publishing session, for kicks */
+	struct mail bury;
+	struct timer grave;
+	uint64_t grave_stamp;
 	/* registry only */
 	struct stream *hash_next;
-	void *publisher; /* the publishing session, for kicks; home core only */
+	LIST_ENTRY(stream) all;
 };
 
 struct registry;
 /* streams_max: as many slots as shared memory has. NULL without memory. */
 struct registry *registry_new(struct engine *e, unsigned streams_max);
+/* Frees every stream that is left as well: the cores must have stopped. NULL is fine. */
 void registry_free(struct registry *r);
 /* Live streams now. */
 unsigned registry_count(struct registry *r);
@@ -81,41 +87,50 @@ unsigned registry_count(struct registry *r);
 struct stream *stream_find(struct registry *r, const char *key);
 /*
  * A new live stream of that name, homed on `home`, with one reference for the publisher. 0,
- * or -EEXIST (already publishing), -ENOSPC (limits.streams), -ENOMEM. Called on the home core.
+ * or -EEXIST (already publishing), -ENOSPC (limits.streams), -ENOMEM, -EINVAL (no or too long a
+ * name). Called on the home core.
  */
 int stream_publish(struct registry *r, struct core *home, const char *key, bool internal,
-                   struct stream **out);
+		   struct stream **out);
 /* The publisher is gone: out of the registry, viewers drain. Home core. Drops its reference. */
 void stream_end(struct stream *s, struct core *home, enum reason why);
 struct stream *stream_get(struct stream *s);
-/* Any core. The last one frees it (after a quiet point, by mail to the home core). */
+/* Any thread; core is the caller's, or NULL. The last one frees it: on the home core, after a quiet
+ * point. */
 void stream_put(struct stream *s, struct core *core);
 static inline bool stream_is_live(const struct stream *s)
 {
-	return atomic_load_explicit(&((struct stream *)s)->state, memory_order_acquire) == STREAM_LIVE;
+	return atomic_load_explicit(&((struct stream *)s)->state, memory_order_acquire) ==
+	       STREAM_LIVE;
 }
 
 /*
  * One message from the publisher (audio, video or data), home core only. Caches headers, marks key
  * frames, appends to every open log. Visible to viewers after stream_flush().
- * 0, or -ENOMEM (history was dropped, the stream goes on; counted).
+ *
+ * Video that nobody can decode is left out and counted: before its sequence header (interop M6), before
+ * the first key frame, and after a gap until the next one. A stream without video gets a key mark
+ * about every second, so that it can be joined (M10).
+ * 0, or -ENOMEM (the message and all history are dropped, the stream goes on; LOG_FULL is counted).
  */
 int stream_append(struct stream *s, struct core *home, const struct msg *m);
 /* Publishes what was appended, trims; once per batch of input. */
 void stream_flush(struct stream *s, struct core *home);
 
 /*
- * The log of a format, opening it if need be. Returns it at once if open; else NULL, and
- * done->run() is mailed back to `core` when it is open (or the stream has ended).
+ * The log of a format, opening it if need be. Returns it at once if open, or opened right here on the
+ * home core; else NULL, and done->mail.run() is mailed to `core` when it is open, or cannot be
+ * (the stream has ended, no memory): stream->log[format] tells. A reference is held until run().
  */
 struct stream_open {
-	struct mail mail; /* run set by the caller */
+	struct mail mail;				/* run set by the caller */
+	void (*run)(struct mail *m, struct core *core); /* the same, while the mail is under way */
 	struct stream *stream;
 	struct core *core;
 	enum wire_format format;
 };
 struct wlog *stream_log(struct stream *s, struct core *core, enum wire_format f,
-                        struct stream_open *done);
+			struct stream_open *done);
 
 /* Present headers, valid until the core's next quiet point; NULL: none yet. */
 const struct stream_headers *stream_headers(const struct stream *s);

@@ -3,10 +3,10 @@
  * A wire log: one stream's bytes in one wire format, append-only, in shared memory.
  *
  * Bytes have 64-bit offsets that start at 0 and never repeat. They live in arena blocks; the index
- * tells key frames (where to join, where to skip to) and, every WLOG_MARK_US, which offset a message
- * began at and when (so that lag has an age, and a reader can find the end of the message it is in).
- * The writer never waits: wlog_trim() drops the oldest bytes by age and by size, whoever still reads
- * them; readers see `tail` move and are moved by core/cursor.
+ * tells the newest key frame (where to join, where to skip to) and, every WLOG_MARK_US, which offset
+ * a message began at and when (so that lag has an age, and a reader can find the end of the message
+ * it is in). The writer never waits: wlog_trim() drops the oldest bytes by age and by size, whoever
+ * still reads them; readers see `tail` move and are moved by core/cursor.
  *
  *      tail             key          key      head      wr
  *       |----------------|------------|--------|.........|
@@ -37,10 +37,16 @@
 #define WLOG_NONE    UINT64_MAX
 
 struct wlog_key {
-	uint64_t off;     /* first byte of the key frame's message */
-	int64_t ts_ms;    /* its timestamp */
-	uint64_t at_us;   /* when it was appended, CLOCK_MONOTONIC */
+	uint64_t off;	  /* first byte of the key frame's message */
+	int64_t ts_ms;	  /* its timestamp */
+	uint64_t at_us;	  /* when it was appended, CLOCK_MONOTONIC */
 	uint64_t headers; /* generation of the stream's sequence headers that it needs */
+};
+
+/* The log's offsets as a reader needs them together: key <= head where there is a key. */
+struct wlog_ends {
+	uint64_t tail, head;
+	uint64_t key; /* the newest key frame; WLOG_NONE: none */
 };
 
 struct wlog;
@@ -50,7 +56,7 @@ struct wlog;
  * key frame's GOP is kept as long as it is within both). NULL without memory.
  */
 struct wlog *wlog_new(enum wire_format format, struct arena *arena, struct quiet *quiet,
-                      uint64_t retain_us, uint64_t retain_bytes);
+		      uint64_t retain_us, uint64_t retain_bytes);
 /* Every reader must be gone and a quiet point passed. NULL is fine. */
 void wlog_free(struct wlog *log);
 enum wire_format wlog_format(const struct wlog *log);
@@ -68,17 +74,24 @@ void wlog_publish(struct wlog *log);
 void wlog_trim(struct wlog *log, uint64_t now_us);
 /* Forgets every key frame up to now: nobody joins or skips to them (a codec changed, M8). */
 void wlog_drop_keys(struct wlog *log);
+/* Where the next message will begin. */
+uint64_t wlog_end(const struct wlog *log);
 /* Arena blocks held, retired ones too. */
 uint32_t wlog_blocks(const struct wlog *log);
 /* Keeps bytes from `off` on in memory for sends of `core` that outlive its turn; WLOG_NONE: none. */
 void wlog_hold(struct wlog *log, unsigned core, uint64_t off); /* by that core */
+/* True while any core holds bytes: not yet wlog_free(). */
+bool wlog_is_held(const struct wlog *log);
 
 /* ---- reader ---- */
+void wlog_ends(const struct wlog *log, struct wlog_ends *out);
+/* Gets what wlog_ends() reads into the cache; NULL is fine. */
+void wlog_prefetch(const struct wlog *log);
 uint64_t wlog_head(const struct wlog *log);
 uint64_t wlog_tail(const struct wlog *log);
 /*
- * Bytes [off, off + max) as at most two slices; off >= tail, off + max <= head. Returns the number
- * of slices (1 or 2; max > 0 and at most one block).
+ * Bytes [off, off + max) as at most two slices; off >= tail, off + max <= head, max > 0; at most one
+ * block's worth, however large max is. Returns the number of slices (1 or 2).
  */
 unsigned wlog_slices(const struct wlog *log, uint64_t off, uint32_t max, struct slice out[2]);
 /* The newest key frame; false if there is none. */

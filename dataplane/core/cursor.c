@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/cursor.h"
+
+#include "base/check.h"
+
+static void set_state(struct cursor *c, enum cursor_state to)
+{
+	must(c->state != CURSOR_LOST);
+	c->state = (uint8_t)to;
+}
+
+void cursor_init(struct cursor *c, struct wlog *log)
+{
+	uint64_t head = wlog_head(log);
+
+	*c = (struct cursor){.log = log, .sent = head, .stop = head, .state = CURSOR_WAITING};
+}
+
+static enum cursor_event gone(struct cursor *c)
+{
+	set_state(c, CURSOR_LOST);
+	return CURSOR_GONE;
+}
+
+static enum cursor_event reached(struct cursor *c)
+{
+	c->want_pause = false;
+	c->stop = c->sent;
+	set_state(c, CURSOR_PAUSED);
+	return CURSOR_REACHED;
+}
+
+/* Onto a key frame; the caller is between two messages. */
+static enum cursor_event place(struct cursor *c, const struct wlog_key *key, uint64_t *skipped)
+{
+	bool first = !c->joined;
+
+	if (!first) {
+		*skipped = key->off - c->sent;
+		c->skips++;
+	}
+	c->joined = true;
+	c->sent = key->off;
+	c->stop = key->off;
+	set_state(c, CURSOR_FLOWING);
+	return first ? CURSOR_JOINED : CURSOR_SKIPPED;
+}
+
+static enum cursor_event flow(struct cursor *c, const struct wlog_ends *ends)
+{
+	c->stop = ends->head;
+	return c->sent < c->stop ? CURSOR_DATA : CURSOR_NOTHING;
+}
+
+static enum cursor_event settle_waiting(struct cursor *c, const struct wlog_ends *ends,
+					struct wlog_key *key, uint64_t *skipped)
+{
+	if (c->want_pause)
+		return reached(c);
+	if (wlog_newest_key(c->log, key) && (!c->joined || key->off > c->sent))
+		return place(c, key, skipped);
+	if (!c->joined || c->sent < ends->tail)
+		return CURSOR_NOTHING;
+	set_state(c, CURSOR_FLOWING);
+	return flow(c, ends);
+}
+
+static bool too_old(const struct cursor *c, uint64_t now_us, uint64_t max_lag_us)
+{
+	uint64_t at_us = wlog_time_of(c->log, c->sent);
+
+	return at_us + max_lag_us < now_us;
+}
+
+/* The pause or the skip that it was landing for. */
+static enum cursor_event landed(struct cursor *c, const struct wlog_ends *ends,
+				struct wlog_key *key, uint64_t *skipped)
+{
+	if (c->want_pause)
+		return reached(c);
+	if (wlog_newest_key(c->log, key) && key->off > c->sent)
+		return place(c, key, skipped);
+	if (c->sent < ends->tail) {
+		set_state(c, CURSOR_WAITING);
+		return CURSOR_NOTHING;
+	}
+	set_state(c, CURSOR_FLOWING);
+	return flow(c, ends);
+}
+
+static enum cursor_event settle_landing(struct cursor *c, const struct wlog_ends *ends,
+					struct wlog_key *key, uint64_t *skipped)
+{
+	if (cursor_at_boundary(c))
+		return landed(c, ends, key, skipped);
+	return c->sent < ends->tail ? gone(c) : CURSOR_DATA;
+}
+
+static enum cursor_event settle_flowing(struct cursor *c, const struct wlog_ends *ends,
+					uint64_t now_us, uint64_t max_lag_us, struct wlog_key *key,
+					uint64_t *skipped)
+{
+	bool behind = ends->key != WLOG_NONE && ends->key > c->sent;
+	uint64_t boundary;
+
+	if (c->sent < ends->tail) {
+		if (!cursor_at_boundary(c))
+			return gone(c);
+		set_state(c, CURSOR_WAITING);
+		return settle_waiting(c, ends, key, skipped);
+	}
+	/* Almost always: nothing asked, and no newer key frame that could be jumped to. */
+	if (!c->want_pause && !(behind && too_old(c, now_us, max_lag_us)))
+		return flow(c, ends);
+	boundary = cursor_at_boundary(c) ? c->sent : wlog_boundary(c->log, c->sent);
+	if (boundary == WLOG_NONE)
+		return gone(c);
+	/* The key frame is the next message: flowing gets there by itself. */
+	if (!c->want_pause && boundary >= ends->key)
+		return flow(c, ends);
+	c->stop = boundary;
+	set_state(c, CURSOR_LANDING);
+	return settle_landing(c, ends, key, skipped);
+}
+
+enum cursor_event cursor_settle(struct cursor *c, uint64_t now_us, uint64_t max_lag_us,
+				struct wlog_key *key, uint64_t *skipped)
+{
+	struct wlog_ends ends;
+
+	wlog_ends(c->log, &ends);
+	switch ((enum cursor_state)c->state) {
+	case CURSOR_FLOWING:
+		return settle_flowing(c, &ends, now_us, max_lag_us, key, skipped);
+	case CURSOR_WAITING:
+		return settle_waiting(c, &ends, key, skipped);
+	case CURSOR_LANDING:
+		return settle_landing(c, &ends, key, skipped);
+	case CURSOR_PAUSED:
+		return c->want_pause ? reached(c) : CURSOR_NOTHING;
+	case CURSOR_LOST:
+		break;
+	}
+	return CURSOR_GONE;
+}
+
+unsigned cursor_range(const struct cursor *c, uint32_t max, struct slice out[2])
+{
+	uint64_t n = c->stop - c->sent;
+
+	if ((c->state != CURSOR_FLOWING && c->state != CURSOR_LANDING) || !n || !max)
+		return 0;
+	return wlog_slices(c->log, c->sent, (uint32_t)min_of(n, (uint64_t)max), out);
+}
+
+void cursor_advance(struct cursor *c, uint64_t n)
+{
+	must(n <= c->stop - c->sent);
+	c->sent += n;
+}
+
+void cursor_pause(struct cursor *c)
+{
+	c->want_pause = true;
+}
+
+void cursor_resume(struct cursor *c, bool at_key)
+{
+	bool asked = c->want_pause;
+
+	c->want_pause = false;
+	if (c->state == CURSOR_PAUSED)
+		set_state(c, at_key || !c->joined ? CURSOR_WAITING : CURSOR_FLOWING);
+	else if (c->state == CURSOR_LANDING && asked && !at_key)
+		set_state(c, CURSOR_FLOWING);
+}
+
+static bool has_place(const struct cursor *c)
+{
+	return c->state != CURSOR_WAITING && c->state != CURSOR_LOST;
+}
+
+uint64_t cursor_behind(const struct cursor *c)
+{
+	return has_place(c) ? wlog_head(c->log) - c->sent : 0;
+}
+
+uint64_t cursor_lag_us(const struct cursor *c, uint64_t now_us)
+{
+	uint64_t at_us;
+
+	if (!cursor_behind(c))
+		return 0;
+	/* Older than every mark: at least as old as the oldest one. */
+	at_us = wlog_time_of(c->log, max_of(c->sent, wlog_tail(c->log)));
+	return at_us && at_us < now_us ? now_us - at_us : 0;
+}
+
+void cursor_check(const struct cursor *c)
+{
+	struct wlog_ends ends;
+
+	wlog_ends(c->log, &ends);
+	must(c->sent <= c->stop && c->stop <= ends.head);
+	switch ((enum cursor_state)c->state) {
+	case CURSOR_WAITING:
+	case CURSOR_PAUSED:
+		must(cursor_at_boundary(c));
+		break;
+	case CURSOR_FLOWING:
+	case CURSOR_LANDING:
+		must(c->joined);
+		if (c->sent >= ends.tail)
+			must(wlog_boundary(c->log, c->stop) == c->stop);
+		break;
+	case CURSOR_LOST:
+		break;
+	}
+}

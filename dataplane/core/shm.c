@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "api/reasons.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+static_assert(REASON_MAX <= array_len(((struct shm_core *)0)->closes), "closes[] is too short");
+
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Where to look first for a free slot, so that churn does not search the whole table. */
+static unsigned stream_hint, relay_hint;
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static void shm_describe(struct shm_head *h, unsigned cores, unsigned streams, unsigned relays)
+{
+	h->cores = cores;
+	h->streams = streams;
+	h->relays = relays;
+	h->counters = CTR_MAX;
+	h->reasons = REASON_MAX;
+	h->core_bytes = sizeof(struct shm_core);
+	h->audience_bytes = sizeof(struct shm_audience);
+	h->stream_slot_bytes = (uint32_t)round_up(
+		offsetof(struct shm_stream, audience) + cores * sizeof(struct shm_audience), 64);
+	h->relay_bytes = sizeof(struct shm_relay);
+	h->core_off = round_up(sizeof(*h), 64);
+	h->stream_off = h->core_off + (uint64_t)cores * h->core_bytes;
+	h->relay_off = h->stream_off + (uint64_t)streams * h->stream_slot_bytes;
+	h->total_bytes = h->relay_off + (uint64_t)relays * h->relay_bytes;
+}
+
+int shm_make(unsigned cores, unsigned streams, unsigned relays, struct shm_head **out, int *fd)
+{
+	struct shm_head want = {.magic = SHM_MAGIC, .version = SHM_VERSION};
+	struct shm_head *h;
+	int err;
+
+	shm_describe(&want, cores, streams, relays);
+	*fd = memfd_create("millrace-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0)
+		return -errno;
+	if (ftruncate(*fd, (off_t)want.total_bytes) < 0)
+		goto fail;
+	h = mmap(NULL, want.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (h == MAP_FAILED)
+		goto fail;
+	/* Readers get this descriptor: only the mapping made here can ever write. */
+	if (fcntl(*fd, F_ADD_SEALS,
+		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
+		err = errno;
+		munmap(h, want.total_bytes);
+		errno = err;
+		goto fail;
+	}
+	shm_describe(h, cores, streams, relays);
+	h->version = SHM_VERSION;
+	h->pid = (uint32_t)getpid();
+	h->start_wall_ms = clock_wall_ms();
+	h->magic = SHM_MAGIC;
+	*out = h;
+	return 0;
+fail:
+	err = errno;
+	close(*fd);
+	*fd = -1;
+	return -err;
+}
+
+void shm_unmake(struct shm_head *h)
+{
+	if (h)
+		munmap(h, h->total_bytes);
+}
+
+struct shm_core *shm_core_of(struct shm_head *h, unsigned core)
+{
+	must(core < h->cores);
+	return (struct shm_core *)((char *)h + h->core_off + (uint64_t)core * h->core_bytes);
+}
+
+struct shm_stream *shm_stream_of(struct shm_head *h, unsigned slot)
+{
+	must(slot < h->streams);
+	return (struct shm_stream *)((char *)h + h->stream_off +
+				     (uint64_t)slot * h->stream_slot_bytes);
+}
+
+struct shm_audience *shm_audience_of(struct shm_head *h, struct shm_stream *s, unsigned core)
+{
+	must(core < h->cores);
+	return &s->audience[core];
+}
+
+struct shm_relay *shm_relay_of(struct shm_head *h, unsigned slot)
+{
+	must(slot < h->relays);
+	return (struct shm_relay *)((char *)h + h->relay_off + (uint64_t)slot * h->relay_bytes);
+}
+
+/* `gen` is the first member of both kinds of slot; everything behind it starts at zero. */
+static void slot_open(shm_u64 *gen, size_t bytes, char *text, size_t text_n, const char *value)
+{
+	memset((char *)gen + sizeof(*gen), 0, bytes - sizeof(*gen));
+	snprintf(text, text_n, "%s", value);
+	atomic_fetch_add_explicit(gen, 1, memory_order_release);
+}
+
+static void slot_close(shm_u64 *gen)
+{
+	must(shm_get(gen) & 1);
+	atomic_fetch_add_explicit(gen, 1, memory_order_release);
+}
+
+int shm_stream_take(struct shm_head *h, const char *name, unsigned *slot)
+{
+	int rc = -ENOSPC;
+
+	pthread_mutex_lock(&slots_lock);
+	for (unsigned i = 0; i < h->streams; i++) {
+		unsigned n = (stream_hint + i) % h->streams;
+		struct shm_stream *s = shm_stream_of(h, n);
+
+		if (shm_get(&s->gen) & 1)
+			continue;
+		slot_open(&s->gen, h->stream_slot_bytes, s->name, sizeof(s->name), name);
+		stream_hint = n + 1;
+		*slot = n;
+		rc = 0;
+		break;
+	}
+	pthread_mutex_unlock(&slots_lock);
+	return rc;
+}
+
+void shm_stream_give(struct shm_head *h, unsigned slot)
+{
+	pthread_mutex_lock(&slots_lock);
+	slot_close(&shm_stream_of(h, slot)->gen);
+	stream_hint = slot;
+	pthread_mutex_unlock(&slots_lock);
+}
+
+int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot)
+{
+	int rc = -ENOSPC;
+
+	pthread_mutex_lock(&slots_lock);
+	for (unsigned i = 0; i < h->relays; i++) {
+		unsigned n = (relay_hint + i) % h->relays;
+		struct shm_relay *r = shm_relay_of(h, n);
+
+		if (shm_get(&r->gen) & 1)
+			continue;
+		slot_open(&r->gen, h->relay_bytes, r->id, sizeof(r->id), id);
+		relay_hint = n + 1;
+		*slot = n;
+		rc = 0;
+		break;
+	}
+	pthread_mutex_unlock(&slots_lock);
+	return rc;
+}
+
+void shm_relay_give(struct shm_head *h, unsigned slot)
+{
+	pthread_mutex_lock(&slots_lock);
+	slot_close(&shm_relay_of(h, slot)->gen);
+	relay_hint = slot;
+	pthread_mutex_unlock(&slots_lock);
+}

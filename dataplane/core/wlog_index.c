@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/wlog_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define get_relaxed(p)	  atomic_load_explicit((p), memory_order_relaxed)
+#define get_acquire(p)	  atomic_load_explicit((p), memory_order_acquire)
+#define set_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define set_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+
+int index_init(struct wlog_index *x, uint64_t marks)
+{
+	uint64_t n = 64;
+
+	while (n < marks)
+		n *= 2;
+	memset(x, 0, sizeof(*x));
+	x->mark = malloc(n * sizeof(*x->mark));
+	x->mark_mask = n - 1;
+	return x->mark ? 0 : -ENOMEM;
+}
+
+void index_fini(struct wlog_index *x)
+{
+	free(x->mark);
+	x->mark = NULL;
+}
+
+void index_mark(struct wlog_index *x, uint64_t off, uint64_t at_us)
+{
+	struct index_mark_slot *s = &x->mark[x->marks_wr & x->mark_mask];
+
+	if (x->marks_wr - get_relaxed(&x->marks_first) > x->mark_mask)
+		return;
+	set_relaxed(&x->marks_begun, x->marks_wr + 1);
+	set_release(&s->off, off);
+	set_release(&s->at_us, at_us);
+	x->marks_wr++;
+}
+
+void index_publish(struct wlog_index *x)
+{
+	set_release(&x->marks, x->marks_wr);
+}
+
+void index_key(struct wlog_index *x, const struct wlog_key *key)
+{
+	uint64_t n = get_relaxed(&x->keys);
+	struct index_key_slot *s = &x->key[n % INDEX_KEYS];
+
+	set_relaxed(&x->keys_begun, n + 1);
+	set_release(&s->off, key->off);
+	set_release(&s->ts_ms, key->ts_ms);
+	set_release(&s->at_us, key->at_us);
+	set_release(&s->headers, key->headers);
+	set_release(&x->keys, n + 1);
+}
+
+/* Any entry that the writer has not come round to; false: overwritten. */
+static bool mark_read(const struct wlog_index *x, uint64_t number, struct index_mark *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	struct index_mark_slot *s = &w->mark[number & w->mark_mask];
+
+	out->off = get_acquire(&s->off);
+	out->at_us = get_acquire(&s->at_us);
+	return get_relaxed(&w->marks_begun) - number <= w->mark_mask + 1;
+}
+
+bool index_second(const struct wlog_index *x, struct index_mark *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t second = get_relaxed(&w->marks_first) + 1;
+
+	return second < get_relaxed(&w->marks) && mark_read(x, second, out);
+}
+
+void index_drop_first(struct wlog_index *x)
+{
+	set_release(&x->marks_first, get_relaxed(&x->marks_first) + 1);
+}
+
+void index_drop_all(struct wlog_index *x)
+{
+	set_release(&x->marks_first, x->marks_wr);
+	index_publish(x);
+}
+
+bool index_nth(const struct wlog_index *x, uint64_t i, struct index_mark *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t number = get_relaxed(&w->marks_first) + i;
+
+	return number < x->marks_wr && mark_read(x, number, out);
+}
+
+bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t end = get_acquire(&w->marks);
+	uint64_t low = get_acquire(&w->marks_first), high = end;
+	bool found = false;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		struct index_mark m;
+
+		if (!mark_read(x, middle, &m))
+			return false;
+		if (m.off <= off) {
+			*out = m;
+			found = true;
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return found;
+}
+
+bool index_newest(const struct wlog_index *x, struct wlog_key *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t n = get_acquire(&w->keys);
+	struct index_key_slot *s = &w->key[(n - 1) % INDEX_KEYS];
+
+	if (!n)
+		return false;
+	out->off = get_acquire(&s->off);
+	out->ts_ms = get_acquire(&s->ts_ms);
+	out->at_us = get_acquire(&s->at_us);
+	out->headers = get_acquire(&s->headers);
+	return get_relaxed(&w->keys_begun) - (n - 1) <= INDEX_KEYS;
+}
