@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands about streams. */
+#include "controlplane/cli/client.h"
+#include "controlplane/cli/format.h"
+#include "controlplane/cli/status.h"
+
+static const struct opt list_opts[] = {
+	{"all", NULL, "also the streams inside relay tasks"},
+	{NULL, NULL, NULL},
+};
+enum { OPT_ALL };
+
+/* {"streams": [...]} with what a list shows. */
+static json_t *only_streams(const json_t *status, bool all)
+{
+	json_t *streams = json_array(), *s;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "streams"), i, s) {
+		if (all || !client_flag(s, "internal"))
+			json_array_append(streams, s);
+	}
+	return json_pack("{s:o}", "streams", streams);
+}
+
+static int run_list(struct cli *cli, const struct args *a)
+{
+	bool all = a->value[OPT_ALL];
+	json_t *status, *list;
+	int rc = client_get(cli, "/local/status", NULL, &status);
+
+	if (rc)
+		return rc;
+	if (cli->json) {
+		list = only_streams(status, all);
+		client_print(list);
+		json_decref(list);
+	} else {
+		status_print_streams(stdout, status, cli->color, all);
+	}
+	json_decref(status);
+	return CLI_OK;
+}
+
+static void print_text(const char *name, const char *text)
+{
+	char safe[1024];
+
+	if (*text)
+		printf("%-12s %s\n", name, format_safe(safe, sizeof(safe), text));
+}
+
+static void print_stream(const json_t *s)
+{
+	char a[FORMAT_TEXT], b[FORMAT_TEXT], size[FORMAT_TEXT] = "";
+
+	print_text("stream", client_text(s, "stream"));
+	print_text("publisher", client_text(s, "publisher"));
+	print_text("protocol", client_text(s, "protocol"));
+	print_text("encoder", client_text(s, "encoder"));
+	print_text("since", status_age(a, json_object_get(s, "since")));
+	print_text("video", client_text(s, "video"));
+	if (client_number(s, "width") > 0)
+		snprintf(size, sizeof(size), "%.0fx%.0f", client_number(s, "width"),
+			 client_number(s, "height"));
+	print_text("picture", size);
+	print_text("audio", client_text(s, "audio"));
+	printf("%-12s %.0f ms\n", "key frames", client_number(s, "gop_ms"));
+	printf("%-12s %.0f ms ago\n", "last media", client_number(s, "media_age_ms"));
+	printf("%-12s %s, %s in all\n", "in", format_rate(a, client_number(s, "in_bps")),
+	       format_bytes(b, client_number(s, "bytes_in")));
+	printf("%-12s %s, %s in all\n", "out", format_rate(a, client_number(s, "out_bps")),
+	       format_bytes(b, client_number(s, "bytes_out")));
+	printf("%-12s %.0f by RTMP, %.0f by HTTP-FLV\n", "viewers",
+	       client_number(s, "viewers_rtmp"), client_number(s, "viewers_flv"));
+	printf("%-12s %.0f\n", "pushes", client_number(s, "pushes"));
+	printf("%-12s %.0f\n", "skips", client_number(s, "skips"));
+}
+
+static int run_show(struct cli *cli, const struct args *a)
+{
+	struct client_param params[] = {{"stream", a->rest[0]}, {NULL, NULL}};
+	json_t *answer;
+	int rc = client_get(cli, "/local/streams", params, &answer);
+
+	if (rc)
+		return rc;
+	if (cli->json)
+		client_print(answer);
+	else
+		print_stream(answer);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+static int run_kick(struct cli *cli, const struct args *a)
+{
+	struct client_param params[] = {{"stream", a->rest[0]}, {NULL, NULL}};
+	json_t *answer;
+	int rc = client_post(cli, "/local/stream/kick", params, &answer);
+
+	if (rc)
+		return rc;
+	if (cli->json)
+		client_print(answer);
+	else
+		printf("%s: its publisher was disconnected\n", a->rest[0]);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+const struct command stream_commands[] = {
+	{"stream list", "", "List the live streams", NULL, list_opts, 0, 0, run_list},
+	{"stream show", "STREAM", "Show one stream",
+	 "STREAM is domain/app/name, for example default/live/a.", NULL, 1, 1, run_show},
+	{"stream kick", "STREAM", "Disconnect a stream's publisher",
+	 "STREAM is domain/app/name. An encoder may connect again; a relay task does.", NULL, 1, 1,
+	 run_kick},
+	{NULL},
+};
