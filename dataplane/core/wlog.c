@@ -252,12 +252,14 @@ void wlog_drop_keys(struct wlog *log)
 static bool trim_step(struct wlog *log, uint64_t now_us)
 {
 	uint64_t head = wlog_head(log), tail = wlog_tail(log);
-	struct index_mark second;
+	struct index_mark m[2];
 
-	if (index_second(&log->index, &second) && second.off <= head) {
-		if (second.at_us + log->retain_us > now_us && head - tail <= log->retain_bytes)
+	if (index_oldest(&log->index, m) == 2 && m[1].off <= head) {
+		/* What lies between two marks came within WLOG_MARK_US after the first. */
+		if (m[0].at_us + WLOG_MARK_US + log->retain_us > now_us &&
+		    head - tail <= log->retain_bytes)
 			return false;
-		atomic_store_explicit(&log->shown.tail, second.off, memory_order_release);
+		atomic_store_explicit(&log->shown.tail, m[1].off, memory_order_release);
 		index_drop_first(&log->index);
 		return true;
 	}

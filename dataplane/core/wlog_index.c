@@ -69,12 +69,15 @@ static bool mark_read(const struct wlog_index *x, uint64_t number, struct index_
 	return get_relaxed(&w->marks_begun) - number <= w->mark_mask + 1;
 }
 
-bool index_second(const struct wlog_index *x, struct index_mark *out)
+unsigned index_oldest(const struct wlog_index *x, struct index_mark out[2])
 {
 	struct wlog_index *w = (struct wlog_index *)x;
-	uint64_t second = get_relaxed(&w->marks_first) + 1;
+	uint64_t first = get_relaxed(&w->marks_first), end = get_relaxed(&w->marks);
+	unsigned n = 0;
 
-	return second < get_relaxed(&w->marks) && mark_read(x, second, out);
+	for (; n < 2 && first + n < end; n++)
+		mark_read(x, first + n, &out[n]);
+	return n;
 }
 
 void index_drop_first(struct wlog_index *x)

@@ -52,8 +52,8 @@ void index_mark(struct wlog_index *x, uint64_t off, uint64_t at_us);
 void index_publish(struct wlog_index *x);
 /* Visible at once. */
 void index_key(struct wlog_index *x, const struct wlog_key *key);
-/* The mark after the oldest one; false where there is none. Writer. */
-bool index_second(const struct wlog_index *x, struct index_mark *out);
+/* The oldest published marks, at most two; how many there are. Writer. */
+unsigned index_oldest(const struct wlog_index *x, struct index_mark out[2]);
 /* Forgets the oldest mark, or all (unpublished ones too). Writer. */
 void index_drop_first(struct wlog_index *x);
 void index_drop_all(struct wlog_index *x);
