@@ -33,7 +33,9 @@ struct feed;
 
 struct session_ops {
 	const char *protocol; /* "rtmp", "http-flv", "rtmp-pull", ... for logs and lists */
-	size_t bytes;         /* of the concrete session */
+	size_t bytes;	      /* of the concrete session */
+	/* Accepted connections only: first call; sets the deadline. */
+	void (*opened)(struct session *s);
 	/* All input; returns NONE or why the session must end. */
 	enum reason (*received)(struct session *s, const uint8_t *p, size_t n);
 	/* Outgoing connections only: open, or why not (then the session is closed after this call). */
@@ -54,28 +56,37 @@ struct session {
 	const struct session_ops *ops;
 	struct core *core;
 	struct net_conn *conn;
-	struct feed *feed;     /* while it is fed from a log */
+	struct feed *feed; /* while it is fed from a log */
 	struct mem mem;
 	struct buf out, flight;
 	size_t flight_off;
 	struct timer timer;
 	LIST_ENTRY(session) link; /* of its core */
-	uint64_t id;              /* unique in this process: core in the low 8 bits */
-	uint64_t since_wall_ms;
-	uint8_t deadline_why;     /* enum reason */
-	bool sending;             /* private bytes are in flight or blocked */
+	uint64_t id;		  /* unique in this process: core in the low 8 bits */
+	uint64_t since_wall_ms, since_us;
+	char *about;	      /* session_describe() */
+	uint8_t deadline_why; /* enum reason */
+	bool sending;	      /* private bytes are in flight or blocked */
 	bool closing, connecting;
 	bool close_when_sent;
+	bool capped; /* counted by session/caps.h */
 	uint8_t close_why;
 };
 
 /* ---- per core ---- */
-enum listener_tag { LISTEN_RTMP = 1, LISTEN_HTTP = 2 };
+struct session_listener {
+	const struct session_ops *ops; /* what an accepted connection becomes */
+	int fd;			       /* owned by the network from sessions_init() on */
+};
+#define SESSION_LISTENERS_MAX 32
+
 /* Pools and lists of this core, net_new(), listeners; on the core's thread. 0 or -errno. */
-int sessions_init(struct core *c, const int *rtmp_fds, unsigned rtmp_n, const int *http_fds,
-                  unsigned http_n);
-/* Ends every session with `why`, serves the network until they are gone (2 s at most), frees all. */
-void sessions_fini(struct core *c, enum reason why);
+int sessions_init(struct core *c, const struct session_listener *at, unsigned n);
+/* Refuses new connections, ends every session with `why` and turns the core until they are gone, 2 s
+ * at most. Mail of other cores is still welcome after it. */
+void sessions_end(struct core *c, enum reason why);
+/* After every core has ended its sessions: frees the network and all else. */
+void sessions_fini(struct core *c);
 /* While draining, new connections are refused; existing ones go on. On the core's thread. */
 void sessions_drain(struct core *c, bool on);
 /* Every session of this core, for control verbs. */
@@ -100,8 +111,10 @@ void session_flush(struct session *s);
 void session_close(struct session *s, enum reason why);
 /* The same, but collected private output goes out first (2 s at most). */
 void session_close_after_flush(struct session *s, enum reason why);
-/* "default/live/x" and the like for the log line; set when known, NULL before. */
+/* "default/live/x" and the like for the log line; a copy is kept. */
 void session_describe(struct session *s, const char *stream_key);
+/* Sends collected private output although the session is fed: the log waits. For feed.c. */
+void session_flush_now(struct session *s);
 /* "1f3a" as lists and viewer.kick use it; dst[20]. */
 char *session_id_text(char *dst, const struct session *s);
 

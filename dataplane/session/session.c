@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "session/caps.h"
+#include "session/feed.h"
+
+#define KINDS_MAX      8
+#define SESSIONS_MAX   (1u << 24) /* of one kind on one core; caps refuse long before */
+#define END_US	       1500000u
+#define LAST_WORDS_MS  2000u /* for session_close_after_flush() */
+#define LISTEN_NOTSENT 131072u
+#define KEEP_BYTES     256u /* of private output: an encoder's acknowledgements allocate nothing */
+
+/* One core's sessions. */
+struct sessions {
+	struct core *core;
+	struct net *net;
+	LIST_HEAD(, session) open;
+	uint32_t alive; /* open ones, and closing ones that the network has not released */
+	uint64_t serial;
+	bool draining;
+	unsigned kinds;
+	struct {
+		const struct session_ops *ops;
+		struct pool pool;
+	} kind[KINDS_MAX];
+	unsigned listeners;
+	const struct session_ops *listener[SESSION_LISTENERS_MAX];
+};
+
+static struct sessions *of_core(const struct core *c)
+{
+	return c->session;
+}
+
+/* ---- making and freeing ---- */
+
+/* The pool for this kind of session; made when the first one comes. */
+static struct pool *pool_for(struct sessions *all, const struct session_ops *ops)
+{
+	unsigned i;
+
+	for (i = 0; i < all->kinds; i++) {
+		if (all->kind[i].ops == ops)
+			return &all->kind[i].pool;
+	}
+	must(i < KINDS_MAX);
+	all->kind[i].ops = ops;
+	pool_init(&all->kind[i].pool, ops->protocol, ops->bytes, SESSIONS_MAX);
+	all->kind[i].pool.allocs = &all->core->allocs;
+	all->kinds++;
+	return &all->kind[i].pool;
+}
+
+static void session_free(struct session *s)
+{
+	struct sessions *all = of_core(s->core);
+
+	wheel_cancel(&s->core->wheel, &s->timer);
+	if (s->ops->gone)
+		s->ops->gone(s);
+	buf_fini(&s->out);
+	buf_fini(&s->flight);
+	if (s->about)
+		mem_free(&s->mem, s->about, strlen(s->about) + 1);
+	expensive(s->mem.used == 0);
+	all->alive--;
+	pool_put(pool_for(all, s->ops), s);
+}
+
+static void timer_fired(struct timer *t, uint64_t now_us)
+{
+	struct session *s = container_of(t, struct session, timer);
+	enum reason why;
+
+	if (s->closing) { /* it never had a connection: nobody else releases it */
+		session_free(s);
+		return;
+	}
+	if (s->close_when_sent)
+		why = s->close_why;
+	else if (s->ops->deadline)
+		why = s->ops->deadline(s);
+	else
+		why = s->deadline_why;
+	if (why != REASON_NONE)
+		session_close(s, why);
+}
+
+struct session *session_new(struct core *c, const struct session_ops *ops)
+{
+	struct sessions *all = of_core(c);
+	struct session *s;
+
+	must(ops->bytes >= sizeof(*s));
+	s = pool_get(pool_for(all, ops));
+	if (!s)
+		return NULL;
+	s->ops = ops;
+	s->core = c;
+	s->mem.max = (size_t)engine_conf(c->engine)->limit_connection_bytes;
+	s->mem.allocs = &c->allocs;
+	buf_init(&s->out, &s->mem);
+	buf_init(&s->flight, &s->mem);
+	s->timer.fire = timer_fired;
+	s->id = ++all->serial << 8 | c->id;
+	s->since_wall_ms = clock_wall_ms();
+	s->since_us = c->now_us;
+	LIST_INSERT_HEAD(&all->open, s, link);
+	all->alive++;
+	return s;
+}
+
+enum reason session_connect(struct session *s, const union net_addr *to, uint32_t timeout_ms)
+{
+	int err = 0;
+
+	s->conn = net_connect(of_core(s->core)->net, to, timeout_ms, s, &err);
+	if (!s->conn)
+		return err == -ENOMEM ? REASON_NO_MEMORY : REASON_IO_ERROR;
+	s->connecting = true;
+	return REASON_NONE;
+}
+
+void session_deadline(struct session *s, uint64_t timeout_ms, enum reason why)
+{
+	s->deadline_why = (uint8_t)why;
+	if (timeout_ms)
+		wheel_arm(&s->core->wheel, &s->timer, s->core->now_us + timeout_ms * 1000);
+	else
+		wheel_cancel(&s->core->wheel, &s->timer);
+}
+
+void session_describe(struct session *s, const char *stream_key)
+{
+	size_t n = strlen(stream_key) + 1;
+	char *about;
+
+	if (s->about && !strcmp(s->about, stream_key))
+		return;
+	about = mem_resize(&s->mem, s->about, s->about ? strlen(s->about) + 1 : 0, n);
+	if (about)
+		s->about = memcpy(about, stream_key, n);
+}
+
+char *session_id_text(char *dst, const struct session *s)
+{
+	snprintf(dst, 20, "%" PRIx64, s->id);
+	return dst;
+}
+
+/* ---- private output ---- */
+
+static void flight_send(struct session *s)
+{
+	struct slice rest = {s->flight.p + s->flight_off, s->flight.n - s->flight_off};
+
+	s->sending = true;
+	net_send(s->conn, &rest, 1);
+}
+
+void session_flush_now(struct session *s)
+{
+	struct buf empty = s->flight;
+
+	if (s->sending || !s->out.n)
+		return;
+	s->flight = s->out;
+	s->flight_off = 0;
+	s->out = empty;
+	flight_send(s);
+}
+
+void session_flush(struct session *s)
+{
+	if (s->closing || s->connecting || !s->conn)
+		return;
+	if (s->out.bad) {
+		session_close(s, REASON_MEMORY_BUDGET);
+		return;
+	}
+	if (s->feed)
+		feed_flush(s->feed);
+	else
+		session_flush_now(s);
+}
+
+static void flight_sent(struct session *s, size_t n, bool blocked)
+{
+	size_t keep;
+
+	s->flight_off = min_of(s->flight_off + n, s->flight.n);
+	if (s->flight_off < s->flight.n) {
+		if (!blocked)
+			flight_send(s);
+		return;
+	}
+	s->sending = false;
+	/* Who plays has nothing more to say for hours: it keeps no buffer. */
+	keep = s->feed ? 0 : KEEP_BYTES;
+	buf_reset(&s->flight, keep);
+	if (!s->out.n) {
+		buf_reset(&s->out, keep);
+		if (s->close_when_sent) {
+			session_close(s, s->close_why);
+			return;
+		}
+	}
+	session_flush(s);
+	if (!s->closing && !s->sending && s->ops->drained)
+		s->ops->drained(s);
+}
+
+/* ---- the end ---- */
+
+static void say_end(const struct session *s, enum reason why)
+{
+	char id[20], peer[NET_ADDR_TEXT] = "-", stream[600] = "-";
+	uint64_t ms = (s->core->now_us - s->since_us) / 1000;
+	uint64_t in = s->conn ? s->conn->bytes_in : 0, out = s->conn ? s->conn->bytes_out : 0;
+
+	session_id_text(id, s);
+	if (s->conn)
+		net_addr_text(peer, &s->conn->peer);
+	if (s->about)
+		log_q(stream, sizeof(stream), s->about);
+	if (why == REASON_PROBE)
+		log_debug("session_end", "id=%s protocol=%s peer=%s reason=%s core=%u", id,
+			  s->ops->protocol, peer, reason_name(why), s->core->id);
+	else
+		log_info("session_end",
+			 "id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
+			 " duration_ms=%" PRIu64 " core=%u",
+			 id, s->ops->protocol, peer, stream, reason_name(why), in, out, ms,
+			 s->core->id);
+}
+
+/* Everything of the end but the network's part. */
+static void session_finish(struct session *s, enum reason why)
+{
+	s->closing = true;
+	s->close_why = (uint8_t)why;
+	wheel_cancel(&s->core->wheel, &s->timer);
+	LIST_REMOVE(s, link);
+	s->ops->ending(s, why);
+	s->feed = NULL;
+	shm_add(&s->core->ctr->closes[why], 1);
+	say_end(s, why);
+	if (s->capped)
+		caps_give(&s->conn->peer);
+}
+
+void session_close(struct session *s, enum reason why)
+{
+	bool graceful;
+
+	if (s->closing)
+		return;
+	session_finish(s, why);
+	if (!s->conn) {
+		wheel_arm(&s->core->wheel, &s->timer, 0);
+		return;
+	}
+	/* A peer that does not read would keep its bytes in the kernel: those get a reset. */
+	graceful = why != REASON_SEND_STALLED && why != REASON_TOO_SLOW && why != REASON_PEER_RESET;
+	net_close(s->conn, graceful);
+}
+
+void session_close_after_flush(struct session *s, enum reason why)
+{
+	if (s->closing || s->close_when_sent)
+		return;
+	if (s->out.bad || !s->conn || s->connecting || (!s->sending && !s->out.n)) {
+		session_close(s, why);
+		return;
+	}
+	s->close_when_sent = true;
+	s->close_why = (uint8_t)why;
+	session_deadline(s, LAST_WORDS_MS, why);
+	session_flush(s);
+}
+
+/* ---- the network's handlers ---- */
+
+/* NONE, or which cap refuses a connection from there. */
+static enum reason admit(struct sessions *all, const struct net_conn *conn)
+{
+	const struct config *conf = engine_conf(all->core->engine);
+
+	if (all->draining)
+		return REASON_DRAIN;
+	return caps_take(&conn->peer, conf->limit_connections, conf->limit_per_address);
+}
+
+static bool on_accepted(void *owner, struct net_conn *conn, int tag)
+{
+	struct sessions *all = owner;
+	enum reason why = admit(all, conn);
+	char peer[NET_ADDR_TEXT];
+	struct session *s = NULL;
+
+	if (why == REASON_NONE) {
+		s = session_new(all->core, all->listener[tag]);
+		if (!s) {
+			caps_give(&conn->peer);
+			why = REASON_NO_MEMORY;
+		}
+	}
+	if (!s) {
+		core_count(all->core, CTR_REFUSED, 1);
+		shm_add(&all->core->ctr->closes[why], 1);
+		log_warn("refused", "peer=%s reason=%s", net_addr_text(peer, &conn->peer),
+			 reason_name(why));
+		return false;
+	}
+	s->capped = true;
+	s->conn = conn;
+	conn->user = s;
+	if (s->ops->opened)
+		s->ops->opened(s);
+	return true;
+}
+
+static void on_connected(struct net_conn *conn, enum reason why)
+{
+	struct session *s = conn->user;
+
+	s->connecting = false;
+	if (why == REASON_NONE) {
+		s->ops->connected(s, why);
+		return;
+	}
+	s->conn = NULL; /* gone already */
+	s->ops->connected(s, why);
+	session_close(s, why);
+}
+
+static void on_received(struct net_conn *conn, const uint8_t *p, size_t n)
+{
+	struct session *s = conn->user;
+	enum reason why;
+
+	if (s->close_when_sent)
+		return; /* nothing that the peer says now changes anything */
+	why = s->ops->received(s, p, n);
+	if (why != REASON_NONE)
+		session_close(s, why);
+}
+
+static void on_sent(struct net_conn *conn, size_t n, bool blocked)
+{
+	struct session *s = conn->user;
+
+	if (s->feed && s->feed->log_sending)
+		feed_sent(s->feed, n, blocked);
+	else
+		flight_sent(s, n, blocked);
+}
+
+static void on_writable(struct net_conn *conn)
+{
+	struct session *s = conn->user;
+
+	if (s->feed && s->feed->log_sending)
+		feed_writable(s->feed);
+	else if (s->flight_off < s->flight.n)
+		flight_send(s);
+}
+
+static void on_closed(struct net_conn *conn, enum reason why)
+{
+	struct session *s = conn->user;
+
+	if (why == REASON_PEER_CLOSED) {
+		if (s->close_when_sent)
+			return; /* it may still be reading the last words */
+		if (s->ops->peer_closed)
+			why = s->ops->peer_closed(s);
+		else if (s->capped && !conn->bytes_in)
+			why = REASON_PROBE;
+	}
+	if (why != REASON_NONE)
+		session_close(s, why);
+}
+
+static void on_released(struct net_conn *conn)
+{
+	session_free(conn->user);
+}
+
+static const struct net_handlers handlers = {
+	.accepted = on_accepted,
+	.connected = on_connected,
+	.received = on_received,
+	.sent = on_sent,
+	.writable = on_writable,
+	.closed = on_closed,
+	.released = on_released,
+};
+
+/* ---- per core ---- */
+
+static int io_turn(void *net)
+{
+	return net_turn(net);
+}
+
+static void io_wait(void *net, uint64_t until_us)
+{
+	net_wait(net, until_us);
+}
+
+static void io_wake(void *net)
+{
+	net_wake(net);
+}
+
+static bool io_sending(void *net)
+{
+	return net_sending(net);
+}
+
+int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
+{
+	const struct config *conf = engine_conf(c->engine);
+	struct net_options options = {
+		.core = c->id,
+		.conns_max = SESSIONS_MAX,
+		.dead_peer_ms = (uint32_t)conf->play_stall_timeout,
+		.notsent_lowat = LISTEN_NOTSENT,
+		.allocs = &c->allocs,
+		.ctr = c->ctr,
+	};
+	struct sessions *all = calloc(1, sizeof(*all));
+	int r;
+
+	must(n <= SESSION_LISTENERS_MAX);
+	if (!all)
+		return -ENOMEM;
+	all->core = c;
+	LIST_INIT(&all->open);
+	all->net = net_new(&options, &handlers, all);
+	if (!all->net) {
+		r = errno ? -errno : -ENOMEM;
+		free(all);
+		return r;
+	}
+	c->session = all;
+	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_sending};
+	for (unsigned i = 0; i < n; i++) {
+		all->listener[i] = at[i].ops;
+		all->listeners++;
+		r = net_listen(all->net, at[i].fd, (int)i);
+		if (r) {
+			sessions_fini(c);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void sessions_end(struct core *c, enum reason why)
+{
+	struct sessions *all = of_core(c);
+	uint64_t until_us = clock_us() + END_US;
+
+	sessions_drain(c, true);
+	while (!LIST_EMPTY(&all->open))
+		session_close(LIST_FIRST(&all->open), why);
+	for (;;) {
+		uint64_t now_us = clock_us();
+
+		core_turn(c, now_us);
+		if (!all->alive || now_us >= until_us)
+			return;
+		c->io.wait(c->io.net, min_of(until_us, now_us + 10000));
+	}
+}
+
+void sessions_fini(struct core *c)
+{
+	struct sessions *all = of_core(c);
+
+	if (!all)
+		return;
+	net_free(all->net);
+	for (unsigned i = 0; i < all->kinds; i++)
+		pool_fini(&all->kind[i].pool);
+	free(all);
+	c->session = NULL;
+	c->io = (struct core_io){NULL};
+}
+
+void sessions_drain(struct core *c, bool on)
+{
+	struct sessions *all = of_core(c);
+
+	if (all->draining == on)
+		return;
+	all->draining = on;
+	if (on)
+		net_listen_stop(all->net);
+	else
+		net_listen_resume(all->net);
+}
+
+void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg)
+{
+	struct session *s, *next;
+
+	for (s = LIST_FIRST(&of_core(c)->open); s; s = next) {
+		next = LIST_NEXT(s, link);
+		each(arg, s);
+	}
+}
+
+struct net *sessions_net(struct core *c)
+{
+	return of_core(c)->net;
+}
