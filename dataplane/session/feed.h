@@ -6,8 +6,11 @@
  * of core/fanout.h and the one rule that joins private and shared bytes: private output starts only
  * at a message boundary, and while it is in flight the log waits.
  *
- *   starting --log open--> waiting for a key frame --placed: headers out--> flowing
- *   flowing --private output wanted--> landing --boundary: private out--> flowing
+ *   OPENING --log open--> LOG --placed: headers out first--> PREFIX --they are out--> LOG
+ *   LOG --private output, or the player's pause--> LANDING --boundary--> RESTING --> LOG
+ *
+ * OPENING: the home core makes the format's log; private output goes out freely. LOG: the fan-out
+ * sends. LANDING: it ends its message. PREFIX, RESTING: the log waits, private output goes out.
  *
  * Threads: one core.
  */
@@ -17,26 +20,35 @@
 #include "core/fanout.h"
 #include "session/session.h"
 
+/* What a feed counts as in metrics and lists. */
+enum feed_role { FEED_VIEWER, FEED_PUSH };
+
 struct feed_ops {
+	enum feed_role role;
 	/* Writes the headers that a decoder needs before the key frame into the session's sink, with
 	 * the key frame's time. Called when placed first, and at a skip when headers changed. */
 	void (*headers)(struct feed *f, const struct stream_headers *h, const struct wlog_key *key,
-	                bool first);
+			bool first);
 	/* The stream ended, or the viewer is too slow; the owner closes the session (or, a push, waits). */
 	void (*over)(struct feed *f, enum reason why);
 	/* Optional: rewrites log bytes on their way (a push whose message stream id is not 1). */
 	void (*rewrite)(struct feed *f, struct buf *to, const struct slice *s, unsigned n);
 };
 
+enum feed_state { FEED_OPENING, FEED_LOG, FEED_LANDING, FEED_PREFIX, FEED_RESTING };
+
 struct feed {
-	struct viewer viewer;
+	struct viewer viewer; /* its stream is NULL while nothing is fed */
 	struct session *session;
 	const struct feed_ops *ops;
 	struct stream_open *opening; /* waiting for the format's log; owned by the mail */
-	bool active;                 /* viewer_add() was done */
-	bool log_sending;            /* what is in flight is log bytes, not private ones */
-	bool paused;                 /* by the player */
-	bool got_first;
+	uint8_t state;		     /* enum feed_state */
+	uint8_t format, tick;
+	bool active;	    /* viewer_add() was done */
+	bool log_sending;   /* what is in flight or blocked is log bytes, not private ones */
+	bool paused;	    /* by the player */
+	bool resume_at_key; /* the player's pause is over */
+	bool got_first;	    /* was placed once */
 };
 
 /*
@@ -44,11 +56,14 @@ struct feed {
  * Play.Start) into the session's sink already. 0, or an enum reason (CAP_VIEWERS, NO_MEMORY).
  */
 enum reason feed_start(struct feed *f, struct session *session, struct stream *s,
-                       enum wire_format format, enum tick_class tick, const struct feed_ops *ops);
+		       enum wire_format format, enum tick_class tick, const struct feed_ops *ops);
 /* Leaves; fine in every state. */
 void feed_stop(struct feed *f);
 /* Player's pause and resume (interop C14): resume goes on at the newest key frame. */
 void feed_pause(struct feed *f, bool on);
+/* Writes h as messages of the feed's format with the key frame's time (interop H7); for ops->headers.
+ * h may be NULL: nothing is known yet. */
+void feed_put_headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key);
 
 /* For session.c: the network's answers go here while session->feed is set. */
 void feed_flush(struct feed *f);

@@ -19,14 +19,14 @@ struct publish {
 	struct stream *stream; /* NULL: not publishing */
 	uint64_t begun_us, last_media_us, no_header_since_us;
 	uint64_t first_media_us; /* 0: none yet */
-	bool pull;               /* relay timeouts instead of an encoder's */
+	bool pull;		 /* relay timeouts instead of an encoder's */
 	bool video_header, audio_header;
-	bool appended;           /* since the last flush */
+	bool appended; /* since the last flush */
 };
 
 /* NONE, or STREAM_BUSY, CAP_STREAMS, NO_MEMORY. */
 enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
-                          bool pull);
+			  bool pull);
 /* One message of any type; NONE or why the publisher must go. */
 enum reason publish_message(struct publish *p, const struct msg *m);
 /* After each batch of input: makes it visible. */

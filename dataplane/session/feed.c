@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/feed.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "core/shm.h"
+#include "media/wire.h"
+
+/* The way to a log that is not open yet; outlives a feed that gives up waiting. */
+struct feed_opening {
+	struct stream_open open; /* with a reference of its stream */
+	struct feed *feed;	 /* NULL: gave up */
+};
+
+static void set_state(struct feed *f, enum feed_state to)
+{
+	f->state = (uint8_t)to;
+}
+
+/* ---- being counted ---- */
+
+static shm_u64 *audience_number(struct feed *f, enum wire_format format)
+{
+	struct shm_audience *shm = f->viewer.shm;
+
+	if (f->ops->role == FEED_PUSH)
+		return &shm->pushes;
+	return format == WIRE_RTMP ? &shm->viewers_rtmp : &shm->viewers_flv;
+}
+
+static void count(struct feed *f, bool in)
+{
+	struct core *c = f->session->core;
+	enum counter which = f->format == WIRE_RTMP ? CTR_VIEWERS_RTMP : CTR_VIEWERS_FLV;
+	uint64_t one = in ? 1 : (uint64_t)0 - 1;
+
+	shm_add(audience_number(f, f->format), one);
+	if (f->ops->role == FEED_VIEWER)
+		core_count(c, which, one);
+}
+
+static bool full(struct core *c, struct stream *s)
+{
+	int64_t max = engine_conf(c->engine)->limit_viewers, n = 0;
+
+	if (!max)
+		return false;
+	for (unsigned i = 0; i < c->engine->cores_n; i++) {
+		struct shm_audience *a = shm_audience_of(c->engine->shm, s->shm, i);
+
+		n += (int64_t)(shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv));
+	}
+	return n >= max;
+}
+
+/* ---- what the fan-out asks ---- */
+
+static struct feed *feed_of(struct viewer *v)
+{
+	return container_of(v, struct feed, viewer);
+}
+
+static void on_send(struct viewer *v, const struct slice *s, unsigned n)
+{
+	struct feed *f = feed_of(v);
+	struct buf *flight = &f->session->flight;
+	struct slice copy;
+
+	f->log_sending = true;
+	if (!f->ops->rewrite) {
+		net_send(f->session->conn, s, n);
+		return;
+	}
+	/* Nothing private is in flight now, so its buffer is free. */
+	buf_reset(flight, FANOUT_SEND_MAX);
+	f->ops->rewrite(f, flight, s, n);
+	if (flight->bad) { /* the viewer cannot be removed from here: the timer does it */
+		f->session->close_when_sent = true;
+		f->session->close_why = REASON_NO_MEMORY;
+		session_deadline(f->session, 1, REASON_NO_MEMORY);
+		return;
+	}
+	copy = (struct slice){flight->p, flight->n};
+	net_send(f->session->conn, &copy, 1);
+}
+
+static bool on_placed(struct viewer *v, const struct wlog_key *key, bool first, uint64_t skipped)
+{
+	struct feed *f = feed_of(v);
+	const struct stream_headers *h = stream_headers(v->stream);
+
+	(void)skipped;
+	if (first || (h && h->gen != v->cursor.headers)) {
+		f->ops->headers(f, h, key, first);
+		v->cursor.headers = h ? h->gen : 0;
+	}
+	f->got_first = true;
+	if (!f->session->out.n && !f->session->sending)
+		return false;
+	set_state(f, FEED_PREFIX);
+	session_flush_now(f->session);
+	return true;
+}
+
+static void on_reached(struct viewer *v)
+{
+	struct feed *f = feed_of(v);
+
+	set_state(f, FEED_RESTING);
+	feed_flush(f);
+}
+
+static void on_over(struct viewer *v, enum reason why)
+{
+	struct feed *f = feed_of(v);
+
+	f->ops->over(f, why);
+}
+
+static const struct viewer_ops viewer_ops = {
+	.send = on_send,
+	.placed = on_placed,
+	.reached = on_reached,
+	.over = on_over,
+};
+
+/* ---- joining and leaving ---- */
+
+static enum reason begin(struct feed *f, struct wlog *log)
+{
+	struct viewer *v = &f->viewer;
+
+	cursor_init(&v->cursor, log);
+	f->active = true;
+	set_state(f, FEED_LOG);
+	if (viewer_add(v, f->tick)) {
+		f->active = false;
+		return REASON_NO_MEMORY;
+	}
+	/* Still waiting for a key frame: what was written for the join goes out now. */
+	if (f->active)
+		feed_flush(f);
+	return REASON_NONE;
+}
+
+static void opened(struct mail *m, struct core *c)
+{
+	struct feed_opening *o = container_of(m, struct feed_opening, open.mail);
+	struct stream *stream = o->open.stream;
+	struct feed *f = o->feed;
+	struct wlog *log = NULL;
+
+	if (f) {
+		f->opening = NULL;
+		log = atomic_load_explicit(&stream->log[f->format], memory_order_acquire);
+		if (!log)
+			f->ops->over(f, stream_is_live(stream) ? REASON_NO_MEMORY
+							       : REASON_STREAM_ENDED);
+		else if (begin(f, log) != REASON_NONE)
+			f->ops->over(f, REASON_NO_MEMORY);
+	}
+	stream_put(stream, c);
+	free(o);
+}
+
+/* Asks the home core for the format's log. */
+static enum reason ask(struct feed *f)
+{
+	struct core *c = f->session->core;
+	struct feed_opening *o = calloc(1, sizeof(*o));
+	struct wlog *log;
+
+	if (!o)
+		return REASON_NO_MEMORY;
+	c->allocs++;
+	o->feed = f;
+	o->open.mail.run = opened;
+	o->open.stream = stream_get(f->viewer.stream);
+	o->open.core = c;
+	o->open.format = f->format;
+	f->opening = &o->open;
+	log = stream_log(f->viewer.stream, c, f->format, &o->open);
+	if (!log)
+		return REASON_NONE;
+	f->opening = NULL;
+	stream_put(o->open.stream, c);
+	free(o);
+	return begin(f, log);
+}
+
+enum reason feed_start(struct feed *f, struct session *session, struct stream *s,
+		       enum wire_format format, enum tick_class tick, const struct feed_ops *ops)
+{
+	struct core *c = session->core;
+	struct wlog *log;
+	enum reason why;
+
+	if (ops->role == FEED_VIEWER && full(c, s))
+		return REASON_CAP_VIEWERS;
+	*f = (struct feed){.session = session, .ops = ops, .format = format, .tick = tick};
+	f->viewer.stream = stream_get(s);
+	f->viewer.ops = &viewer_ops;
+	f->viewer.core = c;
+	f->viewer.shm = shm_audience_of(c->engine->shm, s->shm, c->id);
+	session->feed = f;
+	count(f, true);
+	log = atomic_load_explicit(&s->log[format], memory_order_acquire);
+	why = log ? begin(f, log) : ask(f);
+	if (why != REASON_NONE)
+		feed_stop(f);
+	return why;
+}
+
+void feed_stop(struct feed *f)
+{
+	struct stream *stream = f->viewer.stream;
+
+	if (!stream)
+		return;
+	if (f->opening) {
+		container_of(f->opening, struct feed_opening, open)->feed = NULL;
+		f->opening = NULL;
+	}
+	if (f->active)
+		viewer_remove(&f->viewer);
+	f->active = false;
+	f->log_sending = false;
+	count(f, false);
+	f->viewer.stream = NULL;
+	f->session->feed = NULL;
+	stream_put(stream, f->session->core);
+}
+
+void feed_put_headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key)
+{
+	for (unsigned i = 0; h && i < h->n; i++) {
+		struct msg m = {
+			.type = h->msg[i].type,
+			.ts_ms = key->ts_ms,
+			.len = h->msg[i].len,
+			.data = h->data + h->msg[i].off,
+		};
+
+		wire_of(f->format)->put(session_sink(f->session), &m);
+	}
+}
+
+/* ---- private bytes and the player's pause ---- */
+
+static void land(struct feed *f)
+{
+	set_state(f, FEED_LANDING);
+	viewer_pause(&f->viewer);
+}
+
+/* While the log waits for private bytes the fan-out leaves the viewer alone, but sees a stall. */
+static void hold(struct feed *f)
+{
+	if (f->viewer.held)
+		return;
+	f->viewer.held = true;
+	f->viewer.busy_since_us = f->session->core->now_us;
+}
+
+static void release(struct feed *f)
+{
+	f->viewer.held = false;
+	f->viewer.busy_since_us = 0;
+}
+
+/* Private bytes are all out, or there were none: the log may go on. */
+static void go_on(struct feed *f)
+{
+	bool at_key = f->resume_at_key;
+
+	if (f->state == FEED_PREFIX) {
+		set_state(f, FEED_LOG);
+		if (f->paused)
+			land(f);
+		viewer_kick(&f->viewer);
+	} else if (f->state == FEED_RESTING) {
+		release(f);
+		if (f->paused)
+			return;
+		set_state(f, FEED_LOG);
+		f->resume_at_key = false;
+		viewer_resume(&f->viewer, at_key);
+	}
+}
+
+void feed_flush(struct feed *f)
+{
+	struct session *s = f->session;
+
+	if (f->state == FEED_LOG && (s->out.n || s->sending))
+		land(f);
+	if (f->state == FEED_RESTING && (s->out.n || s->sending))
+		hold(f);
+	if (s->sending || f->state == FEED_LANDING || f->state == FEED_LOG)
+		return;
+	if (s->out.n)
+		session_flush_now(s);
+	else
+		go_on(f);
+}
+
+void feed_pause(struct feed *f, bool on)
+{
+	if (f->paused == on)
+		return;
+	f->paused = on;
+	if (!f->active)
+		return;
+	if (!on)
+		f->resume_at_key = true;
+	if (on && f->state == FEED_LOG)
+		land(f);
+	else
+		feed_flush(f);
+}
+
+/* ---- the network's answers for log bytes ---- */
+
+void feed_sent(struct feed *f, size_t n, bool blocked)
+{
+	if (!n && blocked) { /* log_sending stays: `writable` is for the log */
+		viewer_blocked(&f->viewer);
+		return;
+	}
+	f->log_sending = false;
+	viewer_sent(&f->viewer, (uint32_t)n);
+}
+
+void feed_writable(struct feed *f)
+{
+	f->log_sending = false;
+	viewer_kick(&f->viewer);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/publish.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "media/rtmp_in.h"
+#include "session/control.h"
+
+/* ---- beginning and ending ---- */
+
+enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
+			  bool pull)
+{
+	struct stream *stream;
+	char who[NET_ADDR_TEXT], name[600];
+	int r = stream_publish(s->core->engine->registry, s->core, key, internal, &stream);
+
+	if (r == -EEXIST)
+		return REASON_STREAM_BUSY;
+	if (r == -EINVAL)
+		return REASON_BAD_NAME;
+	if (r == -ENOSPC)
+		return REASON_CAP_STREAMS;
+	if (r)
+		return REASON_NO_MEMORY;
+	*p = (struct publish){
+		.session = s, .stream = stream, .pull = pull, .begun_us = s->core->now_us};
+	stream->publisher = s;
+	session_describe(s, key);
+	core_count(s->core, CTR_PUBLISHERS, 1);
+	net_addr_text(who, &s->conn->peer);
+	control_event_publish(key, who, s->ops->protocol, internal);
+	log_info("publish", "stream=%s protocol=%s peer=%s core=%u", log_q(name, sizeof(name), key),
+		 s->ops->protocol, who, s->core->id);
+	return REASON_NONE;
+}
+
+void publish_end(struct publish *p, enum reason why)
+{
+	struct stream *stream = p->stream;
+	struct core *core;
+	char name[600];
+
+	if (!stream)
+		return;
+	core = p->session->core;
+	publish_flush(p);
+	p->stream = NULL;
+	stream->publisher = NULL;
+	core_uncount(core, CTR_PUBLISHERS, 1);
+	log_info("unpublish", "stream=%s reason=%s core=%u", log_q(name, sizeof(name), stream->key),
+		 reason_name(why), core->id);
+	/* Before the name is free again: the next publisher's event must come after this one. */
+	control_event_unpublish(stream->key, why, stream->internal);
+	stream_end(stream, core, why);
+}
+
+/* ---- messages ---- */
+
+static void odd(struct publish *p)
+{
+	core_count(p->session->core, CTR_ODD_MESSAGES, 1);
+}
+
+/*
+ * Notes since when somebody could decode more if a sequence header came (interop M6). What cannot be
+ * decoded is left out by stream_append().
+ */
+static void note_headers(struct publish *p, const struct msg *m)
+{
+	bool *have = m->type == MSG_VIDEO ? &p->video_header : &p->audio_header;
+	struct codec_info info;
+
+	if (*have || !codec_inspect(m, &info))
+		return;
+	*have = info.header || (info.frame && !info.needs_header);
+	if (*have)
+		p->no_header_since_us = 0;
+	else if (info.frame && !p->no_header_since_us)
+		p->no_header_since_us = p->last_media_us;
+}
+
+static void append(struct publish *p, const struct msg *m)
+{
+	if (msg_is_media(m) && m->len) {
+		p->last_media_us = p->session->core->now_us;
+		if (!p->first_media_us)
+			p->first_media_us = p->last_media_us;
+		note_headers(p, m);
+	}
+	p->appended = true;
+	/* Without memory the message is gone and counted, and the stream goes on. */
+	stream_append(p->stream, p->session->core, m);
+}
+
+/* The messages inside an aggregate; a malformed rest is left out (interop C13). */
+static void aggregate(struct publish *p, const struct msg *m)
+{
+	uint32_t off = 0;
+	struct msg inner;
+	int r;
+
+	while ((r = rtmp_aggregate_next(m, &off, &inner)) > 0) {
+		if (inner.type == MSG_AGGREGATE)
+			odd(p);
+		else
+			append(p, &inner);
+	}
+	if (r < 0)
+		odd(p);
+}
+
+enum reason publish_message(struct publish *p, const struct msg *m)
+{
+	if (!p->stream) {
+		odd(p);
+		return REASON_NONE;
+	}
+	if (m->type == MSG_AGGREGATE)
+		aggregate(p, m);
+	else
+		append(p, m);
+	return REASON_NONE;
+}
+
+void publish_flush(struct publish *p)
+{
+	if (!p->stream || !p->appended)
+		return;
+	p->appended = false;
+	stream_flush(p->stream, p->session->core);
+}
+
+/* ---- watching ---- */
+
+/* Moves *next_ms to when `since_us` is limit_ms old; true if it is. */
+static bool overdue(uint64_t now_us, uint64_t since_us, int64_t limit_ms, uint64_t *next_ms)
+{
+	uint64_t age_ms = now_us > since_us ? (now_us - since_us) / 1000 : 0;
+
+	if (age_ms >= (uint64_t)limit_ms)
+		return true;
+	if ((uint64_t)limit_ms - age_ms < *next_ms)
+		*next_ms = (uint64_t)limit_ms - age_ms;
+	return false;
+}
+
+enum reason publish_watch(struct publish *p, uint64_t *next_ms)
+{
+	const struct config *conf = engine_conf(p->session->core->engine);
+	int64_t first = p->pull ? conf->relay_start_timeout : conf->stream_first_media_timeout;
+	int64_t dead = p->pull ? conf->relay_media_timeout : conf->stream_media_timeout;
+	uint64_t now_us = p->session->core->now_us;
+
+	/* Asked often enough that whichever limit comes to count is not passed by much. */
+	*next_ms = (uint64_t)max_of(dead / 4, 250);
+	if (!p->stream)
+		return REASON_NONE;
+	if (!p->first_media_us)
+		return overdue(now_us, p->begun_us, first, next_ms) ? REASON_FIRST_MEDIA_TIMEOUT
+								    : REASON_NONE;
+	if (overdue(now_us, p->last_media_us, dead, next_ms))
+		return REASON_MEDIA_TIMEOUT;
+	if (p->pull && p->no_header_since_us &&
+	    overdue(now_us, p->no_header_since_us, conf->stream_no_header_timeout, next_ms))
+		return REASON_NO_SEQUENCE_HEADER;
+	return REASON_NONE;
+}
