@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/rtmp_server.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "media/rtmp_out.h"
+#include "media/wire.h"
+#include "session/domain.h"
+
+#define ANSWER_MAX  1024
+#define CONNECT_MAX 4096u /* app and tcUrl together */
+
+/* ---- answers ---- */
+
+void rtmp_answer(struct rtmp_server *r, uint32_t msid, const struct wr *w)
+{
+	struct msg m = {
+		.type = MSG_COMMAND,
+		.stream_id = msid,
+		.len = (uint32_t)wr_len(w),
+		.data = w->start,
+	};
+
+	must(!w->bad);
+	rtmp_out_msg(session_sink(&r->session), &m, r->chunk_size);
+}
+
+void rtmp_status(struct rtmp_server *r, uint32_t msid, const char *level, const char *code,
+		 const char *description)
+{
+	uint8_t text[ANSWER_MAX];
+	struct wr w = wr_of(text, sizeof(text));
+
+	rtmp_cmd_on_status(&w, level, code, description);
+	rtmp_answer(r, msid, &w);
+}
+
+void rtmp_refuse(struct rtmp_server *r, uint32_t msid, const char *code, const char *description,
+		 enum reason why)
+{
+	rtmp_status(r, msid, "error", code, description);
+	session_close_after_flush(&r->session, why);
+}
+
+/* Every transaction gets its answer, unknown calls too: encoders wait for it (interop C1). */
+static void answer_null(struct rtmp_server *r, const struct rtmp_cmd *cmd)
+{
+	uint8_t text[64];
+	struct wr w = wr_of(text, sizeof(text));
+
+	if (cmd->txn == 0)
+		return;
+	rtmp_cmd_result_null(&w, cmd->txn);
+	rtmp_answer(r, 0, &w);
+}
+
+static void answer_number(struct rtmp_server *r, const struct rtmp_cmd *cmd, double value)
+{
+	uint8_t text[64];
+	struct wr w = wr_of(text, sizeof(text));
+
+	rtmp_cmd_result_number(&w, cmd->txn, value);
+	rtmp_answer(r, 0, &w);
+}
+
+static void on_fc(struct rtmp_server *r, const char *name, const char *code)
+{
+	uint8_t text[ANSWER_MAX];
+	struct wr w = wr_of(text, sizeof(text));
+
+	rtmp_cmd_on_fc(&w, name, code, "");
+	rtmp_answer(r, 0, &w);
+}
+
+/* ---- connect ---- */
+
+void rtmp_connect_free(struct rtmp_server *r)
+{
+	if (r->connect)
+		mem_free(&r->session.mem, r->connect,
+			 sizeof(*r->connect) + r->connect->app_n + r->connect->tc_url_n);
+	r->connect = NULL;
+}
+
+static enum reason connect_keep(struct rtmp_server *r, struct slice app, struct slice tc_url)
+{
+	struct rtmp_connect *c;
+
+	if (app.n + tc_url.n > CONNECT_MAX)
+		return REASON_BAD_COMMAND;
+	rtmp_connect_free(r);
+	c = mem_resize(&r->session.mem, NULL, 0, sizeof(*c) + app.n + tc_url.n);
+	if (!c)
+		return REASON_NO_MEMORY;
+	c->app_n = (uint32_t)app.n;
+	c->tc_url_n = (uint32_t)tc_url.n;
+	if (app.n)
+		memcpy(c->text, app.p, app.n);
+	if (tc_url.n)
+		memcpy(c->text + app.n, tc_url.p, tc_url.n);
+	r->connect = c;
+	return REASON_NONE;
+}
+
+static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cmd)
+{
+	struct sink *out = session_sink(&r->session);
+	uint32_t window = (uint32_t)engine_conf(r->session.core->engine)->rtmp_window;
+	uint8_t text[ANSWER_MAX];
+	struct wr w = wr_of(text, sizeof(text));
+	enum reason why = connect_keep(r, cmd->app, cmd->tc_url);
+
+	if (why != REASON_NONE)
+		return why;
+	rtmp_out_u32(out, MSG_WINDOW_ACK_SIZE, window);
+	rtmp_out_peer_bandwidth(out, window, 2);
+	rtmp_out_u32(out, MSG_SET_CHUNK_SIZE, wire_rtmp_chunk_size());
+	r->chunk_size = wire_rtmp_chunk_size();
+	rtmp_cmd_connect_result(&w, cmd);
+	rtmp_answer(r, 0, &w);
+	return REASON_NONE;
+}
+
+static bool busy(const struct rtmp_server *r)
+{
+	return r->phase == RTMP_PUBLISHING || r->phase == RTMP_PLAYING;
+}
+
+static void call_create_stream(struct rtmp_server *r, const struct rtmp_cmd *cmd)
+{
+	r->ids = busy(r) ? r->ids + 1 : RTMP_MSID;
+	answer_number(r, cmd, r->ids);
+}
+
+/* ---- publish ---- */
+
+enum reason rtmp_stream_key(struct rtmp_server *r, struct slice stream, char *key,
+			    const char **rule)
+{
+	struct slice app = {NULL, 0}, tc_url = {NULL, 0};
+	struct stream_name name;
+	const char *field;
+
+	if (r->connect) {
+		app = (struct slice){r->connect->text, r->connect->app_n};
+		tc_url = (struct slice){r->connect->text + r->connect->app_n, r->connect->tc_url_n};
+	}
+	if (stream_name_rtmp(&name, tc_url, app, stream, &field, rule))
+		return REASON_BAD_NAME;
+	domain_stream_key(key, &name);
+	return REASON_NONE;
+}
+
+static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
+{
+	static const char bad_name[] = "NetStream.Publish.BadName";
+	char key[STREAM_KEY_MAX];
+	const char *rule;
+	enum reason why;
+
+	if (rtmp_stream_key(r, cmd->stream, key, &rule) != REASON_NONE) {
+		rtmp_refuse(r, msid, bad_name, rule, REASON_BAD_NAME);
+		return;
+	}
+	if (busy(r)) {
+		rtmp_status(r, msid, "error", "NetStream.Publish.Failed",
+			    "this connection already publishes or plays a stream");
+		return;
+	}
+	why = publish_begin(&r->publish, &r->session, key, false, false);
+	if (why == REASON_STREAM_BUSY) {
+		rtmp_refuse(r, msid, bad_name, "already publishing", why);
+		return;
+	}
+	if (why != REASON_NONE) {
+		rtmp_refuse(r, msid, "NetStream.Publish.Failed", reason_help(why), why);
+		return;
+	}
+	r->msid = msid;
+	rtmp_server_set_phase(r, RTMP_PUBLISHING);
+	on_fc(r, "onFCPublish", "NetStream.Publish.Start");
+	rtmp_out_user_control(session_sink(&r->session), RTMP_UC_STREAM_BEGIN, msid);
+	rtmp_status(r, msid, "status", "NetStream.Publish.Start", "publishing");
+}
+
+/*
+ * FCUnpublish, closeStream or deleteStream, whichever is first, ends what goes on; the others find
+ * nothing. An encoder may publish again on the same connection (interop C5); a player's connection
+ * ends, because the log may be in the middle of a message.
+ */
+static void stop(struct rtmp_server *r)
+{
+	if (r->phase == RTMP_PLAYING) {
+		session_close(&r->session, REASON_LEFT);
+		return;
+	}
+	if (r->phase != RTMP_PUBLISHING)
+		return;
+	publish_end(&r->publish, REASON_UNPUBLISHED);
+	rtmp_server_set_phase(r, RTMP_READY);
+	rtmp_status(r, r->msid, "status", "NetStream.Unpublish.Success", "unpublished");
+}
+
+static void call_pause(struct rtmp_server *r, const struct rtmp_cmd *cmd)
+{
+	if (r->phase != RTMP_PLAYING)
+		return;
+	feed_pause(&r->feed, cmd->flag);
+	if (cmd->flag)
+		rtmp_status(r, r->msid, "status", "NetStream.Pause.Notify", "paused");
+	else
+		rtmp_status(r, r->msid, "status", "NetStream.Unpause.Notify", "resumed");
+}
+
+enum reason rtmp_call(struct rtmp_server *r, const struct msg *m)
+{
+	struct rtmp_cmd cmd;
+
+	if (rtmp_cmd_parse(m, &cmd))
+		return REASON_BAD_COMMAND;
+	switch (cmd.kind) {
+	case RTMP_CMD_CONNECT:
+		return call_connect(r, &cmd);
+	case RTMP_CMD_CREATE_STREAM:
+		call_create_stream(r, &cmd);
+		break;
+	case RTMP_CMD_GET_STREAM_LENGTH:
+		answer_number(r, &cmd, 0);
+		break;
+	case RTMP_CMD_FC_PUBLISH:
+		answer_null(r, &cmd);
+		on_fc(r, "onFCPublish", "NetStream.Publish.Start");
+		break;
+	case RTMP_CMD_PUBLISH:
+		call_publish(r, &cmd, m->stream_id);
+		break;
+	case RTMP_CMD_PLAY:
+		rtmp_play(r, &cmd, m->stream_id);
+		break;
+	case RTMP_CMD_PAUSE:
+		call_pause(r, &cmd);
+		answer_null(r, &cmd);
+		break;
+	case RTMP_CMD_FC_UNPUBLISH:
+		answer_null(r, &cmd);
+		on_fc(r, "onFCUnpublish", "NetStream.Unpublish.Success");
+		stop(r);
+		break;
+	case RTMP_CMD_CLOSE_STREAM:
+		if (m->stream_id == r->msid)
+			stop(r);
+		break;
+	case RTMP_CMD_DELETE_STREAM:
+		answer_null(r, &cmd);
+		if (cmd.number == r->msid)
+			stop(r);
+		break;
+	case RTMP_CMD_RESULT: /* answers need none */
+	case RTMP_CMD_ERROR:
+	case RTMP_CMD_ON_STATUS:
+	case RTMP_CMD_ON_FC_PUBLISH:
+		break;
+	case RTMP_CMD_SEEK: /* live has one place */
+	case RTMP_CMD_RECEIVE_AUDIO:
+	case RTMP_CMD_RECEIVE_VIDEO:
+	case RTMP_CMD_RELEASE_STREAM:
+	case RTMP_CMD_OTHER:
+		answer_null(r, &cmd);
+		break;
+	}
+	return REASON_NONE;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/rtmp_server.h"
+
+#include <stddef.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "media/rtmp_out.h"
+#include "media/wire.h"
+
+#define WINDOW_MIN	 32768u /* a peer that asks for more acknowledgements does not get them */
+#define CHUNK_BEFORE_SET 128u	/* RTMP specification 5.4.1 */
+#define PLAYER_MESSAGE	 65536u /* longest message that a player may send */
+
+/* ---- deadlines ---- */
+
+void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to)
+{
+	const struct config *conf = engine_conf(r->session.core->engine);
+	uint64_t next_ms = 0;
+
+	switch (to) {
+	case RTMP_HANDSHAKE:
+		session_deadline(&r->session, (uint64_t)conf->rtmp_handshake_timeout,
+				 REASON_HANDSHAKE_TIMEOUT);
+		break;
+	case RTMP_READY: /* first time: the handshake's deadline goes on */
+		if (r->phase == RTMP_PUBLISHING)
+			session_deadline(&r->session, (uint64_t)conf->rtmp_handshake_timeout,
+					 REASON_IDLE_TIMEOUT);
+		break;
+	case RTMP_PUBLISHING:
+		publish_watch(&r->publish, &next_ms);
+		session_deadline(&r->session, next_ms, REASON_MEDIA_TIMEOUT);
+		break;
+	case RTMP_PLAYING: /* from now on the fan-out watches */
+		r->in.message_max = PLAYER_MESSAGE;
+		session_deadline(&r->session, 0, REASON_NONE);
+		break;
+	}
+	r->phase = (uint8_t)to;
+}
+
+static enum reason deadline(struct session *s)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+	enum reason why;
+	uint64_t next_ms;
+
+	if (r->phase != RTMP_PUBLISHING)
+		return s->deadline_why;
+	why = publish_watch(&r->publish, &next_ms);
+	if (why == REASON_NONE)
+		session_deadline(s, next_ms, REASON_MEDIA_TIMEOUT);
+	return why;
+}
+
+/* ---- the handshake ---- */
+
+static void opened(struct session *s)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+	const struct config *conf = engine_conf(s->core->engine);
+
+	r->window = (uint32_t)conf->rtmp_window;
+	r->chunk_size = CHUNK_BEFORE_SET;
+	rtmp_in_init(&r->in, &s->mem, (uint32_t)conf->limit_message,
+		     (uint32_t)conf->limit_chunk_streams);
+	rtmp_server_set_phase(r, RTMP_HANDSHAKE);
+}
+
+static void handshake_free(struct rtmp_server *r)
+{
+	if (r->hs)
+		mem_free(&r->session.mem, r->hs, sizeof(*r->hs));
+	r->hs = NULL;
+}
+
+static enum reason handshake_begin(struct rtmp_server *r, const uint8_t *p, size_t n)
+{
+	struct session *s = &r->session;
+	uint8_t noise[RTMP_HS_HALF];
+	char peer[NET_ADDR_TEXT];
+
+	if (p[0] != 3) {
+		log_info("not_rtmp", "peer=%s looks_like=%s", net_addr_text(peer, &s->conn->peer),
+			 rtmp_hs_guess(p, n));
+		return REASON_NOT_RTMP;
+	}
+	r->hs = mem_resize(&s->mem, NULL, 0, sizeof(*r->hs));
+	if (!r->hs)
+		return REASON_NO_MEMORY;
+	if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise))
+		return REASON_INTERNAL;
+	rtmp_hs_server(r->hs, noise, (uint32_t)(s->core->now_us / 1000));
+	return REASON_NONE;
+}
+
+/* As rtmp_hs_feed(). */
+static int handshake(struct rtmp_server *r, const uint8_t *p, size_t n)
+{
+	enum reason why = r->hs ? REASON_NONE : handshake_begin(r, p, n);
+	struct sink *out = session_sink(&r->session);
+	int taken;
+
+	if (why != REASON_NONE)
+		return -(int)why;
+	taken = rtmp_hs_feed(r->hs, p, n);
+	if (taken < 0)
+		return taken;
+	if (r->hs->out_len) {
+		out->write(out, r->hs->out, r->hs->out_len);
+		r->hs->out_len = 0;
+	}
+	if (rtmp_hs_done(r->hs)) {
+		handshake_free(r);
+		rtmp_server_set_phase(r, RTMP_READY);
+	}
+	return taken;
+}
+
+/* ---- messages ---- */
+
+static void odd(struct rtmp_server *r)
+{
+	core_count(r->session.core, CTR_ODD_MESSAGES, 1);
+}
+
+static void user_control(struct rtmp_server *r, const struct msg *m)
+{
+	if (m->len < 6) {
+		odd(r);
+		return;
+	}
+	if (get_be16(m->data) == RTMP_UC_PING_REQUEST)
+		rtmp_out_user_control(session_sink(&r->session), RTMP_UC_PING_RESPONSE,
+				      get_be32(m->data + 2));
+}
+
+/* Acknowledgements: the smaller of what the peer asked for and what we announced (interop T17). */
+static void peer_window(struct rtmp_server *r, const struct msg *m)
+{
+	uint32_t ours = (uint32_t)engine_conf(r->session.core->engine)->rtmp_window, theirs;
+
+	if (m->len < 4) {
+		odd(r);
+		return;
+	}
+	theirs = get_be32(m->data);
+	r->window = theirs ? max_of(min_of(theirs, ours), WINDOW_MIN) : ours;
+}
+
+/* Media before publish, or on another message stream, is tolerated and counted (interop C6). */
+static enum reason media(struct rtmp_server *r, const struct msg *m)
+{
+	if (r->phase == RTMP_PUBLISHING && (m->stream_id == r->msid || m->stream_id == 0))
+		return publish_message(&r->publish, m);
+	odd(r);
+	return REASON_NONE;
+}
+
+static enum reason message(struct rtmp_server *r, const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_AUDIO:
+	case MSG_VIDEO:
+	case MSG_DATA:
+	case MSG_DATA_AMF3:
+	case MSG_AGGREGATE:
+		return media(r, m);
+	case MSG_COMMAND:
+	case MSG_COMMAND_AMF3:
+		return rtmp_call(r, m);
+	case MSG_USER_CONTROL:
+		user_control(r, m);
+		break;
+	case MSG_WINDOW_ACK_SIZE:
+		peer_window(r, m);
+		break;
+	case MSG_NONE:
+	case MSG_SET_CHUNK_SIZE: /* obeyed by the reader */
+	case MSG_ABORT:
+	case MSG_ACK: /* our sending never waits for it (interop T16) */
+	case MSG_SET_PEER_BANDWIDTH:
+		break;
+	default:
+		odd(r);
+	}
+	return REASON_NONE;
+}
+
+/* As rtmp_in_feed(). */
+static int chunks(struct rtmp_server *r, const uint8_t *p, size_t n)
+{
+	struct msg m;
+	int taken = rtmp_in_feed(&r->in, p, n, &m);
+	enum reason why;
+
+	if (taken < 0)
+		return taken;
+	why = message(r, &m);
+	return why == REASON_NONE ? taken : -(int)why;
+}
+
+static void acknowledge(struct rtmp_server *r)
+{
+	uint64_t in = r->session.conn->bytes_in;
+
+	if (r->phase == RTMP_HANDSHAKE || in - r->acked < r->window)
+		return;
+	r->acked = in;
+	rtmp_out_u32(session_sink(&r->session), MSG_ACK, (uint32_t)in);
+}
+
+static enum reason received(struct session *s, const uint8_t *p, size_t n)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+
+	while (n) {
+		int taken = r->phase == RTMP_HANDSHAKE ? handshake(r, p, n) : chunks(r, p, n);
+
+		if (taken < 0)
+			return (enum reason) - taken;
+		if (s->closing || s->close_when_sent)
+			return REASON_NONE;
+		p += taken;
+		n -= (size_t)taken;
+	}
+	publish_flush(&r->publish);
+	acknowledge(r);
+	session_flush(s);
+	return REASON_NONE;
+}
+
+/* ---- the end ---- */
+
+static void ending(struct session *s, enum reason why)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+
+	publish_end(&r->publish, why);
+	feed_stop(&r->feed);
+}
+
+static void gone(struct session *s)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+
+	handshake_free(r);
+	rtmp_connect_free(r);
+	rtmp_in_fini(&r->in);
+}
+
+const struct session_ops rtmp_server_ops = {
+	.protocol = "rtmp",
+	.bytes = sizeof(struct rtmp_server),
+	.opened = opened,
+	.received = received,
+	.deadline = deadline,
+	.ending = ending,
+	.gone = gone,
+};
