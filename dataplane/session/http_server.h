@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server's side of one connection: one request, one answer, then the end.
+ *
+ *   READING --request--> ANSWERED --sent--> closed
+ *                        PLAYING (GET of a live /app/name.flv) --stream ends--> closed
+ *
+ * A live answer has no length and ends with the connection (interop H3). The request is kept only
+ * until it is answered, so a viewer costs its struct and nothing more. What a client sends after its
+ * request is thrown away.
+ *
+ *   http_server.c  requests, routes, short answers
+ *   http_flv.c     HTTP-FLV viewers
+ *
+ * Threads: one core.
+ */
+#ifndef SESSION_HTTP_SERVER_H
+#define SESSION_HTTP_SERVER_H
+
+#include "media/http_in.h"
+#include "media/stream_name.h"
+#include "session/feed.h"
+#include "session/session.h"
+
+enum http_phase { HTTP_READING, HTTP_ANSWERED, HTTP_PLAYING };
+
+struct http_server {
+	struct session session;
+	struct feed feed;
+	struct buf request; /* while READING */
+	uint8_t phase;	    /* enum http_phase */
+	bool head_only;	    /* answers have no body */
+};
+
+extern const struct session_ops http_server_ops;
+
+static inline struct http_server *http_server_of(struct session *s)
+{
+	return (struct http_server *)s;
+}
+
+/* Status line and what every answer has; `more`: whole further lines, or "". */
+void http_put_head(struct http_server *h, unsigned status, const char *more);
+/* A short text and the end of the connection; why is its reason. */
+void http_answer(struct http_server *h, unsigned status, const char *more, const char *text,
+		 enum reason why);
+
+/* ---- http_flv.c ---- */
+/* GET or HEAD of a stream's FLV. */
+void http_flv(struct http_server *h, const struct stream_name *name);
+
+#endif
