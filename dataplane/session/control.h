@@ -14,6 +14,7 @@
 #include "api/ctl.h"
 #include "core/core.h"
 
+/* The verb "reload" calls session/reload.h, as SIGHUP does: it knows the file and the command line. */
 /* path: the control socket; shm_fd is handed to clients; conf_path may be NULL (reload re-reads it). */
 int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path);
 void control_stop(void);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/listeners.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+#define BACKLOG 4096 /* the system's net.core.somaxconn bounds it */
+
+void listeners_init(struct listeners *l, unsigned cores)
+{
+	*l = (struct listeners){.cores = cores};
+}
+
+/* What the operator reads and does. */
+static int explain(int err, const char *key, const char *address, char *text, size_t n)
+{
+	const char *advice = "";
+
+	if (err == -EADDRINUSE)
+		advice = "; stop the program that listens there, or choose another port";
+	else if (err == -EADDRNOTAVAIL)
+		advice = "; this machine has no such address";
+	else if (err == -EACCES)
+		advice = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	snprintf(text, n, "%s %s: %s%s", key, address, strerror(-err), advice);
+	return err;
+}
+
+static in_port_t *port_of(union net_addr *at)
+{
+	return at->sa.sa_family == AF_INET6 ? &at->in6.sin6_port : &at->in.sin_port;
+}
+
+/*
+ * Port 0 becomes one that is free. The socket that found it, *keep, holds it until the real ones are
+ * bound to it by number: a port that was not asked for by number is lost when listening stops for a
+ * while (drain).
+ */
+static int choose_port(union net_addr *at, int *keep)
+{
+	socklen_t len = sizeof(*at);
+
+	if (*port_of(at))
+		return 0;
+	*keep = net_listener_open(at, 1);
+	if (*keep < 0)
+		return *keep;
+	return getsockname(*keep, &at->sa, &len) ? -errno : 0;
+}
+
+static int open_one(struct listeners *l, union net_addr at, const struct session_ops *ops)
+{
+	int *fd = malloc(l->cores * sizeof(*fd));
+	int r = net_listener_probe(&at), keep = -1;
+
+	if (!fd)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l->cores; i++)
+		fd[i] = -1;
+	l->one[l->n].fd = fd;
+	l->one[l->n].ops = ops;
+	if (!r)
+		r = choose_port(&at, &keep);
+	for (unsigned i = 0; !r && i < l->cores; i++) {
+		fd[i] = net_listener_open(&at, BACKLOG);
+		r = min_of(fd[i], 0);
+	}
+	if (keep >= 0)
+		close(keep);
+	l->one[l->n++].at = at;
+	return r;
+}
+
+int listeners_add(struct listeners *l, const char *key, const char *addresses,
+		  const struct session_ops *ops, char *text, size_t n)
+{
+	char copy[1025], *rest = NULL;
+	union net_addr at;
+	int r = 0;
+
+	snprintf(copy, sizeof(copy), "%s", addresses);
+	for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest)) {
+		if (l->n == SESSION_LISTENERS_MAX) {
+			snprintf(text, n, "%s: more than %d addresses to listen on", key,
+				 SESSION_LISTENERS_MAX);
+			return -E2BIG;
+		}
+		r = net_addr_parse(&at, one);
+		if (!r)
+			r = open_one(l, at, ops);
+		if (r)
+			return explain(r, key, one, text, n);
+	}
+	return 0;
+}
+
+unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		out[i] = (struct session_listener){l->one[i].ops, l->one[i].fd[core]};
+		l->one[i].fd[core] = -1;
+	}
+	return l->n;
+}
+
+char *listeners_text(const struct listeners *l, const struct session_ops *ops, char *dst, size_t n)
+{
+	char one[NET_ADDR_TEXT];
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (unsigned i = 0; i < l->n && used < n; i++) {
+		if (l->one[i].ops == ops)
+			used += (size_t)snprintf(dst + used, n - used, "%s%s", used ? " " : "",
+						 net_addr_text(one, &l->one[i].at));
+	}
+	return dst;
+}
+
+void listeners_fini(struct listeners *l)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		for (unsigned core = 0; core < l->cores; core++) {
+			if (l->one[i].fd[core] >= 0)
+				close(l->one[i].fd[core]);
+		}
+		free(l->one[i].fd);
+	}
+	l->n = 0;
+}

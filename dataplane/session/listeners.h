@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where this node listens: one socket per address and core, opened at start.
+ *
+ * All cores of an address share its port by SO_REUSEPORT. Port 0 takes one that is free, the same
+ * for every core. Threads: main.
+ */
+#ifndef SESSION_LISTENERS_H
+#define SESSION_LISTENERS_H
+
+#include "session/session.h"
+
+struct listeners {
+	unsigned cores, n;
+	struct {
+		const struct session_ops *ops;
+		union net_addr at;
+		int *fd; /* one per core; -1 once a core has it */
+	} one[SESSION_LISTENERS_MAX];
+};
+
+void listeners_init(struct listeners *l, unsigned cores);
+/* addresses: the value of the configuration key, separated by blanks. 0, or -errno with one line in
+ * text that names key and address and says what to do. */
+int listeners_add(struct listeners *l, const char *key, const char *addresses,
+		  const struct session_ops *ops, char *text, size_t n);
+/* Gives the core's sockets away; how many, out[SESSION_LISTENERS_MAX]. */
+unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out);
+/* The addresses of these ops as they are now, blanks between; returns dst. */
+char *listeners_text(const struct listeners *l, const struct session_ops *ops, char *dst, size_t n);
+void listeners_fini(struct listeners *l);
+
+#endif
