@@ -93,6 +93,8 @@ void net_free(struct net *n);
 int net_listener_probe(const union net_addr *at);
 /* A listening socket with SO_REUSEPORT (before privileges are dropped); descriptor or -errno. */
 int net_listener_open(const union net_addr *at, int backlog);
+/* Where it is bound: port 0 has become a real one. 0 or -errno. */
+int net_listener_address(int fd, union net_addr *at);
 /* Accepts from it on this core until net_free() or net_listen_stop(); owns fd. 0 or -errno. */
 int net_listen(struct net *n, int fd, int tag);
 /* Stops accepting on every listener (drain); net_listen_resume() goes on. */

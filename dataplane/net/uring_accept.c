@@ -71,6 +71,13 @@ int net_listener_open(const union net_addr *at, int backlog)
 	return listener_open(at, backlog, true);
 }
 
+int net_listener_address(int fd, union net_addr *at)
+{
+	socklen_t len = sizeof(*at);
+
+	return getsockname(fd, &at->sa, &len) ? -errno : 0;
+}
+
 int net_listener_probe(const union net_addr *at)
 {
 	int fd = listener_open(at, 1, false);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -44,14 +43,12 @@ static in_port_t *port_of(union net_addr *at)
  */
 static int choose_port(union net_addr *at, int *keep)
 {
-	socklen_t len = sizeof(*at);
-
 	if (*port_of(at))
 		return 0;
 	*keep = net_listener_open(at, 1);
 	if (*keep < 0)
 		return *keep;
-	return getsockname(*keep, &at->sa, &len) ? -errno : 0;
+	return net_listener_address(*keep, at);
 }
 
 static int open_one(struct listeners *l, union net_addr at, const struct session_ops *ops)
