@@ -81,6 +81,8 @@ static char *form_of(const struct call *c)
 static void perform(struct call *c, CURL *curl, const char *socket)
 {
 	char *form = form_of(c), *url = NULL;
+	CURLcode rc;
+	long os = 0;
 
 	must(asprintf(&url, "http://localhost%s%s%s", c->action ? "/" : c->path,
 		      !c->action && *form ? "?" : "", c->action ? "" : form) > 0);
@@ -94,8 +96,12 @@ static void perform(struct call *c, CURL *curl, const char *socket)
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	if (c->post)
 		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, c->action ? form : "");
-	if (curl_easy_perform(curl) == CURLE_OK)
+	rc = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os);
+	if (rc == CURLE_OK)
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &c->status);
+	else if (rc == CURLE_COULDNT_CONNECT && os) /* curl's own text names a host and a port */
+		snprintf(c->error, sizeof(c->error), "%s", strerror((int)os));
 	free(url);
 	free(form);
 }

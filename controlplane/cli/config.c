@@ -68,9 +68,10 @@ static void roff(const char *s)
 static void man_key(const struct config *defaults, const struct conf_key *k)
 {
 	static const char *const types[] = {
-		[CONF_BOOL] = "true or false", [CONF_INT] = "whole number", [CONF_MS] = "duration",
-		[CONF_BYTES] = "size",	       [CONF_STR] = "text",	    [CONF_ADDR] = "address",
-		[CONF_ENUM] = "word",
+		[CONF_BOOL] = "True or false", [CONF_INT] = "A whole number",
+		[CONF_MS] = "A duration",      [CONF_BYTES] = "A size",
+		[CONF_STR] = "Text",	       [CONF_ADDR] = "Addresses",
+		[CONF_ENUM] = "A word",
 	};
 	static const char *const whens[] = {
 		[CONF_NOW] = "A reload applies it at once.",
@@ -87,7 +88,7 @@ static void man_key(const struct config *defaults, const struct conf_key *k)
 	roff(k->help);
 	puts(".");
 	conf_value_text(defaults, k, text, sizeof(text));
-	printf("A %s; default ", types[k->type]);
+	printf("%s; default ", types[k->type]);
 	roff(*text ? text : "empty");
 	if (k->type == CONF_INT || k->type == CONF_MS || k->type == CONF_BYTES) {
 		memcpy((char *)&bounds + k->offset, &k->min, sizeof(k->min));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The `millrace` program: finds the command in the tables, reads its options, runs it. */
 #include <locale.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,19 +22,6 @@ static const struct opt global_opts[] = {
 	{NULL, NULL, NULL},
 };
 enum { OPT_STATE, OPT_JSON, OPT_HELP, GLOBAL_OPTS };
-
-int cli_fail(int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	fputs("millrace: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return code;
-}
 
 /* ---- help ---- */
 
