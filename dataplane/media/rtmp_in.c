@@ -470,9 +470,8 @@ int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out
 	int r;
 
 	out->type = MSG_NONE;
-	/* Bytes kept from before may complete a message by themselves; each call takes some all
-	 * the same. */
-	if (in->head_n)
+	/* Kept bytes may complete a message by themselves; each call takes some all the same. */
+	if (in->head_n && n)
 		in->head[in->head_n++] = i.p[i.off++];
 	do {
 		r = in->in_chunk ? read_payload(in, &i, out) : read_header(in, &i);

@@ -50,7 +50,10 @@ void rtmp_in_fini(struct rtmp_in *in);
 /*
  * Takes bytes from p, at most up to the end of one message. Returns how many were taken (1..n), or
  * -(enum reason), after which only rtmp_in_fini() may follow. out->type is MSG_NONE, or the type of
- * the message completed by these bytes; its data stays valid until the next call. n must be > 0.
+ * the message completed by these bytes; its data stays valid until the next call.
+ *
+ * Bytes compared with an extended timestamp (T8) may turn out to be later messages, of a byte or
+ * two: these come with the next calls, and n = 0 asks for them where no input is left.
  */
 int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out);
 
