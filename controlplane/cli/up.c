@@ -140,7 +140,7 @@ static int enter_state(struct up *u)
 		return cli_fail(CLI_NOT_STARTED, "cannot use the state folder %s", u->cli->state);
 	strcpy(u->cli->state, real);
 
-	snprintf(u->redis_dir, sizeof(u->redis_dir), "%s/redis", real);
+	snprintf(u->redis_dir, sizeof(u->redis_dir), "%s/redis", u->cli->state);
 	snprintf(u->redis_sock, sizeof(u->redis_sock), "%s/redis.sock", u->redis_dir);
 	if (strlen(u->redis_sock) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return cli_fail(
