@@ -3,6 +3,8 @@
 # teardown that ends every process a test started, by its id.
 # shellcheck shell=bash disable=SC2034
 
+bats_require_minimum_version 1.5.0
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BIN=${MILLRACE_BIN:-$TOP/build}
 FIXTURES=$TOP/build/tests/fixtures
