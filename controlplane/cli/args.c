@@ -7,29 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
-
-/* Letters to change, add or drop to get from one word to the other. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t nb = strlen(b);
-
-	if (nb >= array_len(row))
-		return UINT32_MAX;
-	for (size_t j = 0; j <= nb; j++)
-		row[j] = (unsigned)j;
-	for (; *a; a++) {
-		unsigned diagonal = row[0]++;
-
-		for (size_t j = 1; j <= nb; j++) {
-			unsigned change = diagonal + (*a != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = min_of(change, min_of(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[nb];
-}
+#include "base/word.h"
 
 const char *args_nearest(const char *word, const char *const *candidates, size_t n)
 {
@@ -37,7 +15,7 @@ const char *args_nearest(const char *word, const char *const *candidates, size_t
 	const char *nearest = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned d = edit_distance(word, candidates[i]);
+		unsigned d = word_distance(word, candidates[i]);
 
 		if (d < best && d < strlen(word)) {
 			best = d;

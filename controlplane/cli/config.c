@@ -151,7 +151,7 @@ static void man_page(void)
 static int run_config(struct cli *cli, const struct args *a)
 {
 	const char *file = a->value[OPT_CONFIG];
-	struct conf_error e;
+	struct conf_error e = {""};
 	struct config c;
 
 	if (!!a->value[OPT_SAMPLE] + !!a->value[OPT_SHOW] + !!a->value[OPT_MAN] > 1)

@@ -145,7 +145,7 @@ static unsigned count_opts(const struct opt *opts)
 static int set_state(struct cli *cli, const char *dir)
 {
 	struct config c;
-	struct conf_error e;
+	struct conf_error e = {""};
 
 	conf_defaults(&c);
 	cli->state_arg = dir;

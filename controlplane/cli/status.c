@@ -141,8 +141,9 @@ void status_print_tasks(FILE *to, const json_t *status, bool color)
 
 	table_init(&t, heads, array_len(heads));
 	t.tint = color ? tint_task : NULL;
-	json_array_foreach (json_object_get(status, "tasks"), i, o)
+	json_array_foreach (json_object_get(status, "tasks"), i, o) {
 		add_task(&t, o);
+	}
 	if (t.cells)
 		table_print(&t, to);
 	else

@@ -30,7 +30,7 @@ enum { OPT_DEMO, OPT_CONFIG, OPT_RTMP, OPT_HTTP, OPT_API, OPT_CORES, OPT_REDIS, 
 
 static int override(struct up *u, const char *option, const char *key, const char *value)
 {
-	struct conf_error e;
+	struct conf_error e = {""};
 
 	if (conf_set(&u->conf, key, value, &e))
 		return cli_fail(CLI_USAGE, "--%s: %s", option, e.text);
@@ -59,7 +59,7 @@ static int configure(struct up *u, const struct args *a)
 		[OPT_RTMP] = "rtmp.listen", [OPT_HTTP] = "http.listen", [OPT_API] = "api.listen",
 		[OPT_CORES] = "cores",	    [OPT_REDIS] = "redis.url",
 	};
-	struct conf_error e;
+	struct conf_error e = {""};
 	int rc = CLI_OK;
 
 	u->config_file = a->value[OPT_CONFIG];

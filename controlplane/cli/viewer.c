@@ -37,8 +37,9 @@ static void print_viewers(const json_t *answer)
 	size_t i;
 
 	table_init(&t, heads, array_len(heads));
-	json_array_foreach (json_object_get(answer, "viewers"), i, v)
+	json_array_foreach (json_object_get(answer, "viewers"), i, v) {
 		add_viewer(&t, v);
+	}
 	if (t.cells)
 		table_print(&t, stdout);
 	else

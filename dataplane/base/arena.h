@@ -23,10 +23,10 @@ struct arena {
 	uint8_t *base;
 	size_t bytes;
 	uint32_t block_bytes, blocks;
-	_Atomic uint64_t top;      /* free list: tag << 32 | index + 1; 0 in the low half: empty */
-	_Atomic uint32_t fresh;    /* blocks never handed out start here */
-	_Atomic uint32_t used;     /* blocks with an owner */
-	_Atomic uint32_t *next;    /* next[i]: the block below i in the free list, + 1 */
+	_Atomic uint64_t top;	/* free list: tag << 32 | index + 1; 0 in the low half: empty */
+	_Atomic uint32_t fresh; /* blocks never handed out start here */
+	_Atomic uint32_t used;	/* blocks with an owner */
+	_Atomic uint32_t *next; /* next[i]: the block below i in the free list, + 1 */
 };
 
 /*

@@ -17,10 +17,9 @@
 
 /* Writes "file:line: function: must: expr" to standard error and aborts. */
 __attribute__((noreturn, cold)) void check_failed(const char *file, int line, const char *func,
-                                                  const char *expr);
+						  const char *expr);
 
-#define must(expr) \
-	(likely(expr) ? (void)0 : check_failed(__FILE__, __LINE__, __func__, #expr))
+#define must(expr) (likely(expr) ? (void)0 : check_failed(__FILE__, __LINE__, __func__, #expr))
 
 #ifdef EXPENSIVE_CHECKS
 #define expensive(expr) must(expr)
@@ -29,7 +28,7 @@ __attribute__((noreturn, cold)) void check_failed(const char *file, int line, co
 #endif
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define array_len(a)                    (sizeof(a) / sizeof((a)[0]))
+#define array_len(a)			(sizeof(a) / sizeof((a)[0]))
 
 #define min_of(a, b) ((a) < (b) ? (a) : (b))
 #define max_of(a, b) ((a) > (b) ? (a) : (b))

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/conf_value.h"
 #include "base/log.h"
+#include "base/word.h"
 
 static const struct conf_key keys[] = {
 #define CONF(field, key, type, def, min, max, when, help) \
@@ -45,29 +46,6 @@ void conf_defaults(struct config *c)
 
 /* ---- one key ---- */
 
-/* Letters to change, add or drop to get from one name to the other. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	unsigned row[128];
-	size_t nb = strlen(b);
-
-	if (strlen(a) >= array_len(row) || nb >= array_len(row))
-		return UINT32_MAX;
-	for (size_t j = 0; j <= nb; j++)
-		row[j] = (unsigned)j;
-	for (; *a; a++) {
-		unsigned diagonal = row[0]++;
-
-		for (size_t j = 1; j <= nb; j++) {
-			unsigned change = diagonal + (*a != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = min_of(change, min_of(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[nb];
-}
-
 void conf_unknown_text(const char *name, char *dst, size_t n)
 {
 	/* Two slips, or a third of a long name; but never another word altogether. */
@@ -81,7 +59,7 @@ void conf_unknown_text(const char *name, char *dst, size_t n)
 		snprintf(section, sizeof(section), "%.*s", dot ? (int)(dot - keys[i].path) : 0,
 			 keys[i].path);
 		for (size_t j = 0; j < array_len(candidates); j++) {
-			unsigned d = edit_distance(name, candidates[j]);
+			unsigned d = word_distance(name, candidates[j]);
 
 			if (*candidates[j] && d < best) {
 				best = d;

@@ -78,7 +78,7 @@ static const char *scalar(const yaml_node_t *node)
 static int set_key(struct load *l, const char *path, const yaml_node_t *at,
 		   const yaml_node_t *value)
 {
-	struct conf_error why;
+	struct conf_error why = {""};
 	int i = key_of(path);
 
 	if (i >= 0 && l->seen_line[i])
@@ -209,7 +209,7 @@ static int read_file(const char *path, char **text, size_t *n, struct conf_error
 
 int conf_load(struct config *c, const char *path, struct conf_error *e)
 {
-	struct conf_error why;
+	struct conf_error why = {""};
 	struct load l = {.file = path, .e = e};
 	char *text = NULL;
 	size_t n;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/conf_value.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -70,9 +69,27 @@ static bool port_ok(const char *s, size_t n)
 	return port <= 65535;
 }
 
+/* Four numbers; host names may not look like this and be none. */
+static bool v4_ok(const char *s)
+{
+	unsigned part[4];
+	int end = 0;
+
+	if (sscanf(s, "%3u.%3u.%3u.%3u%n", &part[0], &part[1], &part[2], &part[3], &end) != 4)
+		return false;
+	return !s[end] && part[0] <= 255 && part[1] <= 255 && part[2] <= 255 && part[3] <= 255;
+}
+
+/* The letters of an IPv6 address and two colons; whether it is one, binding will tell. */
+static bool v6_ok(const char *s)
+{
+	const char *colon = strchr(s, ':');
+
+	return colon && strchr(colon + 1, ':') && !s[strspn(s, "0123456789abcdefABCDEF:.")];
+}
+
 static bool host_ok(const char *s, size_t n)
 {
-	unsigned char address[16];
 	char host[256];
 	bool digits = true;
 
@@ -80,18 +97,16 @@ static bool host_ok(const char *s, size_t n)
 		return false;
 	memcpy(host, s, n);
 	host[n] = '\0';
-	if (n && host[0] == '[') {
-		if (host[n - 1] != ']')
-			return false;
+	if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
 		host[n - 1] = '\0';
-		return inet_pton(AF_INET6, host + 1, address) == 1;
+		return v6_ok(host + 1);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!isalnum((unsigned char)host[i]) && !strchr(".-_", host[i]))
 			return false;
 		digits = digits && (isdigit((unsigned char)host[i]) || host[i] == '.');
 	}
-	return !n || !digits || inet_pton(AF_INET, host, address) == 1;
+	return !n || !digits || v4_ok(host);
 }
 
 /* "host:port", "[v6]:port" or ":port", several separated by blanks. */

@@ -36,13 +36,13 @@ const char *log_url(char *dst, size_t n, const char *url);
 
 extern _Atomic int log_threshold;
 __attribute__((format(printf, 4, 5))) void log_line(struct log_site *site, enum log_level level,
-                                                    const char *event, const char *fmt, ...);
+						    const char *event, const char *fmt, ...);
 
-#define LOG_AT(level, event, ...) \
-	do { \
-		static struct log_site site_; \
+#define LOG_AT(level, event, ...)                                                               \
+	do {                                                                                    \
+		static struct log_site site_;                                                   \
 		if ((int)(level) <= atomic_load_explicit(&log_threshold, memory_order_relaxed)) \
-			log_line(&site_, level, event, __VA_ARGS__); \
+			log_line(&site_, level, event, __VA_ARGS__);                            \
 	} while (0)
 #define log_error(event, ...) LOG_AT(LOG_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...)  LOG_AT(LOG_WARN, event, __VA_ARGS__)

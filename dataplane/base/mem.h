@@ -16,8 +16,8 @@
 #include "base/bytes.h"
 
 struct mem {
-	size_t used, max;  /* bytes */
-	uint64_t *allocs;  /* counted up at each allocation; may be NULL */
+	size_t used, max; /* bytes */
+	uint64_t *allocs; /* counted up at each allocation; may be NULL */
 };
 
 /*
