@@ -235,9 +235,10 @@ void feed_stop(struct feed *f)
 void feed_put_headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key)
 {
 	for (unsigned i = 0; h && i < h->n; i++) {
+		/* Metadata has no time of its own: ffmpeg takes it for captions where it is not 0. */
 		struct msg m = {
 			.type = h->msg[i].type,
-			.ts_ms = key->ts_ms,
+			.ts_ms = h->msg[i].type == MSG_DATA ? 0 : key->ts_ms,
 			.len = h->msg[i].len,
 			.data = h->data + h->msg[i].off,
 		};

@@ -14,12 +14,13 @@
 #include "session/caps.h"
 #include "session/feed.h"
 
-#define KINDS_MAX      8
-#define SESSIONS_MAX   (1u << 24) /* of one kind on one core; caps refuse long before */
-#define END_US	       1500000u
-#define LAST_WORDS_MS  2000u /* for session_close_after_flush() */
-#define LISTEN_NOTSENT 131072u
-#define KEEP_BYTES     256u /* of private output: an encoder's acknowledgements allocate nothing */
+#define KINDS_MAX	   8
+#define SESSIONS_MAX	   (1u << 24) /* of one kind on one core; caps refuse long before */
+#define END_US		   1500000u
+#define LAST_WORDS_MS	   2000u /* for session_close_after_flush() */
+#define LISTEN_NOTSENT	   131072u
+#define DEAD_PEER_EXTRA_MS 10000u
+#define KEEP_BYTES	   256u /* of private output: an encoder's acknowledgements allocate nothing */
 
 /* One core's sessions. */
 struct sessions {
@@ -436,7 +437,8 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	struct net_options options = {
 		.core = c->id,
 		.conns_max = SESSIONS_MAX,
-		.dead_peer_ms = (uint32_t)conf->play_stall_timeout,
+		/* A closed window is the feed's to judge, with its own reason; this is for silence. */
+		.dead_peer_ms = (uint32_t)conf->play_stall_timeout + DEAD_PEER_EXTRA_MS,
 		.notsent_lowat = LISTEN_NOTSENT,
 		.allocs = &c->allocs,
 		.ctr = c->ctr,

@@ -48,8 +48,8 @@ PY
 	printf '\x16\x03\x01\x02\x00\x01' >"$T/b"
 	send "$RTMP" "$T/b"
 	within 3 ended_with not_rtmp
-	grep -q 'guess=http' "$T/dp.log"
-	grep -q 'guess=tls' "$T/dp.log"
+	grep -q 'looks_like=http' "$T/dp.log"
+	grep -q 'looks_like=tls' "$T/dp.log"
 	witness_saw_everything
 }
 
