@@ -479,6 +479,19 @@ int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out
 	return r < 0 ? r : (int)i.off;
 }
 
+void rtmp_in_trim(struct rtmp_in *in)
+{
+	for (uint32_t i = 0; i < in->cs_cap; i++) {
+		struct rtmp_in_cs *cs = &in->cs[i];
+
+		if (cs->open)
+			continue;
+		mem_free(in->mem, cs->p, cs->cap);
+		cs->p = NULL;
+		cs->cap = 0;
+	}
+}
+
 /* ---- aggregates ---- */
 
 #define SUB_HEAD_BYTES 11

@@ -57,6 +57,10 @@ void rtmp_in_fini(struct rtmp_in *in);
  */
 int rtmp_in_feed(struct rtmp_in *in, const uint8_t *p, size_t n, struct msg *out);
 
+/* Gives back what is kept for messages to come; for a peer that seldom says anything. The last
+ * message's data is gone then. */
+void rtmp_in_trim(struct rtmp_in *in);
+
 /*
  * Walks the audio, video and data messages inside an aggregate message (type 22; interop C13); other
  * types are stepped over, back pointers not used. *off starts at 0. >0: *out is the next one, its

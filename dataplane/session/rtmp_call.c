@@ -206,11 +206,11 @@ static void call_pause(struct rtmp_server *r, const struct rtmp_cmd *cmd)
 {
 	if (r->phase != RTMP_PLAYING)
 		return;
-	feed_pause(&r->feed, cmd->flag);
 	if (cmd->flag)
 		rtmp_status(r, r->msid, "status", "NetStream.Pause.Notify", "paused");
 	else
 		rtmp_status(r, r->msid, "status", "NetStream.Unpause.Notify", "resumed");
+	feed_pause(&r->feed, cmd->flag);
 }
 
 enum reason rtmp_call(struct rtmp_server *r, const struct msg *m)

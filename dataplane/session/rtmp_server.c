@@ -190,8 +190,8 @@ static enum reason message(struct rtmp_server *r, const struct msg *m)
 	return REASON_NONE;
 }
 
-/* As rtmp_in_feed(). */
-static int chunks(struct rtmp_server *r, const uint8_t *p, size_t n)
+/* As rtmp_in_feed(); *more: the reader may have another message although the input is used up. */
+static int chunks(struct rtmp_server *r, const uint8_t *p, size_t n, bool *more)
 {
 	struct msg m;
 	int taken = rtmp_in_feed(&r->in, p, n, &m);
@@ -199,6 +199,7 @@ static int chunks(struct rtmp_server *r, const uint8_t *p, size_t n)
 
 	if (taken < 0)
 		return taken;
+	*more = m.type != MSG_NONE;
 	why = message(r, &m);
 	return why == REASON_NONE ? taken : -(int)why;
 }
@@ -216,9 +217,11 @@ static void acknowledge(struct rtmp_server *r)
 static enum reason received(struct session *s, const uint8_t *p, size_t n)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
+	bool more = false;
 
-	while (n) {
-		int taken = r->phase == RTMP_HANDSHAKE ? handshake(r, p, n) : chunks(r, p, n);
+	while (n || more) {
+		int taken =
+			r->phase == RTMP_HANDSHAKE ? handshake(r, p, n) : chunks(r, p, n, &more);
 
 		if (taken < 0)
 			return (enum reason) - taken;
@@ -228,6 +231,8 @@ static enum reason received(struct session *s, const uint8_t *p, size_t n)
 		n -= (size_t)taken;
 	}
 	publish_flush(&r->publish);
+	if (r->phase == RTMP_PLAYING)
+		rtmp_in_trim(&r->in);
 	acknowledge(r);
 	session_flush(s);
 	return REASON_NONE;

@@ -12,6 +12,7 @@ struct rtmp_peer {
 	struct rtmp_in in;
 	uint8_t kept[65536]; /* of the last message */
 	struct msg last;
+	bool playing; /* waiting takes time: viewers are served at ticks */
 };
 
 static inline void rtmp_peer_shake(struct rtmp_peer *r)
@@ -90,7 +91,8 @@ static inline bool rtmp_peer_next(struct rtmp_peer *r)
 		if (p->read_n == p->in_n) {
 			if (p->eof)
 				return false;
-			node_until(p->node, peer_take(p));
+			node_until(p->node,
+				   (p->node->now_us += r->playing ? 1000 : 0, peer_take(p)));
 			continue;
 		}
 		taken = rtmp_in_feed(&r->in, p->in + p->read_n, p->in_n - p->read_n, &r->last);
