@@ -75,8 +75,8 @@ static int set_domain(struct stream_name *out, struct slice host, const char **r
 
 	if (colon && colon == memrchr(host.p, ':', host.n))
 		host.n = (size_t)(colon - host.p);
-	if (host.n && host.p[0] == '.')
-		return refuse(rule, "begins with a dot");
+	if ((host.n && host.p[0] == '.') || memmem(host.p, host.n, "..", 2))
+		return refuse(rule, "has a label without letters");
 	if (host.n && host.p[host.n - 1] == '.')
 		host.n--; /* "example.com." is what "example.com" means */
 	if (host.n >= sizeof(out->domain))

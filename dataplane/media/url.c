@@ -138,6 +138,8 @@ static const char *parse_path(struct url *out, const char *p)
 	const char *query = memchr(p, '?', n);
 	size_t path_n = query ? (size_t)(query - p) : n;
 
+	if (path_n && *p != '/')
+		return "what follows the host is not a path";
 	if (!copy(out->path, sizeof(out->path), path_n ? p : "/", path_n ? path_n : 1))
 		return "the path is longer than 1023 bytes";
 	if (query && !copy(out->query, sizeof(out->query), query + 1, n - path_n - 1))

@@ -200,6 +200,7 @@ static void test_U4_names_that_are_refused(void **state)
 		{"", "live?a=\x01", "cam", "app"},
 		{"rtmp://a_b!c/live", "live", "cam", "domain"},
 		{"rtmp://.h/live", "live", "cam", "domain"},
+		{"rtmp://h../live", "live", "cam", "domain"},
 		{"rtmp://\xe4\xb8\xad/live", "live", "cam", "domain"},
 		{"", "live", "cam?vhost=a%2fb", "domain"},
 		{"", "live", "cam?vhost=..", "domain"},

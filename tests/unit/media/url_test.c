@@ -76,6 +76,7 @@ static void test_urls_that_are_refused(void **state)
 		"rtmp://[::1%eth0]/y",
 		"rtmp://h%41/x",
 		"rtmp://h\"/x",
+		"rtmp://h#x",
 		"http://h/a b",
 		"http://h/a\r\nX: y",
 		"http://h/\x7f",
