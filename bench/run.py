@@ -284,7 +284,7 @@ def remark(result):
         remarks.append("%d faults" % m["faults"])
     if m["watching"] < case["viewers"]:
         remarks.append("%d viewers only" % m["watching"])
-    if m["bit_rate_min"] < 0.95 * case["bit_rate"]:
+    if m["bit_rate_min"] < 0.9 * case["bit_rate"]:
         remarks.append("slowest viewer got %.0f %%" % (100 * m["bit_rate_min"] / case["bit_rate"]))
     if m["skips"]:
         remarks.append("%d skips" % m["skips"])

@@ -79,11 +79,9 @@ struct uring_listener {
 } __attribute__((aligned(64)));
 
 /* What a request points to; the kernel has consumed it when the submission returns. */
-union uring_scratch {
-	struct {
-		struct msghdr head;
-		struct iovec v[NET_SLICES_MAX];
-	};
+struct uring_scratch {
+	struct msghdr head;
+	struct iovec v[NET_SLICES_MAX];
 	struct __kernel_timespec ts;
 };
 
@@ -101,10 +99,10 @@ struct net {
 	struct shm_core *ctr;
 	struct net_options opt;
 	struct pool conns;
-	LIST_HEAD(, uring_conn) all;
+	LIST_HEAD(conn_list, uring_conn) all;
 	TAILQ_HEAD(conn_tailq, uring_conn) draining, dead; /* draining: by linger_until_us */
 	struct recv_ring recv;
-	union uring_scratch *scratch; /* one per submission entry */
+	struct uring_scratch *scratch; /* one per submission entry */
 	unsigned scratch_used, sends_unsubmitted;
 	unsigned ops; /* requests that belong to no connection */
 	int wake_fd;

@@ -8,7 +8,7 @@
 
 static struct msghdr *vec_fill(struct net *n, const struct slice *s, unsigned k)
 {
-	union uring_scratch *vec = &n->scratch[n->scratch_used++];
+	struct uring_scratch *vec = &n->scratch[n->scratch_used++];
 
 	for (unsigned i = 0; i < k; i++)
 		vec->v[i] =
