@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rules for single values of the API: times, URLs, words.
+ *
+ * A function that returns text gives NULL for a good value and otherwise the rule that it breaks,
+ * worded to follow the parameter's name. Threads: pure, any.
+ */
+#ifndef CONTROLPLANE_RULES_H
+#define CONTROLPLANE_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TIME_TEXT 24
+
+/* "2026-01-31T12:00:00Z", years 2000 to 9999, to seconds since 1970. */
+bool time_parse(const char *text, int64_t *unix_s);
+const char *time_text(char dst[TIME_TEXT], int64_t unix_s);
+/* Letters, digits, `-`, `_` and `.`; not empty. */
+bool rule_is_word(const char *text);
+/* No control character. */
+bool rule_is_plain(const char *text);
+/* A whole number within 64 bits and nothing else. */
+bool rule_is_int(const char *text, int64_t *out);
+
+enum { RULE_RTMP = 1, RULE_HTTP = 2, RULE_HTTPS = 4 };
+
+/* A URL of one of the schemes (a set of the above) with a host, a fair port, nothing unprintable. */
+const char *rule_url(const char *text, unsigned schemes);
+/* A URL as rule_url(RULE_RTMP) has it, with an application and a stream name. */
+const char *rule_rtmp(const char *text);
+
+#endif
