@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/machine.h"
+
+#include <stddef.h>
+
+#include "base/check.h"
+
+#define NO (-1)
+
+int machine_after_event(enum task_state s, enum task_event e)
+{
+	enum { I = TASK_IDLE, R = TASK_RUNNING, C = TASK_RECOVERING };
+	enum { O = TASK_OFFLINE, S = TASK_STARTING, X = TASK_EXIT };
+	/* START_DUE LEGS_RUNNING LEG_FAILED RETRIES_USED RETRY_DUE LEGS_LOST STABLE END_DUE */
+	static const int8_t after[TASK_STATES][TASK_EVENTS] = {
+		[TASK_IDLE] = {S, NO, NO, NO, NO, NO, NO, X},
+		[TASK_RUNNING] = {NO, NO, C, O, NO, C, R, X},
+		[TASK_RECOVERING] = {NO, R, C, O, C, NO, NO, X},
+		[TASK_OFFLINE] = {NO, NO, NO, NO, NO, NO, NO, X},
+		[TASK_STARTING] = {NO, R, C, O, NO, NO, NO, X},
+		[TASK_EXIT] = {NO, NO, NO, NO, NO, NO, NO, NO},
+	};
+
+	return after[s][e];
+}
+
+int machine_after_verb(enum task_state s, enum task_verb v)
+{
+	enum { O = TASK_OFFLINE, S = TASK_STARTING, X = TASK_EXIT };
+	/* STOP RESTART DELETE */
+	static const int8_t after[TASK_STATES][TASK_VERBS] = {
+		[TASK_IDLE] = {NO, NO, X},     [TASK_RUNNING] = {O, S, X},
+		[TASK_RECOVERING] = {O, S, X}, [TASK_OFFLINE] = {NO, S, X},
+		[TASK_STARTING] = {O, S, X},   [TASK_EXIT] = {NO, NO, NO},
+	};
+
+	return after[s][v];
+}
+
+static bool trying(const struct task *t)
+{
+	return t->state == TASK_STARTING || t->state == TASK_RUNNING ||
+	       (t->state == TASK_RECOVERING && !t->next_try_us);
+}
+
+static bool failed_leg(const struct task_view *v, enum leg_kind *kind)
+{
+	/* The pull first: a push without its source fails too, and that is no news. */
+	for (*kind = LEG_PULL; *kind < LEGS; (*kind)++)
+		if (v->leg[*kind].state == LEG_FAILED)
+			return true;
+	return false;
+}
+
+/* What the legs say about a task that is trying; TASK_EVENTS: nothing. */
+static enum task_event leg_event(const struct task *t, const struct task_view *v)
+{
+	const struct leg_view *pull = &v->leg[LEG_PULL], *push = &v->leg[LEG_PUSH];
+	enum leg_kind kind;
+
+	if (v->dp == DP_GONE)
+		return EVENT_LEGS_LOST;
+	if (v->dp != DP_KNOWN)
+		return TASK_EVENTS;
+	if (failed_leg(v, &kind))
+		return t->retries < t->retry_count ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
+	if (pull->state == LEG_RUNNING && push->state == LEG_RUNNING)
+		return EVENT_LEGS_RUNNING;
+	if (pull->state == LEG_NONE || push->state == LEG_NONE)
+		return EVENT_LEGS_LOST;
+	return TASK_EVENTS;
+}
+
+static bool happens(const struct task *t, enum task_event e)
+{
+	return e != TASK_EVENTS && machine_after_event(t->state, e) >= 0;
+}
+
+/* The event that comes next, TASK_EVENTS if none does. */
+static enum task_event next_event(const struct task *t, const struct task_view *v)
+{
+	enum task_event e;
+
+	if (v->now_ms >= t->end_s * 1000 && happens(t, EVENT_END_DUE))
+		return EVENT_END_DUE;
+	if (v->now_ms >= t->start_s * 1000 && happens(t, EVENT_START_DUE))
+		return EVENT_START_DUE;
+	if (t->next_try_us) {
+		/* Without a data plane a try could only fail: it is not spent. */
+		bool due = v->now_us >= t->next_try_us && v->dp == DP_KNOWN;
+
+		return due && happens(t, EVENT_RETRY_DUE) ? EVENT_RETRY_DUE : TASK_EVENTS;
+	}
+	e = trying(t) ? leg_event(t, v) : TASK_EVENTS;
+	if (happens(t, e))
+		return e;
+	if (t->retries && t->running_us && v->now_us - t->running_us >= MACHINE_STABLE_US &&
+	    happens(t, EVENT_STABLE))
+		return EVENT_STABLE;
+	return TASK_EVENTS;
+}
+
+/* ---- entering states ----------------------------------------------------------------------- */
+
+static void blame(struct task *t, enum task_fault fault, enum reason reason, const char *detail)
+{
+	t->fault = fault;
+	task_text(&t->reason, reason == REASON_NONE ? "" : reason_name(reason));
+	task_text(&t->detail, detail);
+}
+
+static void halt(struct task *t)
+{
+	t->next_try_us = t->next_try_ms = 0;
+	t->running_us = t->running_ms = 0;
+}
+
+static void start(struct task *t)
+{
+	halt(t);
+	t->retries = 0;
+	t->offline_by = OFFLINE_NOT;
+	for (int kind = 0; kind < LEGS; kind++)
+		t->attempt[kind]++;
+	blame(t, FAULT_NONE, REASON_NONE, "");
+}
+
+static void leg_failed(struct task *t, const struct task_view *v, bool last)
+{
+	enum leg_kind kind = LEG_PULL;
+
+	must(failed_leg(v, &kind));
+	halt(t);
+	blame(t, kind == LEG_PULL ? FAULT_PULL : FAULT_PUSH, v->leg[kind].reason,
+	      v->leg[kind].detail);
+	if (last) {
+		t->offline_by = OFFLINE_BY_RETRIES;
+		return;
+	}
+	t->next_try_us = v->now_us + t->retry_interval_s * 1000000;
+	t->next_try_ms = v->now_ms + t->retry_interval_s * 1000;
+}
+
+static void retry(struct task *t, const struct task_view *v)
+{
+	halt(t);
+	t->retries++;
+	/* A pull that went on while only the destination failed stays as it is. */
+	for (int kind = 0; kind < LEGS; kind++)
+		if (v->leg[kind].state != LEG_RUNNING && v->leg[kind].state != LEG_CONNECTING)
+			t->attempt[kind]++;
+}
+
+static void run(struct task *t, const struct task_view *v)
+{
+	halt(t);
+	t->running_us = v->now_us;
+	t->running_ms = v->now_ms;
+	blame(t, FAULT_NONE, REASON_NONE, "");
+}
+
+static void enter(struct task *t, enum task_event e, const struct task_view *v)
+{
+	switch (e) {
+	case EVENT_START_DUE:
+		start(t);
+		break;
+	case EVENT_LEGS_RUNNING:
+		run(t, v);
+		break;
+	case EVENT_LEG_FAILED:
+	case EVENT_RETRIES_USED:
+		leg_failed(t, v, e == EVENT_RETRIES_USED);
+		break;
+	case EVENT_RETRY_DUE:
+		retry(t, v);
+		break;
+	case EVENT_LEGS_LOST:
+		halt(t);
+		blame(t, FAULT_UNKNOWN, REASON_DATAPLANE_LOST, "");
+		break;
+	case EVENT_STABLE:
+		t->retries = 0;
+		break;
+	case EVENT_END_DUE:
+	case TASK_EVENTS:
+		halt(t);
+		break;
+	}
+}
+
+/* The only writer of a task's state. */
+static void set_state(struct task *t, enum task_state s, struct effects *fx)
+{
+	bool told = s == TASK_RUNNING || s == TASK_RECOVERING || s == TASK_OFFLINE;
+
+	fx->changed = true;
+	fx->state_event = told && s != (enum task_state)t->state;
+	t->state = s;
+}
+
+bool machine_step(struct task *t, const struct task_view *v, struct effects *fx)
+{
+	enum task_event e = next_event(t, v);
+
+	*fx = (struct effects){0};
+	if (e == TASK_EVENTS)
+		return false;
+	enter(t, e, v);
+	set_state(t, (enum task_state)machine_after_event(t->state, e), fx);
+	if (t->state == TASK_EXIT)
+		fx->exit_reason = "OverEndTime";
+	return true;
+}
+
+const char *machine_verb(struct task *t, enum task_verb verb, const struct task_view *v,
+			 struct effects *fx)
+{
+	int after = machine_after_verb(t->state, verb);
+
+	*fx = (struct effects){0};
+	if (after < 0) {
+		if (verb == VERB_STOP)
+			return "only a task that is running or retrying can be stopped";
+		if (verb == VERB_RESTART)
+			return "a task can not be restarted before its StartTime";
+		return "the task is over";
+	}
+	switch (verb) {
+	case VERB_STOP:
+		halt(t);
+		blame(t, FAULT_NONE, REASON_STOPPED, "");
+		t->offline_by = OFFLINE_BY_USER;
+		break;
+	case VERB_RESTART:
+		start(t);
+		break;
+	default:
+		halt(t);
+		fx->exit_reason = "TriggerByUser";
+		break;
+	}
+	set_state(t, (enum task_state)after, fx);
+	return NULL;
+}
+
+unsigned machine_wants(const struct task *t, enum leg_kind kind)
+{
+	if (trying(t))
+		return t->attempt[kind];
+	/* Waiting for the destination's next try: the source need not be opened again. */
+	if (t->state == TASK_RECOVERING && t->fault == FAULT_PUSH && kind == LEG_PULL)
+		return t->attempt[kind];
+	return 0;
+}
+
+int64_t machine_wake_us(const struct task *t, const struct task_view *v)
+{
+	int64_t wake = v->now_us + (t->end_s * 1000 - v->now_ms) * 1000;
+
+	if (t->state == TASK_EXIT)
+		return INT64_MAX;
+	if (t->state == TASK_IDLE)
+		wake = min_of(wake, v->now_us + (t->start_s * 1000 - v->now_ms) * 1000);
+	if (t->next_try_us && v->dp == DP_KNOWN)
+		wake = min_of(wake, t->next_try_us);
+	if (t->retries && t->running_us)
+		wake = min_of(wake, t->running_us + MACHINE_STABLE_US);
+	return max_of(wake, v->now_us);
+}
