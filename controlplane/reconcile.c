@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/reconcile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+struct reconcile {
+	struct dp *dp;
+	const struct reconcile_ops *ops;
+	void *arg;
+	struct event *tick, *gone;
+	bool begun;
+	bool known[LEGS];     /* the list of pulls, of pushes came since the data plane is up */
+	bool listing[LEGS];   /* asked for, not answered */
+	uint64_t asked[LEGS]; /* number of that question */
+	uint64_t away_us;     /* since when the data plane is away; 0: it is not */
+};
+
+static const char *const list_verb[LEGS] = {"pull.list", "push.list"};
+static const char *const list_name[LEGS] = {"pulls", "pushes"};
+static const char *const create_verb[LEGS] = {"pull.create", "push.create"};
+static const char *const remove_verb[LEGS] = {"pull.remove", "push.remove"};
+
+void legs_init(struct legs *l)
+{
+	*l = (struct legs){0};
+	for (int kind = 0; kind < LEGS; kind++)
+		l->leg[kind].slot = -1;
+}
+
+static void leg_clear(struct leg *g)
+{
+	g->state = LEG_NONE;
+	g->reason = REASON_NONE;
+	g->detail[0] = 0;
+	g->attempt = 0;
+	g->slot = -1;
+}
+
+static enum leg_state state_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum leg_state state;
+	} names[] = {{"connecting", LEG_CONNECTING},
+		     {"waiting", LEG_WAITING},
+		     {"running", LEG_RUNNING},
+		     {"failed", LEG_FAILED}};
+
+	for (size_t i = 0; i < array_len(names); i++)
+		if (!strcmp(names[i].name, name))
+			return names[i].state;
+	return LEG_CONNECTING;
+}
+
+/* From an event or a row of a list. */
+static void leg_take(struct leg *g, const json_t *o)
+{
+	g->state = state_of(dp_text(o, "state"));
+	g->reason = reason_of(dp_text(o, "reason"));
+	snprintf(g->detail, sizeof(g->detail), "%s", dp_text(o, "detail"));
+	if (json_is_integer(json_object_get(o, "slot")))
+		g->slot = json_integer_value(json_object_get(o, "slot"));
+}
+
+/* ---- commands ------------------------------------------------------------------------------ */
+
+/* A command's answer finds its leg by id: the task may be gone by then. */
+struct command {
+	struct reconcile *r;
+	char task_id[64];
+	enum leg_kind kind;
+	bool create;
+};
+
+static void create_refused(struct leg *g, json_t *error)
+{
+	const char *code = dp_text(error, "code");
+
+	if (!strcmp(code, "conflict")) {
+		/* One with other keys is there: it is removed as one that nobody wants. */
+		g->attempt = 0;
+		return;
+	}
+	g->state = LEG_FAILED;
+	g->reason = !strcmp(code, "bad_field") ? REASON_BAD_URL
+		    : !strcmp(code, "limit")   ? REASON_CAP_RELAYS
+					       : REASON_INTERNAL;
+	snprintf(g->detail, sizeof(g->detail), "%s", dp_text(error, "message"));
+}
+
+static void on_answer(void *arg, json_t *answer)
+{
+	struct command *c = arg;
+	struct reconcile *r = c->r;
+	const struct task *t;
+	struct legs *l;
+	struct leg *g;
+
+	if (!r->ops->find(r->arg, c->task_id, &t, &l))
+		goto out;
+	g = &l->leg[c->kind];
+	g->busy = g->removing = false;
+	if (!c->create || !answer)
+		leg_clear(g);
+	else if (dp_error(answer))
+		create_refused(g, dp_error(answer));
+	r->ops->changed(r->arg, c->task_id);
+out:
+	free(c);
+}
+
+static uint64_t command(struct reconcile *r, const char *task_id, enum leg_kind kind, bool create,
+			json_t *keys)
+{
+	struct command *c = calloc(1, sizeof(*c));
+	char id[128];
+
+	must(c);
+	c->r = r;
+	snprintf(c->task_id, sizeof(c->task_id), "%s", task_id);
+	c->kind = kind;
+	c->create = create;
+	json_object_set_new(keys, "leg", json_string(leg_id(id, task_id, kind)));
+	return dp_request(r->dp, create ? create_verb[kind] : remove_verb[kind], keys, on_answer,
+			  c);
+}
+
+static void leg_remove(struct reconcile *r, const char *task_id, enum leg_kind kind, struct leg *g)
+{
+	g->busy = g->removing = true;
+	g->command = command(r, task_id, kind, false, json_object());
+}
+
+static void leg_create(struct reconcile *r, const struct task *t, enum leg_kind kind, struct leg *g,
+		       unsigned attempt)
+{
+	char stream[128], *source = task_source_url(t);
+	json_t *keys = json_pack("{ss ss}", "stream", leg_stream(stream, t->id), "url",
+				 kind == LEG_PULL ? source : t->dst_url);
+
+	if (kind == LEG_PULL)
+		json_object_set_new(keys, "internal", json_true());
+	leg_clear(g);
+	g->state = LEG_CONNECTING;
+	g->attempt = attempt;
+	g->busy = true;
+	g->command = command(r, t->id, kind, true, keys);
+	free(source);
+}
+
+/* ---- lists --------------------------------------------------------------------------------- */
+
+static bool wanted_row(const struct task *t, enum leg_kind kind, const json_t *row)
+{
+	char stream[128], *source = task_source_url(t);
+	const char *url = kind == LEG_PULL ? source : t->dst_url;
+	bool same = !strcmp(dp_text(row, "url"), url) &&
+		    !strcmp(dp_text(row, "stream"), leg_stream(stream, t->id));
+
+	free(source);
+	return same;
+}
+
+static void take_row(struct reconcile *r, enum leg_kind kind, const json_t *row)
+{
+	enum leg_kind row_kind;
+	const struct task *t;
+	char task_id[64];
+	struct legs *l;
+	struct leg *g;
+
+	if (!leg_parse(dp_text(row, "id"), task_id, &row_kind) || row_kind != kind)
+		return;
+	if (!r->ops->find(r->arg, task_id, &t, &l)) {
+		log_info("stranger_removed", "leg=%s", dp_text(row, "id"));
+		reconcile_forget(r, task_id);
+		return;
+	}
+	g = &l->leg[kind];
+	g->listed = true;
+	if (g->busy || g->command > r->asked[kind])
+		return;
+	/* Found running after a restart of this process: it is taken over if it is the right one. */
+	if (g->state == LEG_NONE)
+		g->attempt = wanted_row(t, kind, row) ? machine_wants(t, kind) : 0;
+	leg_take(g, row);
+}
+
+static void unlist(void *arg, const struct task *t, struct legs *l)
+{
+	enum leg_kind *kind = arg;
+
+	l->leg[*kind].listed = false;
+}
+
+struct sweep {
+	struct reconcile *r;
+	enum leg_kind kind;
+};
+
+static void sweep(void *arg, const struct task *t, struct legs *l)
+{
+	struct sweep *s = arg;
+	struct leg *g = &l->leg[s->kind];
+
+	if (!g->listed && !g->busy && g->command < s->r->asked[s->kind])
+		leg_clear(g);
+}
+
+static void on_list(struct reconcile *r, enum leg_kind kind, json_t *answer)
+{
+	struct sweep s = {r, kind};
+	json_t *row;
+	size_t i;
+
+	r->listing[kind] = false;
+	if (!answer || dp_error(answer))
+		return;
+	r->ops->each(r->arg, unlist, &kind);
+	json_array_foreach (json_object_get(answer, list_name[kind]), i, row)
+		take_row(r, kind, row);
+	r->ops->each(r->arg, sweep, &s);
+	r->known[kind] = true;
+	if (r->known[LEG_PULL] && r->known[LEG_PUSH])
+		r->ops->changed(r->arg, NULL);
+}
+
+static void on_pulls(void *arg, json_t *answer)
+{
+	on_list(arg, LEG_PULL, answer);
+}
+
+static void on_pushes(void *arg, json_t *answer)
+{
+	on_list(arg, LEG_PUSH, answer);
+}
+
+static void ask_lists(struct reconcile *r)
+{
+	static dp_answer *const on[LEGS] = {on_pulls, on_pushes};
+
+	if (!r->begun || !dp_up(r->dp))
+		return;
+	for (int kind = 0; kind < LEGS; kind++) {
+		if (r->listing[kind])
+			continue;
+		r->listing[kind] = true;
+		r->asked[kind] = dp_request(r->dp, list_verb[kind], NULL, on[kind], r);
+	}
+}
+
+/* ---- from the data plane -------------------------------------------------------------------- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct reconcile *r = arg;
+
+	ask_lists(r);
+	/* A wall clock that was set wakes nobody: every task is looked at again (interop P11). */
+	r->ops->changed(r->arg, NULL);
+}
+
+static void on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct reconcile *r = arg;
+
+	r->ops->changed(r->arg, NULL);
+}
+
+static void note_away(struct reconcile *r)
+{
+	struct timeval tv = {DP_GONE_US / 1000000, 10000};
+
+	r->away_us = clock_us();
+	evtimer_add(r->gone, &tv);
+}
+
+void reconcile_up(struct reconcile *r)
+{
+	r->away_us = 0;
+	evtimer_del(r->gone);
+	ask_lists(r);
+}
+
+void reconcile_down(struct reconcile *r)
+{
+	r->known[LEG_PULL] = r->known[LEG_PUSH] = false;
+	r->listing[LEG_PULL] = r->listing[LEG_PUSH] = false;
+	note_away(r);
+}
+
+void reconcile_event(struct reconcile *r, const char *name, json_t *event)
+{
+	bool push = !strcmp(name, "push.state");
+	enum leg_kind kind;
+	const struct task *t;
+	char task_id[64];
+	struct legs *l;
+	struct leg *g;
+
+	if (!strcmp(name, "lost"))
+		ask_lists(r);
+	if (!push && strcmp(name, "pull.state"))
+		return;
+	if (!leg_parse(dp_text(event, "id"), task_id, &kind) || (kind == LEG_PUSH) != push ||
+	    !r->ops->find(r->arg, task_id, &t, &l))
+		return;
+	g = &l->leg[kind];
+	/* The last words of a leg that we removed say nothing about its successor. */
+	if (g->state == LEG_NONE || g->removing ||
+	    reason_of(dp_text(event, "reason")) == REASON_REMOVED)
+		return;
+	leg_take(g, event);
+	/* Events do not name the slot in shared memory; lists do. */
+	if (g->state == LEG_RUNNING && g->slot < 0)
+		ask_lists(r);
+	r->ops->changed(r->arg, task_id);
+}
+
+enum dp_view reconcile_dp_view(const struct reconcile *r)
+{
+	if (dp_up(r->dp))
+		return r->known[LEG_PULL] && r->known[LEG_PUSH] ? DP_KNOWN : DP_UNKNOWN;
+	return clock_us() - r->away_us > DP_GONE_US ? DP_GONE : DP_UNKNOWN;
+}
+
+void reconcile_view(const struct reconcile *r, const struct task *t, const struct legs *l,
+		    struct task_view *v)
+{
+	v->dp = reconcile_dp_view(r);
+	for (int kind = 0; kind < LEGS; kind++) {
+		const struct leg *g = &l->leg[kind];
+		bool present = g->attempt && g->attempt == machine_wants(t, kind) && !g->removing;
+
+		v->leg[kind] = (struct leg_view){LEG_NONE, REASON_NONE, ""};
+		if (present)
+			v->leg[kind] = (struct leg_view){g->state, g->reason, g->detail};
+	}
+}
+
+void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
+{
+	if (reconcile_dp_view(r) != DP_KNOWN)
+		return;
+	/* The push goes first, so that its destination gets a proper end. */
+	for (int kind = LEGS - 1; kind >= 0; kind--) {
+		struct leg *g = &l->leg[kind];
+		unsigned want = machine_wants(t, kind);
+
+		if (g->busy)
+			continue;
+		if (g->state != LEG_NONE && g->attempt != want)
+			leg_remove(r, t->id, kind, g);
+		else if (g->state == LEG_NONE && want)
+			leg_create(r, t, kind, g, want);
+	}
+}
+
+static void on_forgotten(void *arg, json_t *answer)
+{
+}
+
+void reconcile_forget(struct reconcile *r, const char *task_id)
+{
+	char id[128];
+
+	for (int kind = LEGS - 1; dp_up(r->dp) && kind >= 0; kind--)
+		dp_request(r->dp, remove_verb[kind],
+			   json_pack("{ss}", "leg", leg_id(id, task_id, kind)), on_forgotten, NULL);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+struct reconcile *reconcile_new(struct event_base *base, struct dp *dp,
+				const struct reconcile_ops *ops, void *arg)
+{
+	struct reconcile *r = calloc(1, sizeof(*r));
+	struct timeval tv = {RECONCILE_MS / 1000, 0};
+
+	must(r);
+	r->dp = dp;
+	r->ops = ops;
+	r->arg = arg;
+	r->tick = event_new(base, -1, EV_PERSIST, on_tick, r);
+	r->gone = evtimer_new(base, on_gone, r);
+	must(r->tick && r->gone);
+	event_add(r->tick, &tv);
+	note_away(r);
+	return r;
+}
+
+void reconcile_free(struct reconcile *r)
+{
+	if (!r)
+		return;
+	event_free(r->tick);
+	event_free(r->gone);
+	free(r);
+}
+
+void reconcile_begin(struct reconcile *r)
+{
+	r->begun = true;
+	ask_lists(r);
+}

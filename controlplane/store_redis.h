@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks, undelivered callbacks, events and the heartbeat in Redis (REDIS.md has the layout).
+ *
+ *   away --connected, AUTH and SELECT fine--> loading (the first time) --all read--> ready
+ *   any --connection lost or silent--> away, tried again with a growing pause (0.1 s to 2 s)
+ *
+ * Everything goes through one connection in order, so a later change never overtakes an earlier
+ * one. A change is confirmed when its transaction was executed; when the connection is lost before,
+ * nobody knows, and the owner of the truth (tasks.h) writes it again after the next `ready`.
+ *
+ * Threads: the event loop's. This is the only file that knows hiredis.
+ */
+#ifndef CONTROLPLANE_STORE_REDIS_H
+#define CONTROLPLANE_STORE_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controlplane/model.h"
+
+struct event_base;
+struct evdns_base;
+struct store;
+
+struct store_ops {
+	/* During the first load: every task in order of creation (n fields), then every callback. */
+	void (*task)(void *arg, const char *id, const struct task_field *f, size_t n);
+	void (*hook)(void *arg, const char *task_id, const char *text);
+	/* first: the load is complete; otherwise the connection is back: write what you have. */
+	void (*ready)(void *arg, bool first);
+};
+
+/* What happens to one task in one transaction. */
+struct store_change {
+	const char *id;
+	bool remove;			 /* the task is deleted, fields are ignored */
+	const struct task_field *fields; /* TASK_FIELDS of them */
+	int64_t created_ms, due_ms;	 /* for the two indexes */
+	bool replace_hooks;		 /* hooks[] is the whole list, not an addition */
+	const char *const *hooks;
+	size_t hooks_n;
+};
+
+/* error: NULL, or why nothing is confirmed. Called exactly once, never from within store_save(). */
+typedef void store_done(void *arg, const char *error);
+
+/*
+ * url: as redis.url has it. NULL with one line in err where it cannot be read. The connection is
+ * made by the loop.
+ */
+struct store *store_new(struct event_base *base, struct evdns_base *dns, const char *url,
+			const struct store_ops *ops, void *arg, char *err, size_t err_n);
+/* Every save that is open ends with an error. */
+void store_free(struct store *s);
+bool store_ready(const struct store *s);
+/* Why it is not ready; "" where nothing is known yet. */
+const char *store_trouble(const struct store *s);
+/* Only while ready; otherwise done() gets the error from the loop. done may be NULL. */
+void store_save(struct store *s, const struct store_change *c, store_done *done, void *arg);
+
+/*
+ * The rest is written if Redis is there and otherwise left out; what must not be lost is written
+ * again by the owner after `ready`.
+ */
+/* A callback is delivered, or dead: dead_text then goes to mr:hooks:dead. last: none is left. */
+void store_hook_gone(struct store *s, const char *task_id, const char *text, const char *dead_text,
+		     bool last);
+/* One line of mr:events: n fields. */
+void store_event(struct store *s, const struct task_field *f, size_t n);
+/* mr:node:<node>, which ends by itself 10 s after the last call; also watches the connection. */
+void store_heartbeat(struct store *s, const char *node, const struct task_field *f, size_t n);
+
+#endif
