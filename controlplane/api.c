@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/api.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "controlplane/rules.h"
+
+#define NEEDED	 true
+#define OPTIONAL false
+#define PARAM(name, type, need, min, max, words, help) \
+	{name, API_##type, need, min, max, words, help},
+#define ACTION(sym, name, handler, help, ...) \
+	static const struct api_param sym##_params[] = {__VA_ARGS__{NULL}};
+#include "controlplane/api.def"
+#undef ACTION
+
+static const struct api_action actions[] = {
+#define ACTION(sym, name, handler, help, ...) {name, handler, help, sym##_params},
+#include "controlplane/api.def"
+#undef ACTION
+};
+
+const struct api_action *api_actions(size_t *n)
+{
+	*n = array_len(actions);
+	return actions;
+}
+
+/* ---- parameters ---------------------------------------------------------------------------- */
+
+/* What a value breaks, as the end of a sentence; false: it is fine. */
+struct broken {
+	char rule[256];
+};
+
+__attribute__((format(printf, 2, 3))) static bool breaks(struct broken *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(b->rule, sizeof(b->rule), fmt, ap);
+	va_end(ap);
+	return true;
+}
+
+static bool length_broken(const struct api_param *p, const char *text, struct broken *b)
+{
+	size_t n = strlen(text);
+
+	if ((int64_t)n < p->min || (int64_t)n > p->max)
+		return breaks(b, "must have %lld to %lld bytes; it has %zu", (long long)p->min,
+			      (long long)p->max, n);
+	return false;
+}
+
+static bool int_broken(const struct api_param *p, const char *text, int64_t *out, struct broken *b)
+{
+	if (!rule_is_int(text, out) || *out < p->min || *out > p->max)
+		return breaks(b, "must be a whole number from %lld to %lld", (long long)p->min,
+			      (long long)p->max);
+	return false;
+}
+
+static bool word_broken(const struct api_param *p, const char *text, struct broken *b)
+{
+	size_t n = strlen(text);
+
+	for (const char *w = p->words; *w; w += strspn(w, " ")) {
+		size_t word_n = strcspn(w, " ");
+
+		if (word_n == n && !strncmp(w, text, n))
+			return false;
+		w += word_n;
+	}
+	return breaks(b, "must be one of: %s", p->words);
+}
+
+static bool urls_broken(const struct api_param *p, const char *text, struct broken *b)
+{
+	json_t *list = json_loads(text, 0, NULL), *one;
+	bool bad = !json_is_array(list);
+	size_t i, n = json_array_size(list);
+
+	json_array_foreach (list, i, one)
+		bad = bad || !json_is_string(one) || json_string_length(one) > 2000 ||
+		      !rule_is_plain(json_string_value(one));
+	json_decref(list);
+	if (bad)
+		return breaks(b, "must be a JSON list of URLs of at most 2000 bytes each");
+	if ((int64_t)n < p->min || (int64_t)n > p->max)
+		return breaks(b, "must list %lld to %lld URLs; it lists %zu", (long long)p->min,
+			      (long long)p->max, n);
+	return false;
+}
+
+static bool value_broken(const struct api_param *p, struct api_arg *a, struct broken *b)
+{
+	const char *text = a->text, *rule = NULL;
+
+	switch (p->type) {
+	case API_INT:
+		return int_broken(p, text, &a->number, b);
+	case API_TIME:
+		if (!time_parse(text, &a->number))
+			return breaks(b, "must have the form yyyy-MM-ddTHH:mm:ssZ (UTC)");
+		return false;
+	case API_ONEOF:
+		return word_broken(p, text, b);
+	case API_URLS:
+		return urls_broken(p, text, b);
+	default:
+		break;
+	}
+	if (length_broken(p, text, b))
+		return true;
+	if (p->type == API_WORD && !rule_is_word(text))
+		rule = "may hold letters, digits, '-', '_' and '.' only";
+	else if (p->type == API_RTMP)
+		rule = rule_rtmp(text);
+	else if (p->type == API_HTTP && *text)
+		rule = rule_url(text, RULE_HTTP | RULE_HTTPS);
+	else if (!rule_is_plain(text))
+		rule = "must not hold control characters";
+	return rule ? breaks(b, "%s", rule) : false;
+}
+
+/* Empty is as good as not given where an empty value could mean nothing. */
+static bool is_given(const struct api_param *p, const char *text)
+{
+	return text && (*text || (!p->needed && (p->type == API_TEXT || p->type == API_HTTP)));
+}
+
+bool api_check(const struct api_action *action, const struct params *p, int64_t retry_min,
+	       struct api_arg args[API_PARAMS_MAX], struct refusal *r)
+{
+	for (size_t i = 0; action->params[i].name; i++) {
+		struct api_param param = action->params[i];
+		const char *text = params_value(p, param.name);
+		struct broken b;
+
+		must(i < API_PARAMS_MAX);
+		args[i] = (struct api_arg){0};
+		if (!strcmp(param.name, "RetryInterval"))
+			param.min = retry_min;
+		if (!is_given(&param, text)) {
+			if (!param.needed)
+				continue;
+			return refuse(r, 400, "MissingParameter", "%s is missing: %s.", param.name,
+				      param.help);
+		}
+		args[i].text = text;
+		if (value_broken(&param, &args[i], &b))
+			return refuse(r, 400, "InvalidParameter",
+				      "%s %s; the value is \"%.100s%s\".", param.name, b.rule, text,
+				      strlen(text) > 100 ? "..." : "");
+	}
+	return true;
+}
+
+const struct api_arg *api_arg(const struct api_call *c, const char *name)
+{
+	for (size_t i = 0; c->action->params[i].name; i++)
+		if (!strcmp(c->action->params[i].name, name))
+			return &c->args[i];
+	must(!"a parameter of this action");
+	return NULL;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+/* RequestIds are upper case. */
+static void name_request(struct api_call *c)
+{
+	uuid_make(c->request_id);
+	for (char *p = c->request_id; *p; p++)
+		if (*p >= 'a' && *p <= 'f')
+			*p -= 'a' - 'A';
+}
+
+static void reply(struct api_call *c, int status, json_t *body)
+{
+	c->cp->api_calls++;
+	json_object_set_new(body, "RequestId", json_string(c->request_id));
+	http_reply_json(c->http, status, body);
+	free(c);
+}
+
+void api_answer(struct api_call *c, json_t *body)
+{
+	reply(c, 200, body);
+}
+
+void api_refuse(struct api_call *c, const struct refusal *r)
+{
+	const char *host = c->http->host[0] ? c->http->host : c->cp->node;
+	json_t *message = json_string(r->message), *body;
+	char text[600];
+
+	/* A value that was cut to fit may have been cut inside a character. */
+	if (!message)
+		message = json_string("a parameter breaks its rule");
+	body = json_pack("{ss ss so}", "HostId", host, "Code", r->code, "Message", message);
+	must(body);
+	c->cp->api_refused++;
+	log_info("api_refused", "action=%s code=%s request=%s why=%s",
+		 c->action ? c->action->name : "none", r->code, c->request_id,
+		 log_q(text, sizeof(text), r->message));
+	reply(c, r->status, body);
+}
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+static bool check_form(struct api_call *c, struct refusal *r)
+{
+	const struct params *p = &c->http->params;
+	const char *action = params_value(p, "Action");
+	const char *version = params_value(p, "Version");
+	const char *format = params_value(p, "Format");
+
+	if (!action || !*action)
+		return refuse(r, 400, "MissingParameter", "Action is missing.");
+	for (size_t i = 0; i < array_len(actions); i++)
+		if (!strcmp(actions[i].name, action))
+			c->action = &actions[i];
+	if (!c->action)
+		return refuse(r, 404, "InvalidAction.NotFound",
+			      "Action \"%.64s\" is not served here.", action);
+	if (!version || !*version)
+		return refuse(r, 400, "MissingParameter", "Version is missing: %s is served.",
+			      API_VERSION);
+	if (strcmp(version, API_VERSION))
+		return refuse(r, 400, "InvalidVersion",
+			      "Version must be %s; the value is \"%.64s\".", API_VERSION, version);
+	if (format && *format && strcasecmp(format, "JSON"))
+		return refuse(r, 400, "InvalidParameter",
+			      "Format must be JSON, the only one served; the value is \"%.64s\".",
+			      format);
+	return true;
+}
+
+void api_handle(struct cp *cp, struct http_call *http)
+{
+	struct api_call *c = calloc(1, sizeof(*c));
+	uint64_t window = (uint64_t)cp->conf.api_clock_window;
+	struct refusal r;
+
+	must(c);
+	c->cp = cp;
+	c->http = http;
+	name_request(c);
+	if (!check_form(c, &r) ||
+	    (http->door != HTTP_OWNER && !sign_check(&http->params, http->method, &cp->creds,
+						     cp->nonces, clock_wall_ms(), window, &r)) ||
+	    !api_check(c->action, &http->params, cp->conf.tasks_retry_min, c->args, &r)) {
+		api_refuse(c, &r);
+		return;
+	}
+	c->action->handle(c);
+}

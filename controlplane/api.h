@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The RPC-style API: an action with checked parameters in, a JSON answer out.
+ *
+ *   request -> form (Action, Version, Format) -> signature (not on the owner's socket)
+ *           -> parameters against api.def -> handler -> answer, now or after Redis confirmed
+ *
+ * Every answer has a RequestId; an error is {RequestId, HostId, Code, Message} and has changed
+ * nothing. Threads: the event loop's.
+ */
+#ifndef CONTROLPLANE_API_H
+#define CONTROLPLANE_API_H
+
+#include <stdint.h>
+
+#include "controlplane/cp.h"
+#include "controlplane/http.h"
+#include "controlplane/refusal.h"
+#include "controlplane/view.h"
+
+#define API_VERSION    "2016-11-01"
+#define API_PARAMS_MAX 16
+
+enum api_type { API_TEXT, API_WORD, API_INT, API_TIME, API_ONEOF, API_URLS, API_RTMP, API_HTTP };
+
+struct api_param {
+	const char *name;
+	enum api_type type;
+	bool needed;
+	int64_t min, max;
+	const char *words, *help;
+};
+
+/* One checked value; text stays NULL where it was not given. */
+struct api_arg {
+	const char *text;
+	int64_t number; /* INT; TIME: seconds since 1970 */
+};
+
+struct api_call;
+
+struct api_action {
+	const char *name;
+	void (*handle)(struct api_call *c);
+	const char *help;
+	const struct api_param *params; /* ends with a name of NULL */
+};
+
+struct api_call {
+	struct cp *cp;
+	struct http_call *http;
+	const struct api_action *action;
+	struct api_arg args[API_PARAMS_MAX];
+	char request_id[UUID_TEXT];
+};
+
+/* Every action, in the order of api.def. */
+const struct api_action *api_actions(size_t *n);
+/*
+ * Checks the parameters against the action's table and fills args[] in its order. retry_min: the
+ * least RetryInterval. true, or false with *r. Pure.
+ */
+bool api_check(const struct api_action *a, const struct params *p, int64_t retry_min,
+	       struct api_arg args[API_PARAMS_MAX], struct refusal *r);
+
+/* Answers one request to "/". */
+void api_handle(struct cp *cp, struct http_call *http);
+
+/* For handlers. A value by its name; must be in the action's table. */
+const struct api_arg *api_arg(const struct api_call *c, const char *name);
+/* Both end the call. body gets the RequestId; it is taken. */
+void api_answer(struct api_call *c, json_t *body);
+void api_refuse(struct api_call *c, const struct refusal *r);
+
+/* The handlers, in api_relay.c. */
+#define ACTION(sym, name, handler, help, ...) void handler(struct api_call *c);
+#include "controlplane/api.def"
+#undef ACTION
+
+#endif

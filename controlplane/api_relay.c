@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The actions on pulled-stream relay tasks. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "controlplane/api.h"
+#include "controlplane/numbers.h"
+#include "controlplane/rules.h"
+
+/* ---- what several actions need --------------------------------------------------------------- */
+
+static bool is_unavailable(struct api_call *c, struct refusal *r)
+{
+	const char *why = store_trouble(c->cp->store);
+
+	if (tasks_loaded(c->cp->tasks) && store_ready(c->cp->store))
+		return false;
+	refuse(r, 503, "ServiceUnavailable",
+	       "Redis is not available (%.200s); nothing was changed. Try again later.",
+	       *why ? why : "connecting");
+	return true;
+}
+
+/* NULL: answered already. */
+static struct relay *find(struct api_call *c)
+{
+	const char *id = api_arg(c, "TaskId")->text;
+	struct relay *relay = NULL;
+	struct refusal r;
+
+	if (!tasks_loaded(c->cp->tasks))
+		is_unavailable(c, &r);
+	else if ((relay = tasks_find(c->cp->tasks, id)))
+		return relay;
+	else
+		refuse(&r, 404, "InvalidTaskId.NotFound", "TaskId \"%s\" is not a task here.", id);
+	api_refuse(c, &r);
+	return NULL;
+}
+
+static void again(void *arg)
+{
+	struct api_call *c = arg;
+
+	c->action->handle(c);
+}
+
+/* As find(), for a change. NULL too while another change is being written: then c comes again. */
+static struct relay *find_to_change(struct api_call *c)
+{
+	struct relay *relay;
+	struct refusal r;
+
+	if (is_unavailable(c, &r)) {
+		api_refuse(c, &r);
+		return NULL;
+	}
+	relay = find(c);
+	if (!relay || !relay->wish)
+		return relay;
+	relay_wait(relay, again, c);
+	return NULL;
+}
+
+static json_t *ok(void)
+{
+	return json_pack("{si ss}", "RetCode", 0, "Description", "OK");
+}
+
+static void not_saved(struct api_call *c, const char *error)
+{
+	struct refusal r;
+
+	refuse(&r, 503, "ServiceUnavailable",
+	       "Redis did not confirm the change (%.200s); it does not count. Try again later.",
+	       error);
+	api_refuse(c, &r);
+}
+
+/* For changes that answer RetCode and Description. */
+static void on_done(void *arg, const char *error)
+{
+	if (error)
+		not_saved(arg, error);
+	else
+		api_answer(arg, ok());
+}
+
+/* For Stop and Restart. */
+static void on_done_with_id(void *arg, const char *error)
+{
+	struct api_call *c = arg;
+
+	if (error)
+		not_saved(c, error);
+	else
+		api_answer(c, json_pack("{ss}", "TaskId", api_arg(c, "TaskId")->text));
+}
+
+/* ---- rules across parameters ----------------------------------------------------------------- */
+
+static bool check_protocol(const struct task *t, struct refusal *r)
+{
+	const char *p = t->source_protocol;
+
+	if (strcmp(t->source_type, "live"))
+		return refuse(r, 400, "InvalidParameter",
+			      "SourceType %s is not supported by this build; it must be live.",
+			      t->source_type);
+	if (!*p)
+		return refuse(r, 400, "MissingParameter",
+			      "SourceProtocol is missing: SourceType live needs it.");
+	if (strcmp(p, "rtmp") && strcmp(p, "http-flv") && strcmp(p, "flv"))
+		return refuse(r, 400, "InvalidParameter",
+			      "SourceProtocol %s is not supported by this build; it must be rtmp, "
+			      "http-flv or flv.",
+			      p);
+	return true;
+}
+
+static bool check_sources(const struct task *t, struct refusal *r)
+{
+	json_t *list = json_loads(t->source_urls, 0, NULL);
+	const char *url = json_string_value(json_array_get(list, 0));
+	bool rtmp = !strcmp(t->source_protocol, "rtmp");
+	const char *rule;
+	bool fine = true;
+
+	must(url);
+	rule = rtmp ? rule_rtmp(url) : rule_url(url, RULE_HTTP);
+	if (json_array_size(list) != 1)
+		fine = refuse(
+			r, 400, "InvalidParameter",
+			"SourceUrls must list exactly 1 URL for SourceType live; it lists %zu.",
+			json_array_size(list));
+	else if (rule)
+		fine = refuse(r, 400, "InvalidParameter",
+			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
+			      t->source_protocol, url);
+	json_decref(list);
+	return fine;
+}
+
+static bool check_times(const struct task *t, bool end_changed, struct refusal *r)
+{
+	char start[TIME_TEXT], end[TIME_TEXT];
+
+	time_text(start, t->start_s);
+	time_text(end, t->end_s);
+	if (t->end_s <= t->start_s)
+		return refuse(r, 400, "InvalidParameter",
+			      "EndTime must be after StartTime; they are %s and %s.", end, start);
+	if (end_changed && (uint64_t)t->end_s * 1000 <= clock_wall_ms())
+		return refuse(
+			r, 400, "InvalidParameter",
+			"EndTime must be in the future (and after StartTime); the value is %s.",
+			end);
+	return true;
+}
+
+static bool check_dst(struct api_call *c, const struct task *t, struct refusal *r)
+{
+	struct relay *owner = tasks_by_dst(c->cp->tasks, t->dst_url);
+
+	if (!owner || !strcmp(owner->task->id, t->id))
+		return true;
+	return refuse(r, 400, "InvalidDstUrl.Duplicate",
+		      "DstUrl is used by another task (%s); it must be used by one only.",
+		      owner->task->id);
+}
+
+/* ---- create ---------------------------------------------------------------------------------- */
+
+static void set_text(struct api_call *c, const char *name, char **member)
+{
+	const struct api_arg *a = api_arg(c, name);
+
+	if (a->text)
+		task_text(member, a->text);
+}
+
+static void set_int(struct api_call *c, const char *name, int64_t *member)
+{
+	const struct api_arg *a = api_arg(c, name);
+
+	if (a->text)
+		*member = a->number;
+}
+
+static struct task *task_of(struct api_call *c)
+{
+	struct task *t = task_new();
+	char id[UUID_TEXT];
+
+	task_text(&t->id, uuid_make(id));
+	set_text(c, "Region", &t->region);
+	set_text(c, "TaskName", &t->name);
+	set_text(c, "SourceType", &t->source_type);
+	set_text(c, "SourceProtocol", &t->source_protocol);
+	set_text(c, "SourceUrls", &t->source_urls);
+	set_text(c, "DstUrl", &t->dst_url);
+	set_text(c, "CallbackUrl", &t->callback_url);
+	set_int(c, "StartTime", &t->start_s);
+	set_int(c, "EndTime", &t->end_s);
+	set_int(c, "RepeatNumber", &t->repeat);
+	set_int(c, "FileIndex", &t->file_index);
+	set_int(c, "Offset", &t->offset_s);
+	t->retry_count = 3;
+	t->retry_interval_s = 60;
+	set_int(c, "RetryCount", &t->retry_count);
+	set_int(c, "RetryInterval", &t->retry_interval_s);
+	t->created_ms = (int64_t)clock_wall_ms();
+	return t;
+}
+
+static bool check_new(struct api_call *c, const struct task *t, struct refusal *r)
+{
+	if (!check_protocol(t, r) || !check_sources(t, r) || !check_times(t, true, r))
+		return false;
+	if (is_unavailable(c, r) || !check_dst(c, t, r))
+		return false;
+	if (tasks_count(c->cp->tasks) >= (size_t)c->cp->conf.tasks_running)
+		return refuse(r, 403, "QuotaExceeded.Task",
+			      "There are %zu tasks and tasks.running allows %lld.",
+			      tasks_count(c->cp->tasks), (long long)c->cp->conf.tasks_running);
+	return true;
+}
+
+/* A creation on its way: the answer names the task. */
+struct birth {
+	struct api_call *call;
+	char id[UUID_TEXT];
+};
+
+static void on_born(void *arg, const char *error)
+{
+	struct birth *b = arg;
+	json_t *body;
+
+	if (error) {
+		not_saved(b->call, error);
+	} else {
+		body = ok();
+		json_object_set_new(body, "TaskId", json_string(b->id));
+		api_answer(b->call, body);
+	}
+	free(b);
+}
+
+void relay_create(struct api_call *c)
+{
+	struct task *t = task_of(c);
+	struct birth *b;
+	struct refusal r;
+
+	if (!check_new(c, t, &r)) {
+		task_free(t);
+		api_refuse(c, &r);
+		return;
+	}
+	b = calloc(1, sizeof(*b));
+	must(b);
+	b->call = c;
+	snprintf(b->id, sizeof(b->id), "%s", t->id);
+	tasks_create(c->cp->tasks, t, on_born, b);
+}
+
+/* ---- update ---------------------------------------------------------------------------------- */
+
+/* One parameter of Update and the member that it changes; text or number is NULL. */
+struct change {
+	const char *name;
+	enum task_change kind;
+	char **text;
+	int64_t *number;
+};
+
+static bool is_same(const struct change *ch, const struct api_arg *a)
+{
+	return ch->text ? !strcmp(*ch->text, a->text) : *ch->number == a->number;
+}
+
+static bool apply(struct api_call *c, const struct change *ch, enum task_state s, struct refusal *r)
+{
+	const struct api_arg *a = api_arg(c, ch->name);
+
+	/* Clients that send everything they know change nothing with what is as it was. */
+	if (!a->text || is_same(ch, a))
+		return true;
+	switch (task_may_change(s, ch->kind)) {
+	case LEAVE_OK:
+		if (ch->text)
+			task_text(ch->text, a->text);
+		else
+			*ch->number = a->number;
+		return true;
+	case LEAVE_IGNORED:
+		return true;
+	case LEAVE_REFUSED:
+		break;
+	}
+	return refuse(r, 403, "OperationDenied.TaskStatus",
+		      "%s can not be changed while the task is %s; the value is \"%.100s\".",
+		      ch->name, task_state_name(s), a->text);
+}
+
+static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
+{
+	const struct change changes[] = {
+		{"Region", CHANGE_REGION, &t->region, NULL},
+		{"CallbackUrl", CHANGE_CALLBACK, &t->callback_url, NULL},
+		{"StartTime", CHANGE_START, NULL, &t->start_s},
+		{"EndTime", CHANGE_END, NULL, &t->end_s},
+		{"SourceType", CHANGE_SOURCE_TYPE, &t->source_type, NULL},
+		{"SourceProtocol", CHANGE_PROTOCOL, &t->source_protocol, NULL},
+		{"SourceUrls", CHANGE_SOURCES, &t->source_urls, NULL},
+		{"DstUrl", CHANGE_DST, &t->dst_url, NULL},
+		{"RepeatNumber", CHANGE_REPEAT, NULL, &t->repeat},
+		{"FileIndex", CHANGE_FILE_INDEX, NULL, &t->file_index},
+		{"Offset", CHANGE_OFFSET, NULL, &t->offset_s},
+	};
+
+	for (size_t i = 0; i < array_len(changes); i++)
+		if (!apply(c, &changes[i], t->state, r))
+			return false;
+	return true;
+}
+
+void relay_update(struct api_call *c)
+{
+	struct relay *relay = find_to_change(c);
+	struct task *next;
+	struct refusal r;
+
+	if (!relay)
+		return;
+	next = task_copy(relay->task);
+	if (!apply_all(c, next, &r) || !check_protocol(next, &r) || !check_sources(next, &r) ||
+	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
+		task_free(next);
+		api_refuse(c, &r);
+		return;
+	}
+	tasks_commit(c->cp->tasks, relay, next, &(struct effects){0}, on_done, c);
+}
+
+/* ---- describe and list ------------------------------------------------------------------------ */
+
+static json_t *shown(struct api_call *c, struct relay *relay)
+{
+	struct task_numbers n;
+
+	numbers_of(c->cp->shm, relay, clock_us(), &n);
+	return view_task(relay->task, &n);
+}
+
+void relay_describe(struct api_call *c)
+{
+	struct relay *relay = find(c);
+	json_t *body;
+
+	if (!relay)
+		return;
+	body = ok();
+	json_object_update_new(body, shown(c, relay));
+	api_answer(c, body);
+}
+
+static bool holds(const char *text, const struct api_arg *part)
+{
+	return !part->text || strcasestr(text, part->text);
+}
+
+void relay_list(struct api_call *c)
+{
+	const struct api_arg *number = api_arg(c, "PageNumber"), *size = api_arg(c, "PageSize");
+	int64_t page = number->text ? number->number : 1, rows = size->text ? size->number : 10;
+	json_t *list = json_array();
+	struct refusal r;
+	int64_t total = 0;
+
+	if (!tasks_loaded(c->cp->tasks)) {
+		json_decref(list);
+		is_unavailable(c, &r);
+		api_refuse(c, &r);
+		return;
+	}
+	for (struct relay *relay = tasks_last(c->cp->tasks); relay; relay = tasks_prev(relay)) {
+		if (!holds(relay->task->id, api_arg(c, "TaskId")) ||
+		    !holds(relay->task->name, api_arg(c, "TaskName")) ||
+		    !holds(relay->task->dst_url, api_arg(c, "DstUrl")))
+			continue;
+		if (total / rows == page - 1)
+			json_array_append_new(list, shown(c, relay));
+		total++;
+	}
+	api_answer(c, json_pack("{sI sI sI so}", "PageNumber", (json_int_t)page, "PageSize",
+				(json_int_t)rows, "Total", (json_int_t)total, "TaskList", list));
+}
+
+/* ---- verbs ------------------------------------------------------------------------------------ */
+
+static void do_verb(struct api_call *c, enum task_verb verb, tasks_done *done)
+{
+	struct relay *relay = find_to_change(c);
+	struct task_view view;
+	struct effects fx;
+	struct task *next;
+	struct refusal r;
+	const char *rule;
+
+	if (!relay)
+		return;
+	next = task_copy(relay->task);
+	tasks_view(c->cp->tasks, relay, &view);
+	rule = machine_verb(next, verb, &view, &fx);
+	if (rule) {
+		refuse(&r, 403, "OperationDenied.TaskStatus", "TaskId %s is %s: %s.", next->id,
+		       task_state_name(next->state), rule);
+		task_free(next);
+		api_refuse(c, &r);
+		return;
+	}
+	tasks_commit(c->cp->tasks, relay, next, &fx, done, c);
+}
+
+void relay_delete(struct api_call *c)
+{
+	do_verb(c, VERB_DELETE, on_done);
+}
+
+void relay_stop(struct api_call *c)
+{
+	do_verb(c, VERB_STOP, on_done_with_id);
+}
+
+void relay_restart(struct api_call *c)
+{
+	do_verb(c, VERB_RESTART, on_done_with_id);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control plane as a whole: what its modules share, made and ended by main.c.
+ */
+#ifndef CONTROLPLANE_CP_H
+#define CONTROLPLANE_CP_H
+
+#include <stdint.h>
+
+#include "api/config.h"
+#include "controlplane/creds.h"
+#include "controlplane/dp.h"
+#include "controlplane/hooks.h"
+#include "controlplane/http.h"
+#include "controlplane/shm.h"
+#include "controlplane/sign.h"
+#include "controlplane/store_redis.h"
+#include "controlplane/tasks.h"
+
+struct streams;
+struct event_base;
+
+struct cp {
+	struct event_base *base;
+	struct config conf;
+	const char *conf_path; /* NULL: none */
+	char **sets;           /* --set texts, ends with NULL; a reload applies them again */
+	char state_dir[1025], node[65];
+	uint64_t start_us;
+	struct creds creds;
+	struct nonces *nonces;
+	struct http *http;
+	struct hooks *hooks;
+	struct store *store;
+	struct dp *dp;
+	struct shm *shm; /* NULL while the data plane is away */
+	struct streams *streams;
+	struct reconcile *reconcile;
+	struct tasks *tasks;
+	uint64_t api_calls, api_refused; /* answered; of them with an error */
+};
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/docs.h"
+
+#include <string.h>
+
+#include "controlplane/api.h"
+#include "controlplane/model.h"
+
+/* ---- API.md -------------------------------------------------------------------------------------- */
+
+static const char api_head[] =
+	"<!-- Written by `millrace-cp --api-doc` from controlplane/api.def. -->\n\n"
+	"# The API\n\n"
+	"RPC style: `GET /` with a query or `POST /` with a form (`application/x-www-form-urlencoded`), on\n"
+	"`api.listen` (127.0.0.1:8090). Generic clients of the API version `2016-11-01` work with this\n"
+	"endpoint and the key pair from `STATE/credentials.json`.\n\n"
+	"## Common parameters\n\n"
+	"| name | value |\n|---|---|\n"
+	"| Action, Version | the action; `2016-11-01` |\n"
+	"| Format | `JSON`, or left out |\n"
+	"| AccessKeyId | from `STATE/credentials.json` |\n"
+	"| SignatureMethod, SignatureVersion | `HMAC-SHA1`, `1.0` |\n"
+	"| SignatureNonce | never used before; remembered for twice `api.clock_window` (a restart forgets) |\n"
+	"| Timestamp | `yyyy-MM-ddTHH:mm:ssZ`, within `api.clock_window` of this node's clock |\n"
+	"| Signature | see below |\n\n"
+	"All parameters but Signature, sorted by name, percent-encoded by RFC 3986 and joined with `=` and\n"
+	"`&`, give the query; `METHOD & %2F & encode(query)` is signed by HMAC-SHA1 with the secret plus `&`\n"
+	"as key, in base64. On the owner's socket `STATE/api.sock` (mode 0600) nothing is signed.\n\n"
+	"## Answers\n\n"
+	"Every answer is JSON and has a `RequestId`. An error has changed nothing and is\n"
+	"`{\"RequestId\", \"HostId\", \"Code\", \"Message\"}`; the message names the parameter, its rule and the value.\n\n"
+	"| status | Code | when |\n|---|---|---|\n"
+	"| 400 | MissingParameter, InvalidParameter | a parameter breaks its rule |\n"
+	"| 400 | InvalidVersion | Version is not 2016-11-01 |\n"
+	"| 400 | InvalidTimeStamp.Format, InvalidTimeStamp.Expired | the Timestamp |\n"
+	"| 400 | SignatureNonceUsed | the nonce was seen before |\n"
+	"| 400 | InvalidDstUrl.Duplicate | another task has this DstUrl |\n"
+	"| 403 | SignatureDoesNotMatch | wrong secret or wrong way to sign |\n"
+	"| 403 | OperationDenied.TaskStatus | not in the task's present state |\n"
+	"| 403 | QuotaExceeded.Task | `tasks.running` is reached |\n"
+	"| 404 | InvalidAction.NotFound, InvalidAccessKeyId.NotFound, InvalidTaskId.NotFound | there is none |\n"
+	"| 503 | ServiceUnavailable | Redis did not confirm a change; running relays go on |\n"
+	"| 503 | Throttling | more signed requests than can be remembered |\n\n"
+	"A change is answered only after Redis confirmed it. When the connection to Redis is lost in between,\n"
+	"the answer is 503 and the change is taken back when Redis is there again.\n\n"
+	"## Actions\n";
+
+static const char api_tail[] =
+	"\n## States\n\n"
+	"| TaskStatus | name | meaning |\n|---|---|---|\n"
+	"| 0 | Idle | StartTime is not reached; `State` says Starting while the first media is awaited |\n"
+	"| 1 | Running | media flows from the source to the destination |\n"
+	"| 2 | Recovering | a leg failed; TaskInvalidReason says which, Reason why; it is tried again |\n"
+	"| 3 | Offline | stopped, or RetryCount retries failed |\n"
+	"| -1 | Exit | past EndTime or deleted; only in callbacks |\n\n"
+	"- A retry comes RetryInterval seconds after the failure. The count begins anew after 30 s of running.\n"
+	"- When only the destination failed, the source stays connected.\n"
+	"- A restart of the data plane costs no retry; the task is recovering with `dataplane_lost` meanwhile.\n"
+	"- At EndTime the task ends and is deleted. StartTime to EndTime may be any length.\n"
+	"- RestartLivePullToPush keeps the TaskId.\n\n"
+	"What UpdateLivePullToPush may change (what is given with its present value is no change):\n\n"
+	"| | not started | running, recovering, starting | stopped |\n|---|---|---|---|\n";
+
+static const char callbacks[] =
+	"\n## Callbacks\n\n"
+	"`POST` with a JSON body to the task's CallbackUrl, at least once and in order per task, also across\n"
+	"restarts. Headers: `X-Millrace-Event-Id` (the same for every try of an event: drop what you have\n"
+	"seen) and `X-Millrace-Attempt` (counted from 1; a restart counts anew). An answer of 2xx within\n"
+	"`callback.timeout` is a delivery; redirects are not followed. After `callback.tries` tries,\n"
+	"`callback.interval` apart, the event goes to the list `mr:hooks:dead`.\n\n"
+	"| Event | when | fields |\n|---|---|---|\n"
+	"| LivePullToPushRunning | Running, Recovering or Offline is entered | EventTime (text), TaskId, "
+	"TaskInfo, TaskStatus, Reason; TaskInvalidReason when offline: TriggerByUser or RetryTimesOffline |\n"
+	"| LivePullToPushExit | EndTime passed, or deleted | EventTime, TaskId, TaskInfo, TaskStatus -1, "
+	"TaskExitReason: OverEndTime or TriggerByUser, TaskExitTime (seconds) |\n\n"
+	"## Without a signature\n\n"
+	"`GET /healthz` (200 or 503) and `GET /metrics` answer to addresses of the loopback only.\n"
+	"The owner's socket also serves `/local/...` for the command line (controlplane/local.h).\n";
+
+static const char *type_text(const struct api_param *p, char *dst, size_t n)
+{
+	switch (p->type) {
+	case API_INT:
+		snprintf(dst, n, "integer %lld..%lld", (long long)p->min, (long long)p->max);
+		break;
+	case API_TIME:
+		snprintf(dst, n, "time (UTC)");
+		break;
+	case API_ONEOF:
+		snprintf(dst, n, "%s", p->words);
+		break;
+	case API_URLS:
+		snprintf(dst, n, "JSON list");
+		break;
+	case API_RTMP:
+		snprintf(dst, n, "rtmp:// URL, up to %lld bytes", (long long)p->max);
+		break;
+	case API_HTTP:
+		snprintf(dst, n, "http(s):// URL, up to %lld bytes", (long long)p->max);
+		break;
+	default:
+		snprintf(dst, n, "text, up to %lld bytes", (long long)p->max);
+		break;
+	}
+	return dst;
+}
+
+static const char *change_text(enum task_state s, enum task_change c)
+{
+	static const char *const words[] = {"yes", "ignored", "no"};
+
+	return words[task_may_change(s, c)];
+}
+
+static void changes(FILE *to)
+{
+	static const char *const names[TASK_CHANGES] = {
+		"CallbackUrl", "RepeatNumber",	 "StartTime", "EndTime",
+		"SourceUrls",  "SourceProtocol", "FileIndex", "Offset",
+		"SourceType",  "DstUrl",	 "Region"};
+
+	for (int c = 0; c < TASK_CHANGES; c++)
+		fprintf(to, "| %s | %s | %s | %s |\n", names[c], change_text(TASK_IDLE, c),
+			change_text(TASK_RUNNING, c), change_text(TASK_OFFLINE, c));
+}
+
+void docs_api(FILE *to)
+{
+	const struct api_action *a;
+	char type[128];
+	size_t n;
+
+	a = api_actions(&n);
+	fputs(api_head, to);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to,
+			"\n### %s\n\n%s\n\n| parameter | needed | value | meaning |\n|---|---|---|---|\n",
+			a[i].name, a[i].help);
+		for (const struct api_param *p = a[i].params; p->name; p++)
+			fprintf(to, "| %s | %s | %s | %s |\n", p->name, p->needed ? "yes" : "no",
+				type_text(p, type, sizeof(type)), p->help);
+	}
+	fputs(api_tail, to);
+	changes(to);
+	fputs(callbacks, to);
+}
+
+/* ---- REDIS.md ------------------------------------------------------------------------------------ */
+
+static const char redis_head[] =
+	"<!-- Written by `millrace-cp --redis-doc` from controlplane/model.def. -->\n\n"
+	"# What Millrace keeps in Redis\n\n"
+	"Layout version 1. Keys begin with `mr:`; all keys of one task share the hash tag `{TaskId}`, so a\n"
+	"task's transaction touches one slot of a cluster only. One node reads and writes these keys; other\n"
+	"programs may read all of them, and change tasks through the API.\n\n"
+	"| key | type | holds |\n|---|---|---|\n"
+	"| `mr:task:{id}` | hash | one task; the fields are below |\n"
+	"| `mr:task:{id}:hooks` | list | its undelivered callbacks, oldest first: `{\"id\",\"url\",\"body\"}`; stays "
+	"after the task is deleted until all are delivered |\n"
+	"| `mr:tasks` | zset | task ids by time of creation (milliseconds) |\n"
+	"| `mr:tasks:due` | zset | task ids by their next wake time (milliseconds): start, retry or end |\n"
+	"| `mr:hooks:pending` | set | ids of tasks that may have undelivered callbacks |\n"
+	"| `mr:hooks:dead` | list | the newest 1000 callbacks that were given up: as above, with `task`, "
+	"`tries`, `why`, `time` |\n"
+	"| `mr:events` | stream | the newest 10000 or so of everything that happened |\n"
+	"| `mr:node:<node>` | hash, PX 10000 | heartbeat every 2 s: Version, Time, Pid, Dataplane, Tasks, "
+	"Streams, Viewers, InBps, OutBps |\n\n"
+	"A state change and its callback are one transaction (`MULTI`: `HSET` or `DEL` of the task, `RPUSH` of\n"
+	"the callback, `EXEC`). The indexes lie in other slots and err on the safe side: an id enters\n"
+	"`mr:tasks` and `mr:hooks:pending` before the transaction and leaves after it; an id without its key is\n"
+	"cleaned up when it is found.\n\n"
+	"While Redis is away, relays go on; what happened meanwhile is written when it is back, and what this\n"
+	"process holds then replaces what Redis holds of the same tasks and callbacks.\n\n"
+	"## Fields of `mr:task:{id}`\n\n"
+	"Unknown fields are left alone.\n\n"
+	"| field | kind | holds |\n|---|---|---|\n";
+
+static const char redis_tail[] =
+	"\n## Entries of `mr:events`\n\n"
+	"Every entry has `Event` and `Time` (milliseconds).\n\n"
+	"| Event | further fields |\n|---|---|\n"
+	"| task.created, task.updated, task.state | Node, TaskId, State (name), Reason, Detail |\n"
+	"| callback.delivered, callback.dead | TaskId, EventId, Tries, Why |\n"
+	"| stream.publish, stream.unpublish | Node, Stream, Publisher or Reason |\n";
+
+void docs_redis(FILE *to)
+{
+	fputs(redis_head, to);
+#define TASK_TEXT(member, field, help) fputs("| " field " | text | " help " |\n", to);
+#define TASK_INT(member, field, help)  fputs("| " field " | integer | " help " |\n", to);
+#include "controlplane/model.def"
+#undef TASK_TEXT
+#undef TASK_INT
+	fputs(redis_tail, to);
+}

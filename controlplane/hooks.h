@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Delivery of callbacks: POST with a JSON body, at least once, in order per task.
+ *
+ * One queue per task (hookq.h), one request per task in flight; a dead or slow receiver delays only
+ * its own tasks. Redirects are not followed. What is delivered or given up leaves Redis too.
+ * Threads: the event loop's.
+ */
+#ifndef CONTROLPLANE_HOOKS_H
+#define CONTROLPLANE_HOOKS_H
+
+#include "api/config.h"
+#include "controlplane/hookq.h"
+#include "controlplane/store_redis.h"
+
+struct hooks;
+
+struct hooks_count {
+	uint64_t delivered, failed, dead; /* callbacks, tries, callbacks */
+	size_t pending;
+};
+
+/* conf is read at every try: a reload applies at once. */
+struct hooks *hooks_new(struct event_base *base, const struct config *conf);
+void hooks_free(struct hooks *h);
+/* Until it is set, what leaves a queue stays in Redis. */
+void hooks_set_store(struct hooks *h, struct store *store);
+/* Takes the hook. */
+void hooks_add(struct hooks *h, const char *task_id, struct hook *hook);
+/* The texts of a task's queue in order; *n is set, the caller frees the list (not the texts). */
+const char **hooks_texts(struct hooks *h, const char *task_id, size_t *n);
+/* Each task that has undelivered callbacks. */
+void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg);
+struct hooks_count hooks_count(const struct hooks *h);
+
+#endif

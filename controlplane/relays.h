@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of relay tasks: by id, by destination, in order of creation.
+ *
+ * Invariant: ids and destinations are unique; the task of a relay in the table is replaced only by
+ * relays_swap(). Threads: one owner.
+ */
+#ifndef CONTROLPLANE_RELAYS_H
+#define CONTROLPLANE_RELAYS_H
+
+#include <sys/queue.h>
+
+#include "controlplane/reconcile.h"
+#include "controlplane/schedule.h"
+
+/* Somebody who waits until what is being written is settled. */
+struct waiter {
+	STAILQ_ENTRY(waiter) link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* One task and what this process knows about it. */
+struct relay {
+	struct task *task;
+	struct task *wish; /* being written to Redis; NULL: nothing is */
+	struct legs legs;
+	struct wake wake;
+	bool unborn; /* the wish is the creation: only the destination counts yet */
+	bool dirty;  /* Redis does not have what is true */
+	STAILQ_HEAD(, waiter) waiters;
+	TAILQ_ENTRY(relay) link; /* oldest first */
+};
+
+struct relays {
+	void *by_id, *by_dst; /* tsearch trees of struct relay */
+	TAILQ_HEAD(relay_list, relay) list;
+	size_t n;
+};
+
+void relays_init(struct relays *rs);
+struct relay *relays_find(const struct relays *rs, const char *id);
+struct relay *relays_by_dst(const struct relays *rs, const char *dst_url);
+/* Takes t; neither its id nor its destination may be there. */
+struct relay *relays_add(struct relays *rs, struct task *t);
+/* Frees r and its task. Nobody may be waiting. */
+void relays_del(struct relays *rs, struct relay *r);
+/* Takes next, frees what was; the id is the same, the destination may be another free one. */
+void relays_swap(struct relays *rs, struct relay *r, struct task *next);
+
+void relay_wait(struct relay *r, void (*fn)(void *arg), void *arg);
+/* Takes the waiters off r and calls them; they may end r. */
+void relay_wake(struct relay *r);
+
+#endif

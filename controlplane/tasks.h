@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tasks of this node: the one place where they live, change, are saved and are told about.
+ *
+ * A wish (create, change, stop, delete) is worked out on a copy, written to Redis, and becomes true
+ * only when Redis confirmed it; until then the task stands still and other wishes for it wait. What
+ * happens by itself (media flows, a leg failed, a time came) becomes true at once and is saved
+ * behind: if Redis is away, it is written when it is back.
+ *
+ * Threads: the event loop's.
+ */
+#ifndef CONTROLPLANE_TASKS_H
+#define CONTROLPLANE_TASKS_H
+
+#include "controlplane/hooks.h"
+#include "controlplane/relays.h"
+#include "controlplane/store_redis.h"
+
+struct tasks;
+
+/* error: NULL, or why nothing changed. Called once, from the loop. */
+typedef void tasks_done(void *arg, const char *error);
+
+struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char *node);
+/* From here on nothing happens by itself; wishes that are open still end. */
+void tasks_stop(struct tasks *ts);
+/* After the store and the data plane's client are freed. */
+void tasks_free(struct tasks *ts);
+void tasks_connect(struct tasks *ts, struct store *store, struct reconcile *reconcile);
+
+/* For the store (store_ops) and for reconcile (reconcile_ops); arg is the struct tasks. */
+extern const struct store_ops tasks_store_ops;
+extern const struct reconcile_ops tasks_reconcile_ops;
+/* The first load is complete: tasks can be asked for. */
+bool tasks_loaded(const struct tasks *ts);
+
+size_t tasks_count(const struct tasks *ts);
+/* NULL where there is none; one that is not born yet is not found. */
+struct relay *tasks_find(struct tasks *ts, const char *id);
+/* Whose destination it is or is about to be, unborn ones included. */
+struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url);
+/* Oldest first; unborn ones are left out. */
+struct relay *tasks_first(struct tasks *ts);
+struct relay *tasks_next(struct relay *r);
+struct relay *tasks_last(struct tasks *ts);
+struct relay *tasks_prev(struct relay *r);
+void tasks_view(struct tasks *ts, const struct relay *r, struct task_view *v);
+
+/* Takes t, with its id set. */
+void tasks_create(struct tasks *ts, struct task *t, tasks_done *done, void *arg);
+/* r->wish must be NULL (see relay_wait). Takes next; fx: what follows from the change. */
+void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const struct effects *fx,
+		  tasks_done *done, void *arg);
+
+#endif
