@@ -259,6 +259,9 @@ static int run_show(struct cli *cli, const struct args *a)
 		client_print(answer);
 	} else {
 		printf("%-18s %s\n", "State", state_word(answer));
+		/* Said above, said again in TaskInfo, or about the call and not the task. */
+		json_object_del(answer, "State");
+		json_object_del(answer, "TaskId");
 		json_object_del(answer, "RequestId");
 		json_object_del(answer, "RetCode");
 		json_object_del(answer, "Description");
