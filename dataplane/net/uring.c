@@ -317,8 +317,7 @@ void net_free(struct net *n)
 	n->freeing = true;
 	LIST_FOREACH (c, &n->all, link) {
 		net_close(&c->pub, false);
-		if (c->state == CONN_DRAINING)
-			uring_conn_cancel(c);
+		uring_conn_cancel(c); /* draining ones too */
 	}
 	sqe = uring_sqe(n, n, OP_CANCEL_ALL);
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);

@@ -145,7 +145,7 @@ void uring_conn_accepted(struct net *n, int fd, int tag);
 void uring_conn_settle(struct uring_conn *c);
 /* The network ended it: tells the owner once. */
 void uring_conn_broken(struct uring_conn *c, int err);
-/* Drops every request; the descriptor is closed with the last one. */
+/* Drops every request, once; the descriptor is closed with the last one. */
 void uring_conn_cancel(struct uring_conn *c);
 void uring_conns_poll(struct net *n, uint64_t now_us); /* draining ones that waited long enough */
 unsigned uring_conns_release(struct net *n);	       /* dead ones; how many */

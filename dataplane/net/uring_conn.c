@@ -192,6 +192,8 @@ void uring_conn_cancel(struct uring_conn *c)
 {
 	struct io_uring_sqe *sqe;
 
+	if (c->state == CONN_CANCELLING || c->state == CONN_DEAD)
+		return;
 	if (c->state == CONN_DRAINING)
 		TAILQ_REMOVE(&c->pub.net->draining, c, tail);
 	c->state = CONN_CANCELLING;
