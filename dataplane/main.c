@@ -60,7 +60,6 @@ struct node {
 	struct worker *worker;
 	pthread_barrier_t step;	     /* all workers and main */
 	pthread_barrier_t last_step; /* all workers */
-	bool failed;
 	int shm_fd;
 	const char *conf_path; /* NULL: defaults */
 	char state[1024];
@@ -254,10 +253,9 @@ static void *worker_main(void *arg)
 	privileges_drop();
 	pthread_barrier_wait(&n->step); /* everybody has tried */
 	pthread_barrier_wait(&n->step); /* main has judged */
-	if (!n->failed) {
-		core_run(&w->core);
-		worker_end(w);
-	}
+	core_run(&w->core);
+	worker_end(w);
+	pthread_barrier_wait(&n->step); /* nobody wakes anybody any more */
 	sessions_fini(&w->core);
 	return NULL;
 }
@@ -319,6 +317,7 @@ static void cores_stop(struct node *n)
 		atomic_store(&c->stop, true);
 		c->io.wake(c->io.net);
 	}
+	pthread_barrier_wait(&n->step);
 	for (unsigned i = 0; i < n->engine.cores_n; i++)
 		pthread_join(n->worker[i].thread, NULL);
 }
