@@ -203,7 +203,8 @@ generated: all
 D := $(DESTDIR)$(PREFIX)
 install: all
 	@install -d $(D)/bin $(D)/lib/systemd/system $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man8 \
-	  $(D)/share/bash-completion/completions $(D)/share/doc/millrace $(D)/share/millrace $(DESTDIR)/etc/millrace
+	  $(D)/lib/sysusers.d $(D)/share/bash-completion/completions $(D)/share/doc/millrace $(D)/share/millrace $(DESTDIR)/etc/millrace
+	@install -m 644 configs/sysusers/millrace.conf $(D)/lib/sysusers.d/
 	@install -m 755 $(programs) $(D)/bin/
 	@for u in configs/systemd/*; do sed 's|@BIN@|$(PREFIX)/bin|g' $$u >$(D)/lib/systemd/system/$${u##*/}; done
 	@install -m 644 configs/man/*.1 $(D)/share/man/man1/
@@ -212,7 +213,7 @@ install: all
 	@install -m 644 configs/completion/millrace.bash $(D)/share/bash-completion/completions/millrace
 	@install -m 644 README.md METRICS.md controlplane/API.md controlplane/REDIS.md $(D)/share/doc/millrace/
 	@cp -r configs/redis configs/sysctl configs/small.yaml $(D)/share/millrace/
-	@test -e $(DESTDIR)/etc/millrace/millrace.yaml || install -m 640 configs/millrace.yaml $(DESTDIR)/etc/millrace/
+	@test -e $(DESTDIR)/etc/millrace/millrace.yaml || install -m 644 configs/millrace.yaml $(DESTDIR)/etc/millrace/
 	@echo "installed into $(if $(DESTDIR),$(DESTDIR))$(PREFIX)"
 
 clean:
