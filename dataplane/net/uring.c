@@ -309,16 +309,12 @@ struct net *net_new(const struct net_options *o, const struct net_handlers *h, v
 
 void net_free(struct net *n)
 {
-	struct uring_conn *c;
 	struct io_uring_sqe *sqe;
 
 	if (!n)
 		return;
 	n->freeing = true;
-	LIST_FOREACH (c, &n->all, link) {
-		net_close(&c->pub, false);
-		uring_conn_cancel(c); /* draining ones too */
-	}
+	uring_conns_cancel(n);
 	sqe = uring_sqe(n, n, OP_CANCEL_ALL);
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 	n->ops++;

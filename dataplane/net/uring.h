@@ -147,6 +147,7 @@ void uring_conn_settle(struct uring_conn *c);
 void uring_conn_broken(struct uring_conn *c, int err);
 /* Drops every request, once; the descriptor is closed with the last one. */
 void uring_conn_cancel(struct uring_conn *c);
+void uring_conns_cancel(struct net *n);		       /* all, as a reset */
 void uring_conns_poll(struct net *n, uint64_t now_us); /* draining ones that waited long enough */
 unsigned uring_conns_release(struct net *n);	       /* dead ones; how many */
 int uring_socket_options(const struct net *n, int fd);

@@ -254,6 +254,14 @@ void uring_conns_poll(struct net *n, uint64_t now_us)
 		uring_conn_cancel(c);
 }
 
+void uring_conns_cancel(struct net *n)
+{
+	for (struct uring_conn *c = LIST_FIRST(&n->all); c; c = LIST_NEXT(c, link)) {
+		net_close(&c->pub, false);
+		uring_conn_cancel(c); /* draining ones too */
+	}
+}
+
 unsigned uring_conns_release(struct net *n)
 {
 	struct uring_conn *c;
