@@ -26,7 +26,7 @@
 #define SLOT_US	     5000
 #define SEND_MAX     65536
 #define LOG_BYTES    (4u << 20) /* as much memory as a stream of a few seconds has */
-#define CONNS_MAX    32768
+#define CONNS_MAX    32768u
 #define MESSAGE_HEAD 12 /* what a protocol adds to a message */
 #define RING_ENTRIES 4096
 
