@@ -132,8 +132,11 @@ static void options_parse(struct options *o, int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (optind < argc)
-		die("%s: no argument is expected here; see --help", argv[optind]);
+	if (optind < argc) {
+		fprintf(stderr, "millrace-dp: %s: no argument is expected here; see --help\n",
+			argv[optind]);
+		exit(2);
+	}
 }
 
 static void configure(struct node *n, int argc, char **argv)
