@@ -112,17 +112,14 @@ static void aggregate(struct publish *p, const struct msg *m)
 		odd(p);
 }
 
-enum reason publish_message(struct publish *p, const struct msg *m)
+void publish_message(struct publish *p, const struct msg *m)
 {
-	if (!p->stream) {
+	if (!p->stream)
 		odd(p);
-		return REASON_NONE;
-	}
-	if (m->type == MSG_AGGREGATE)
+	else if (m->type == MSG_AGGREGATE)
 		aggregate(p, m);
 	else
 		append(p, m);
-	return REASON_NONE;
 }
 
 void publish_flush(struct publish *p)

@@ -27,8 +27,8 @@ struct publish {
 /* NONE, or STREAM_BUSY, CAP_STREAMS, NO_MEMORY. */
 enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
 			  bool pull);
-/* One message of any type; NONE or why the publisher must go. */
-enum reason publish_message(struct publish *p, const struct msg *m);
+/* One message of any type; nothing in it is a reason to end the publisher (interop C8, C11, M19). */
+void publish_message(struct publish *p, const struct msg *m);
 /* After each batch of input: makes it visible. */
 void publish_flush(struct publish *p);
 /* Called by a timer of the session: NONE, or the deadline that passed; *next_ms is when to ask again. */

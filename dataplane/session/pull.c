@@ -68,8 +68,8 @@ enum reason pull_message(struct pull *p, const struct msg *m)
 			return why;
 	}
 	count(p, m);
-	why = publish_message(&p->publish, m);
-	if (why == REASON_NONE && !p->running) {
+	publish_message(&p->publish, m);
+	if (!p->running) {
 		struct msg part;
 		uint32_t off = 0;
 
@@ -80,7 +80,7 @@ enum reason pull_message(struct pull *p, const struct msg *m)
 				if (msg_is_media(&part))
 					watch_start(p, &part);
 	}
-	return why;
+	return REASON_NONE;
 }
 
 void pull_flush(struct pull *p)

@@ -152,12 +152,12 @@ static void peer_window(struct rtmp_server *r, const struct msg *m)
 }
 
 /* Media before publish, or on another message stream, is tolerated and counted (interop C6). */
-static enum reason media(struct rtmp_server *r, const struct msg *m)
+static void media(struct rtmp_server *r, const struct msg *m)
 {
 	if (r->phase == RTMP_PUBLISHING && (m->stream_id == r->msid || m->stream_id == 0))
-		return publish_message(&r->publish, m);
-	odd(r);
-	return REASON_NONE;
+		publish_message(&r->publish, m);
+	else
+		odd(r);
 }
 
 static enum reason message(struct rtmp_server *r, const struct msg *m)
@@ -168,7 +168,8 @@ static enum reason message(struct rtmp_server *r, const struct msg *m)
 	case MSG_DATA:
 	case MSG_DATA_AMF3:
 	case MSG_AGGREGATE:
-		return media(r, m);
+		media(r, m);
+		break;
 	case MSG_COMMAND:
 	case MSG_COMMAND_AMF3:
 		return rtmp_call(r, m);

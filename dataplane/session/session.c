@@ -525,8 +525,3 @@ void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), v
 		each(arg, s);
 	}
 }
-
-struct net *sessions_net(struct core *c)
-{
-	return of_core(c)->net;
-}

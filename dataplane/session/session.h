@@ -91,7 +91,6 @@ void sessions_fini(struct core *c);
 void sessions_drain(struct core *c, bool on);
 /* Every session of this core, for control verbs. */
 void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg);
-struct net *sessions_net(struct core *c);
 
 /* ---- one session ---- */
 /* For an accepted connection, or one made by session_connect(). NULL: a cap or memory. */
