@@ -149,7 +149,7 @@ static struct leg_session *client_new(struct leg *leg)
 static void leg_next_address(struct leg *leg)
 {
 	while (leg->next_addr < leg->resolve.n) {
-		uint64_t now = clock_us(), end = leg->timer.deadline_us;
+		uint64_t now = leg->core->now_us, end = leg->timer.deadline_us;
 		uint64_t left_ms = end > now ? (end - now) / 1000 : 0;
 		uint64_t share_ms = left_ms / (leg->resolve.n - leg->next_addr);
 		struct leg_session *ls = client_new(leg);
@@ -223,7 +223,7 @@ static void leg_resolve(struct leg *leg)
 	}
 	leg->timer.fire = connect_late;
 	wheel_arm(&leg->core->wheel, &leg->timer,
-		  clock_us() + (uint64_t)conf->relay_connect_timeout * 1000);
+		  leg->core->now_us + (uint64_t)conf->relay_connect_timeout * 1000);
 	memcpy(leg->resolve.host, url.host, sizeof(leg->resolve.host));
 	leg->resolve.port = url.port;
 	leg->resolve.done = resolver_done;

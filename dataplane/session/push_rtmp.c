@@ -6,21 +6,18 @@
 #include "core/stream.h"
 #include "media/codec.h"
 #include "media/rtmp_out.h"
-#include "media/wire.h"
 #include "session/feed.h"
+#include "session/push_rewrite.h"
 #include "session/rtmp_client.h"
 
-#define LOG_STREAM_ID  1u /* message stream id of every message in the log */
 #define START_WATCH_MS 50 /* until the first bytes are accepted */
 #define WATCH_MS       500
-#define HEAD_BYTES     12u /* of a type-0 chunk with a one-byte basic header */
-#define HEAD_STREAM_ID 8u  /* where in it the message stream id begins */
 
 struct push_rtmp {
 	struct rtmp_client client;
 	struct feed feed;
+	struct push_rewrite rewrite;
 	uint64_t start_off; /* in the log, where the destination began */
-	uint64_t boundary;  /* a message in the log begins here, at or before what is sent next */
 	uint64_t bytes;	    /* sent to the destination when last looked */
 	bool fed, running;
 };
@@ -77,52 +74,11 @@ static void headers(struct feed *f, const struct stream_headers *h, const struct
 	}
 }
 
-/* Wire length of the message that begins at `at`; its header is whole in the log. */
-static uint64_t message_bytes(struct wlog *log, uint64_t at, uint32_t chunk)
-{
-	uint8_t head[HEAD_BYTES];
-	struct slice part[2];
-	unsigned n = wlog_slices(log, at, HEAD_BYTES, part), got = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(head + got, part[i].p, part[i].n);
-		got += (unsigned)part[i].n;
-	}
-	return rtmp_out_size(get_be24(head + 4), get_be24(head + 1), chunk);
-}
-
-/*
- * The server gave another message stream id than the log's: every message's first header gets it. A
- * send may begin and end anywhere, and may be taken in part and asked for again, so the only thing
- * remembered is a message boundary before it.
- */
 static void rewrite(struct feed *f, struct buf *to, const struct slice *s, unsigned n)
 {
 	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
-	struct cursor *c = &f->viewer.cursor;
-	uint64_t off = c->sent, end = off, at = max_of(p->boundary, wlog_tail(c->log));
-	size_t base = to->n;
-	uint8_t id[4];
 
-	for (unsigned i = 0; i < n; i++) {
-		buf_write(to, s[i].p, s[i].n);
-		end += s[i].n;
-	}
-	if (to->bad)
-		return;
-	/* The message stream id is the one little-endian number in RTMP. */
-	put_le32(id, p->client.stream_id);
-	while (at < end) {
-		for (unsigned i = 0; i < sizeof(id); i++) {
-			uint64_t where = at + HEAD_STREAM_ID + i;
-
-			if (where >= off && where < end)
-				to->p[base + (where - off)] = id[i];
-		}
-		if (at <= off)
-			p->boundary = at;
-		at += message_bytes(c->log, at, p->client.chunk);
-	}
+	push_rewrite(&p->rewrite, f->viewer.cursor.log, f->viewer.cursor.sent, to, s, n);
 }
 
 /* ---- the feed -------------------------------------------------------------------------------- */
@@ -182,9 +138,10 @@ static enum reason feed_from_stream(struct push_rtmp *p)
 
 	if (!s)
 		return REASON_SOURCE_LOST;
+	p->rewrite.stream_id = p->client.stream_id;
 	why = feed_start(&p->feed, &p->client.base.session, s, WIRE_RTMP,
 			 tick < 0 ? TICK_NORMAL : (enum tick_class)tick,
-			 p->client.stream_id == LOG_STREAM_ID ? &plain_ops : &rewriting_ops);
+			 p->client.stream_id == PUSH_LOG_STREAM_ID ? &plain_ops : &rewriting_ops);
 	stream_put(s, leg->core);
 	return why;
 }

@@ -313,8 +313,13 @@ static int handshake(struct rtmp_client *c, const uint8_t *p, size_t n)
 	int took = rtmp_hs_feed(c->hs, p, n);
 	enum reason why;
 
-	if (took < 0)
+	if (took < 0) {
+		const char *like = rtmp_hs_guess(p, n);
+
+		leg_say(c->base.leg, "the first bytes are not RTMP's but look like: ",
+			(struct slice){(const uint8_t *)like, strlen(like)});
 		return took;
+	}
 	send_hs(c);
 	if (!rtmp_hs_done(c->hs))
 		return took;
