@@ -151,10 +151,11 @@ utc() {
 
 # relay_create SRC DST [k=v...]: a live relay task for an hour; prints its id
 relay_create() {
-	local src=$1 dst=$2 answer
+	local src=$1 dst=$2 protocol=rtmp answer
 	shift 2
+	[[ $src != http* ]] || protocol=http-flv
 	answer=$(api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" \
-		SourceType=live SourceProtocol=rtmp "SourceUrls=[\"$src\"]" "DstUrl=$dst" RetryInterval=1 "$@")
+		SourceType=live SourceProtocol=$protocol "SourceUrls=[\"$src\"]" "DstUrl=$dst" RetryInterval=1 "$@")
 	jq -er .TaskId <<<"$answer" || {
 		echo "# create said: $answer" >&2
 		return 1
@@ -206,7 +207,7 @@ flv_plays() { # URL
 
 # packets INPUT SECONDS: one line per packet, "stream size md5", without times
 packets() {
-	timeout $(($2 + 15)) ffmpeg -v error -rw_timeout 8000000 -i "$1" -t "$2" -c copy -copyts -f framemd5 - 2>>"$T/packets.log" |
+	timeout $(($2 + 15)) ffmpeg -v error -rw_timeout 8000000 -i "$1" -t "$2" -c copy -f framemd5 - 2>>"$T/packets.log" |
 		grep -v '^#' | awk -F', *' '{print $1, $5, $6}'
 }
 

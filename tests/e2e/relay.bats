@@ -39,7 +39,7 @@ publish_to_source() {
 	up
 	publish live
 	within 10 flv_plays "http://127.0.0.1:$HTTP/live/live.flv"
-	TASK=$(relay_create "http://127.0.0.1:$HTTP/live/live.flv" "rtmp://127.0.0.1:$NGX/dst/f" SourceProtocol=http-flv)
+	TASK=$(relay_create "http://127.0.0.1:$HTTP/live/live.flv" "rtmp://127.0.0.1:$NGX/dst/f")
 	within 10 task_is "$TASK" 1
 	packets "rtmp://127.0.0.1:$NGX/dst/f" 4 >"$T/dst.txt"
 	same_packets "$T/dst.txt"
