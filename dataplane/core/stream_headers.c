@@ -59,7 +59,8 @@ enum header_change headers_keep(struct stream_writer *w, struct core *home, enum
 	free(k->data);
 	k->type = m->type;
 	k->len = m->len;
-	k->data = memcpy(copy, m->data, m->len);
+	memcpy(copy, m->data, m->len);
+	k->data = copy;
 	w->gen++;
 	w->dirty = true;
 	return change;
