@@ -117,9 +117,23 @@ static void create(struct demo *d, const struct cli *cli)
 				    {NULL, NULL}});
 }
 
+/*
+ * A demo that is started again finds its task before its source is back, and a source that was away
+ * is tried again in a minute only: nobody should watch that.
+ */
+static void hurry(struct demo *d, const struct cli *cli, const json_t *task)
+{
+	if (d->hurried || strcmp(client_text(task, "State"), "Recovering"))
+		return;
+	d->hurried = true;
+	rpc(d, cli, "RestartLivePullToPush",
+	    (struct client_param[]){
+		    {"Region", REGION}, {"TaskId", client_text(task, "TaskId")}, {NULL, NULL}});
+}
+
 void demo_tick(struct demo *d, const struct cli *cli, const json_t *status)
 {
-	bool good = false;
+	bool good = false, live = source_is_live(status);
 	json_t *task;
 	size_t i;
 
@@ -128,14 +142,17 @@ void demo_tick(struct demo *d, const struct cli *cli, const json_t *status)
 	json_array_foreach (json_object_get(status, "tasks"), i, task) {
 		if (strcmp(client_text(task, "TaskName"), TASK_NAME))
 			continue;
-		if (!good && is_good(d, task))
+		if (!good && is_good(d, task)) {
 			good = true;
-		else if (rpc(d, cli, "DeleteLivePullToPush",
-			     (struct client_param[]){{"Region", REGION},
-						     {"TaskId", client_text(task, "TaskId")},
-						     {NULL, NULL}}))
+			if (live)
+				hurry(d, cli, task);
+		} else if (rpc(d, cli, "DeleteLivePullToPush",
+			       (struct client_param[]){{"Region", REGION},
+						       {"TaskId", client_text(task, "TaskId")},
+						       {NULL, NULL}})) {
 			return; /* its destination is still taken; the next status tries again */
+		}
 	}
-	if (!good && source_is_live(status))
+	if (!good && live)
 		create(d, cli);
 }

@@ -6,6 +6,8 @@
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "controlplane/cli/child.h"
@@ -14,6 +16,7 @@
 struct demo {
 	char source[320], destination[320]; /* RTMP URLs */
 	char trouble[512]; /* what the last try to create the task met; empty: nothing */
+	bool hurried;	   /* a task that waited for its source was restarted once */
 };
 
 /* reach: HOST:PORT of the RTMP listener. Fills in ffmpeg's arguments too. */
