@@ -1,0 +1,671 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The transport (T) and command (C) cases of RTMP against the real data plane, chunk by chunk.
+
+load lib
+
+setup() {
+	e2e_setup
+}
+
+teardown() {
+	e2e_teardown
+}
+
+# script: runs the script on standard input with the names of rtmp_script.py
+script() {
+	{
+		echo 'from rtmp_script import *'
+		cat
+	} >"$T/script.py"
+	RTMP=$RTMP DP=$DP DP_LOG=$T/dp.log PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tests/e2e timeout 60 python3 "$T/script.py"
+	alive "$DP"
+}
+
+# --- transport ------------------------------------------------------------------------------------
+
+@test "T2: S0S1S2 come before C2, and C2 may be glued to connect" {
+	dp_start
+	script <<'PY'
+p = Peer(handshake=False)
+c1 = bytes(8) + b'1' * 1528
+p.raw(b'\x03' + c1)
+s = p.take(3073)
+assert s[1537:] == c1
+connect = amf0('connect', 1, {'app': 'live'})
+p.raw(s[1:1537] + head(0, 3, 0, len(connect), COMMAND) + connect)
+assert p.answer(1)[0] == '_result'
+p.publish('a')
+PY
+}
+
+@test "T2: handshake and connect in one segment, C2 being no echo" {
+	dp_start
+	script <<'PY'
+p = Peer(handshake=False)
+connect = amf0('connect', 1, {'app': 'live'})
+p.raw(b'\x03' + bytes(1536) + b'x' * 1536 + head(0, 3, 0, len(connect), COMMAND) + connect)
+p.take(3073)
+assert p.answer(1)[0] == '_result'
+PY
+}
+
+@test "T2: everything in segments of one byte" {
+	dp_start
+	script <<'PY'
+p = Peer(handshake=False)
+send = p.raw
+p.raw = lambda b: [send(b[i:i + 1]) for i in range(len(b))]
+p.raw(b'\x03' + bytes(1536))
+p.raw(p.take(3073)[1:1537])
+p.publish('a')
+p.video(0, AVC_HEADER)
+p.video(0, key(0))
+assert Peer().play('a').media(2) == [(VIDEO, 0, AVC_HEADER), (VIDEO, 0, key(0))]
+PY
+}
+
+@test "T3: both digest schemes are answered in their own, an unsigned or version-0 C1 is echoed" {
+	dp_start
+	script <<'PY'
+for seed in range(8):
+    for scheme in (1, 2):
+        p = Peer(handshake=False)
+        c1 = signed_c1(scheme, seed)
+        p.raw(b'\x03' + c1)
+        s = p.take(3073)
+        assert is_signed_answer(c1, s[1:1537], s[1537:], scheme), f'scheme {scheme} seed {seed}'
+        p.raw(b'c' * 1536)
+        p.connect()
+unsigned = bytes(4) + bytes([9, 0, 124, 2]) + b'u' * 1528
+zero = bytearray(signed_c1(1))
+zero[4:8] = bytes(4)
+for c1 in unsigned, bytes(zero):
+    p = Peer(handshake=False)
+    p.raw(b'\x03' + c1)
+    assert p.take(3073)[1537:] == c1
+    p.raw(b'c' * 1536)
+    p.connect()
+PY
+}
+
+@test "T5: chunk stream ids of two and three bytes" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+sent = []
+for i, (csid, wide) in enumerate([(63, 0), (64, 0), (65, 1), (319, 0), (318, 1), (320, 0), (321, 0), (65599, 0)]):
+    body = key(i, 300)
+    parts = [body[:128], body[128:256], body[256:]]
+    pub.raw(basic(0, csid, wide) + head(0, 3, i * 40, len(body), VIDEO, 1)[1:] + basic(3, csid, wide).join(parts))
+    sent.append((VIDEO, i * 40, body))
+assert view.media(len(sent)) == sent
+PY
+}
+
+@test "T5: too many open chunk streams end the connection, and the reason says so" {
+	dp_start
+	script <<'PY'
+p = Peer()
+for csid in range(10, 80):
+    p.raw(head(0, csid, 0, 1, 99) + b'x')
+p.ended('too_many_chunk_streams')
+PY
+}
+
+@test "T6: a fresh chunk stream may begin with type 1; with type 2 or 3 it is an error" {
+	dp_start
+	script <<'PY'
+p = Peer()
+p.raw(head(1, 2, 0, 6, USER_CONTROL) + struct.pack('>HI', PING, 7))
+assert p.until(lambda m: m.kind == USER_CONTROL).data == struct.pack('>HI', PONG, 7)
+for fmt in 2, 3:
+    p = Peer()
+    p.raw(head(fmt, 20, 40) + b'x')
+    p.ended('bad_chunk')
+PY
+}
+
+@test "T7: type 3 begins a new message by the last delta, or by the time field of a type 0" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+a, b, c, d, e = (sound(i) for i in range(5))
+pub.raw(head(0, 20, 1000, len(a), AUDIO, 1) + a)
+pub.raw(head(1, 20, 23, len(b), AUDIO) + b)
+pub.raw(head(3, 20) + c)
+pub.raw(head(2, 20, 10) + d)
+pub.raw(head(3, 20) + e)
+assert [x[1:] for x in view.media(5)] == [(1000, a), (1023, b), (1046, c), (1056, d), (1066, e)]
+pub.raw(head(0, 21, 2000, len(a), AUDIO, 1) + a)
+pub.raw(head(3, 21) + b)
+assert [x[1:] for x in view.media(2)] == [(2000, a), (4000, b)]
+PY
+}
+
+@test "T8: extended timestamps, repeated or not on every chunk, arrive the same and leave repeated" {
+	dp_start
+	script <<'PY'
+for name, repeat in ('repeats', True), ('omits', False):
+    pub, view = live_and_watched(name)
+    sent = [(VIDEO, EXTENDED + n, key(n, 1000)) for n in (-1, 0, 1, 2, 40, 80, 0x1000000)]
+    for kind, ts, body in sent:
+        pub.message(kind, ts, body, 6, repeat=repeat)
+    assert view.media(len(sent)) == sent, name
+# Longer than the server's chunks: the reader of this script demands the repeated time.
+pub, view = live_and_watched('long')
+pub.set_chunk_size(65536)
+long = (VIDEO, EXTENDED + 5, key(1, 200000))
+pub.message(*long, 6)
+assert view.media(1) == [long]
+PY
+}
+
+@test "T9: an extended value of a type 1 header is a delta, and type 3 adds it again" {
+	dp_start
+	script <<'PY'
+pub = Peer().publish('a')
+a, b = key(0), key(1)
+pub.raw(head(0, 6, 1000, len(AVC_HEADER), VIDEO, 1) + AVC_HEADER)
+pub.raw(head(1, 6, 0x1000000, len(a), VIDEO) + a)
+pub.raw(head(3, 6) + struct.pack('>I', 0x1000000) + b)
+pub.synced()
+view = Peer().play('a')
+assert view.media(2)[1] == (VIDEO, 0x2000000 + 1000, b)
+PY
+}
+
+@test "T10: type 0 inside a message discards what came of it; again and again it ends the connection" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+for i in range(3):
+    pub.raw(head(0, 6, 40, 500, VIDEO, 1) + b'\x27' * 128)
+    pub.message(VIDEO, 40 + i, key(i, 300), 6)
+assert view.media(3) == [(VIDEO, 40 + i, key(i, 300)) for i in range(3)]
+try:
+    for _ in range(1000):
+        pub.raw(head(0, 6, 40, 500, VIDEO, 1) + b'\x27' * 128)
+except OSError:
+    pass
+wait_log('session_end', f'peer={pub.name} ', 'reason=bad_chunk ')
+PY
+}
+
+@test "T11: another length or type inside a message is an error" {
+	dp_start
+	script <<'PY'
+for n, kind in (501, VIDEO), (500, AUDIO):
+    pub = Peer().publish(f'a{n}')
+    pub.raw(head(0, 6, 0, 500, VIDEO, 1) + b'\x17' * 128 + head(1, 6, 0, n, kind))
+    pub.ended('bad_chunk')
+PY
+}
+
+@test "T12: audio between the chunks of a large video message, on both sides" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+big = key(1, 100000)
+parts = [big[i:i + 128] for i in range(0, len(big), 128)]
+sounds = [sound(i) for i in range(5)]
+pub.raw(head(0, 6, 40, len(big), VIDEO, 1) + parts[0])
+for i, part in enumerate(parts[1:]):
+    if i % 100 == 0 and sounds[i // 100:]:
+        s = sounds[i // 100]
+        pub.raw(head(0, 4, 20 + i // 100, len(s), AUDIO, 1) + s)
+    pub.raw(head(3, 6) + part)
+assert view.media(6) == [(AUDIO, 20 + i, s) for i, s in enumerate(sounds)] + [(VIDEO, 40, big)]
+PY
+}
+
+@test "T13: chunk size 0 is ignored, a high bit too, huge is cut, and it holds for open chunk streams" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+body = key(1, 999)
+pub.raw(head(0, 6, 40, len(body), VIDEO, 1) + body[:128])
+pub.control(SET_CHUNK_SIZE, struct.pack('>I', 400))
+pub.raw(head(3, 6) + body[128:528] + head(3, 6) + body[528:928])
+pub.control(SET_CHUNK_SIZE, bytes(4))
+pub.raw(head(3, 6) + body[928:])
+pub.control(SET_CHUNK_SIZE, struct.pack('>I', 0x80000000 | 200))
+pub.chunk_out = 200
+pub.video(80, body)
+pub.control(SET_CHUNK_SIZE, b'\xff\xff\xff\xff')
+pub.chunk_out = 0xFFFFFF
+pub.video(120, body)
+assert view.media(3) == [(VIDEO, 40 + 40 * i, body) for i in range(3)]
+p = Peer()
+p.control(SET_CHUNK_SIZE, b'\x01\x02')
+p.ended('bad_control')
+PY
+}
+
+@test "T14: a declared length costs nothing until its bytes come, and a real 3 MB key frame passes" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+before = rss_kb()
+liars = [Peer().publish(f'liar{i}') for i in range(40)]
+for p in liars:
+    p.raw(head(0, 6, 0, 0xFFFFFF, VIDEO, 1) + b'\x17' * 128)
+    p.control(USER_CONTROL, struct.pack('>HI', PING, 1))
+    p.until(lambda m: m.kind == USER_CONTROL and m.data[1] == PONG)
+grown = rss_kb() - before
+assert grown < 40 * 512, f'{grown} KiB for 40 liars'
+big = key(1, 3000000)
+pub.video(40, big)
+assert view.media(1) == [(VIDEO, 40, big)]
+PY
+}
+
+@test "T14: a message beyond limits.message_bytes ends the connection" {
+	dp_start --set limits.message_bytes=1m
+	script <<'PY'
+pub = Peer().publish('a')
+pub.raw(head(0, 6, 0, 1048577, VIDEO, 1) + b'\x17')
+pub.ended('message_too_big')
+PY
+}
+
+@test "T15: Abort drops what came of a message, and the connection goes on" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+pub.raw(head(0, 6, 40, 500, VIDEO, 1) + b'\x27' * 128)
+pub.control(ABORT, struct.pack('>I', 6))
+body = key(1)
+pub.raw(head(1, 6, 10, len(body), VIDEO) + body)
+pub.control(ABORT, struct.pack('>I', 6))
+pub.control(ABORT, struct.pack('>I', 999))
+pub.video(90, key(2))
+got = view.media(2)
+assert [x[2] for x in got] == [body, key(2)] and got[1][1] == 90, got
+p = Peer()
+p.control(ABORT, b'\x01')
+p.ended('bad_control')
+PY
+}
+
+@test "T16: whatever a peer acknowledges, sending goes on" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+for i, acked in enumerate((0, 0xF0000000, 0xFFFFFFFF, 5, 0x80000000, 0x7FFFFFFF)):
+    view.control(ACK, struct.pack('>I', acked))
+    view.control(WINDOW, struct.pack('>I', (0, 1, 0xFFFFFFFF)[i % 3]))
+    view.control(BANDWIDTH, struct.pack('>IB', 1, i % 3))
+    pub.video(40 * i, key(i, 5000))
+    assert view.media(1) == [(VIDEO, 40 * i, key(i, 5000))]
+PY
+}
+
+@test "T17: acknowledgements come unasked, and as often as the peer's window wants" {
+	dp_start --set rtmp.window=200000
+	script <<'PY'
+def acks_of(p):
+    for i in range(30):
+        p.video(40 * i, inter(i, 20000))
+    p.synced()
+    return [struct.unpack('>I', m.data)[0] for m in p.seen if m.kind == ACK]
+unasked, asked = Peer().live('a'), Peer().live('b')
+asked.control(WINDOW, struct.pack('>I', 50000))
+few, many = acks_of(unasked), acks_of(asked)
+assert 2 <= len(few) <= 3, few
+assert 8 <= len(many) <= 12, many
+for acks, p, window in (few, unasked, 200000), (many, asked, 50000):
+    assert acks == sorted(set(acks)) and acks[-1] <= p.sent, acks
+    assert p.sent - acks[-1] < window * 2, (acks, p.sent)
+PY
+}
+
+@test "T18: pings are answered; buffer lengths of any size and unknown events are ignored" {
+	dp_start
+	script <<'PY'
+for role in 'publisher', 'player':
+    p = Peer().live('a') if role == 'publisher' else Peer().watch('a')
+    p.control(USER_CONTROL, struct.pack('>HII', SET_BUFFER_LENGTH, 1, 3000))
+    p.control(USER_CONTROL, struct.pack('>HI', SET_BUFFER_LENGTH, 1))
+    for event in 0x1A, 0x1B, 31, 32, 999:
+        p.control(USER_CONTROL, struct.pack('>HI', event, 1))
+        p.control(USER_CONTROL, struct.pack('>H', event))
+    p.control(USER_CONTROL, b'')
+    p.control(USER_CONTROL, struct.pack('>HI', PING, 0xCAFEBABE))
+    pong = p.until(lambda m: m.kind == USER_CONTROL and m.data[:2] != struct.pack('>H', STREAM_BEGIN))
+    assert pong.data == struct.pack('>HI', PONG, 0xCAFEBABE), pong
+    if role == 'publisher':
+        pub = p
+PY
+}
+
+@test "T18: StreamBegin before Play.Start, StreamEOF at the end" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+order = [m.data[:2] if m.kind == USER_CONTROL else m.amf()[3]['code'] for m in view.seen
+         if m.kind == USER_CONTROL or m.kind == COMMAND and m.amf()[0] == 'onStatus']
+assert order == [b'\0\0', 'NetStream.Play.Reset', 'NetStream.Play.Start'], order
+pub.call('deleteStream', None, 1)
+eof = view.until(lambda m: m.kind == USER_CONTROL)
+assert eof.data == struct.pack('>HI', STREAM_EOF, 1)
+view.status('NetStream.Play.UnpublishNotify')
+view.ended('stream_ended')
+PY
+}
+
+@test "T19: a publisher whose media stops is closed although its connection lives" {
+	dp_start --set stream.media_timeout=1s --set stream.first_media_timeout=1s
+	script <<'PY'
+def alive_but_silent(p, reason):
+    end = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < end:
+            p.control(USER_CONTROL, struct.pack('>HI', PING, 1))
+            p.data('onTextData', {'text': 'still here'})
+            p.until(lambda m: m.kind == USER_CONTROL)
+            time.sleep(0.05)
+        raise AssertionError('still open')
+    except (Closed, OSError):
+        wait_log('session_end', f'peer={p.name} ', f'reason={reason} ')
+alive_but_silent(Peer().live('a'), 'media_timeout')
+alive_but_silent(Peer().publish('b'), 'first_media_timeout')
+PY
+}
+
+# --- commands -------------------------------------------------------------------------------------
+
+@test "C1: any order of calls, missing and repeated ones; every transaction has its answer" {
+	dp_start
+	script <<'PY'
+import itertools
+before = ('releaseStream', 'FCPublish', '_checkbw')
+for n, order in enumerate(o for k in range(4) for o in itertools.permutations(before, k)):
+    for create_first in False, True:
+        p, name = Peer(), f'n{n}{create_first}'
+        p.connect()
+        msid = p.create_stream() if create_first else None
+        for call in order:
+            assert p.answer(p.call(call, None, name))[0] == '_result', (order, call)
+            if call == 'FCPublish':
+                p.until(lambda m: m.kind == COMMAND and m.amf()[0] == 'onFCPublish')
+        msid = msid or p.create_stream()
+        p.call('publish', None, name, 'live', msid=msid)
+        p.status('NetStream.Publish.Start')
+        p.fin()
+PY
+}
+
+@test "C1: _checkbw before connect, unknown calls, repeated connect and createStream" {
+	dp_start
+	script <<'PY'
+p = Peer()
+assert p.answer(p.call('_checkbw', None))[0] == '_result'
+p.connect()
+assert p.answer(p.call('whatIsThis', None, 'x', 3, {'a': [1, None]}))[:2] == ['_result', None]
+p.connect()
+assert p.create_stream() >= 1 and p.create_stream() >= 1
+assert p.answer(p.call('FCSubscribe', None, 'a'))[0] == '_result'
+p.call('noAnswerWanted', None, txn=0)
+p.call('publish', None, 'a', 'live', msid=1)
+p.status('NetStream.Publish.Start')
+PY
+}
+
+@test "C1: publish without connect or createStream" {
+	dp_start
+	script <<'PY'
+p = Peer()
+p.connect()
+p.call('publish', None, 'a', 'live', msid=1)
+p.status('NetStream.Publish.Start')
+PY
+}
+
+@test "C2: publish without a type, with a known prefix, with the name in the application" {
+	dp_start
+	script <<'PY'
+def published(app, *args):
+    p = Peer()
+    p.connect(app)
+    p.call('publish', None, *args, msid=p.create_stream())
+    p.status('NetStream.Publish.Start')
+    return p
+kept = [published('live', 'plain'), published('live', 'r', 'record'), published('live', 'ap', 'append'),
+        published('live', 'flv:f'), published('live', 'mp4:m'), published('live/inapp', ''),
+        published('live/sub/deep', ''), published('live/', 'slash', 'live')]
+for key in 'plain', 'r', 'ap', 'f', 'm', 'inapp', 'sub/deep', 'slash':
+    assert log_lines('event=publish ', f'stream=default/live/{key} '), key
+p = Peer()
+p.connect('')
+p.call('publish', None, '', 'live', msid=p.create_stream())
+p.status('NetStream.Publish.BadName')
+p.ended('bad_name')
+PY
+}
+
+@test "C5: FCUnpublish, closeStream, deleteStream and FIN in every order are one unpublish" {
+	dp_start
+	script <<'PY'
+import itertools
+calls = {'FCUnpublish': lambda p, name: p.call('FCUnpublish', None, name),
+         'closeStream': lambda p, name: p.call('closeStream', None, msid=1),
+         'deleteStream': lambda p, name: p.call('deleteStream', None, 1)}
+names = []
+for order in (o for k in range(4) for o in itertools.permutations(calls, k)):
+    name = 'x'.join(order) or 'none'
+    names.append(name)
+    p = Peer().live(name)
+    for call in order:
+        calls[call](p, name)
+        calls[call](p, name)
+    if order:
+        p.synced()
+    p.fin()
+for name in names:
+    wait_log('session_end', f'stream=default/live/{name} ')
+    assert len(log_lines('event=unpublish ', f'stream=default/live/{name} ')) == 1, name
+    assert len(log_lines('event=publish ', f'stream=default/live/{name} ')) == 1, name
+PY
+}
+
+@test "C5: the encoder publishes again on the same connection" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+for i in range(3):
+    pub.call('FCUnpublish', None, 'a')
+    pub.call('deleteStream', None, 1)
+    view.ended('stream_ended')
+    msid = pub.create_stream()
+    pub.call('publish', None, 'a', 'live', msid=msid)
+    pub.status('NetStream.Publish.Start')
+    pub.video(0, AVC_HEADER)
+    pub.audio(0, AAC_HEADER)
+    pub.video(0, key(0))
+    pub.synced()
+    view = Peer().watch('a')
+    pub.video(40, key(i))
+    assert view.media(1) == [(VIDEO, 40, key(i))]
+assert len(log_lines('event=publish ', 'stream=default/live/a ')) == 4
+assert len(log_lines('event=unpublish ', 'stream=default/live/a ')) == 3
+PY
+}
+
+@test "C6: media on message stream 0; a second publish on the connection is refused, the first goes on" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+pub.message(VIDEO, 40, key(1), 6, msid=0)
+pub.message(VIDEO, 80, key(9), 6, msid=7)
+second = pub.create_stream()
+assert second > 1
+pub.call('publish', None, 'b', 'live', msid=second)
+assert pub.status()['level'] == 'error'
+pub.call('deleteStream', None, second)
+pub.video(120, key(2))
+assert view.media(2) == [(VIDEO, 40, key(1)), (VIDEO, 120, key(2))]
+PY
+}
+
+@test "C7: AMF3 commands and data, and a shared object" {
+	dp_start
+	script <<'PY'
+p = Peer()
+txn = p.call('connect', {'app': 'live', 'objectEncoding': 3}, amf3=True)
+assert p.answer(txn)[2]['objectEncoding'] == 3
+msid = p.answer(p.call('createStream', None, amf3=True))[2]
+p.call('publish', None, 'a', 'live', msid=msid, amf3=True)
+p.status('NetStream.Publish.Start')
+p.message(SHARED3, 0, b'\0\0\0')
+p.message(SHARED, 0, b'\0\0\0')
+p.message(DATA3, 0, b'\0' + amf0('@setDataFrame', 'onMetaData', {'width': 320}), 5)
+p.message(DATA3, 0, b'\x0a\x0b\x01', 5)
+p.video(0, AVC_HEADER)
+p.video(0, key(0))
+p.synced()
+view = Peer().play('a')
+meta = view.until(lambda m: m.kind in (DATA, DATA3) and m.amf()[0] == 'onMetaData')
+assert meta.kind == DATA and meta.amf()[1]['width'] == 320
+assert view.media(2)[1] == (VIDEO, 0, key(0))
+PY
+}
+
+@test "C8: odd AMF0 in metadata never ends a stream, in a command it does" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+wrong_count = Ecma(width=1)
+wrong_count.count = 99
+odd = [
+    wrong_count,
+    Raw(b'\x03' + member('a', 1) + b'\x00\x00' + b'\x09'),
+    Raw(b'\x03' + member('a', 1) + b'\x09'),
+    Raw(b'\x08\x00\x00\x00\x01' + member('a', 1)),
+    {'list': [1, 'two', [3]], 'undefined': UNDEFINED, 'long': long_string('x' * 70000), 'when': date(1e12)},
+    {'a': {'b': {'c': Ecma(d=[{'e': None}])}}},
+    Raw(b'\x03' + (b'\x00\x01a\x03' * 500)),
+    Raw(b'\x0d'), Raw(b'\x11\x0a'), Raw(b'\x02\xff\xff'), Raw(b''), Raw(b'\xff' * 50), OBJECT_END,
+]
+for i, value in enumerate(odd):
+    pub.set_chunk_size(65536)
+    pub.data('@setDataFrame', 'onMetaData', value, ts=i)
+    pub.video(40 * i, key(i))
+    assert view.media(1) == [(VIDEO, 40 * i, key(i))], value
+for bad in b'', b'\x02', b'\x02\x00\x07conn', amf0('connect', 'one'), amf0(1, 2), amf0('connect', 1) + b'\x03\x00\x05a':
+    p = Peer()
+    p.message(COMMAND, 0, bad, 3, 0)
+    p.ended('bad_command')
+PY
+}
+
+@test "C9, C10: players get onMetaData itself, without duration and file size, with what is unknown" {
+	dp_start
+	script <<'PY'
+pub = Peer().publish('a')
+pub.data('@setDataFrame', 'onMetaData', Ecma(duration=12.5, filesize=99, width=320, mine='kept', encoder='enc'))
+pub.video(0, AVC_HEADER)
+pub.video(0, key(0))
+pub.synced()
+view = Peer().play('a')
+name, info = view.until(lambda m: m.kind == DATA and m.amf()[0] != '|RtmpSampleAccess').amf()
+assert name == 'onMetaData'
+assert 'duration' not in info and 'filesize' not in info, info
+assert (info['width'], info['mine'], info['encoder']) == (320, 'kept', 'enc')
+assert 'Millrace' in info['server']
+PY
+}
+
+@test "C12: text data, cue points and unknown data are relayed in their place" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+odd = [('onTextData', {'text': 'hello', 'track': 1}), ('onCuePoint', {'name': 'ad', 'time': 4}),
+       ('onFI', {'sd': '2026', 'st': '10:00'}), ('somethingElse', [1, 2])]
+for i, values in enumerate(odd):
+    pub.video(40 * i, key(i))
+    pub.data(*values, ts=40 * i)
+for i, values in enumerate(odd):
+    assert view.media(1) == [(VIDEO, 40 * i, key(i))]
+    assert view.until(lambda m: m.kind in MEDIA).amf() == list(values)
+PY
+}
+
+@test "C13: the messages inside an aggregate, by their own times" {
+	dp_start
+	script <<'PY'
+def tag(kind, ts, body, back=None):
+    inner = bytes([kind]) + len(body).to_bytes(3, 'big') + (ts & 0xFFFFFF).to_bytes(3, 'big') + bytes([ts >> 24]) + bytes(3)
+    return inner + body + struct.pack('>I', len(body) + 11 if back is None else back)
+pub, view = live_and_watched()
+text = amf0('onTextData', {'text': 'x'})
+pub.message(AGGREGATE, 1000, tag(VIDEO, 500, key(1)) + tag(AUDIO, 523, sound(1), back=77) +
+            tag(DATA, 530, text) + tag(99, 535, b'?') + tag(VIDEO, 540, inter(2)), 6)
+assert view.media(4, MEDIA) == [(VIDEO, 1000, key(1)), (AUDIO, 1023, sound(1)), (DATA, 1030, text), (VIDEO, 1040, inter(2))]
+pub.message(AGGREGATE, 2000, tag(VIDEO, 0x1000500, key(3)) + tag(AUDIO, 0x1000517, sound(3))[:30], 6)
+pub.message(AGGREGATE, 2100, b'\x09\xff', 6)
+pub.video(2200, key(4))
+assert view.media(2) == [(VIDEO, 2000, key(3)), (VIDEO, 2200, key(4))]
+PY
+}
+
+@test "C14: start arguments, getStreamLength, seek, receiveAudio and onBWDone of players" {
+	dp_start
+	script <<'PY'
+pub = Peer().live('a')
+for args in (), (-2,), (-1,), (0,), (-2, -1, True), (-1000, -1000, 0):
+    view = Peer()
+    view.connect()
+    assert view.answer(view.call('getStreamLength', None, 'a'))[1:] == [None, 0]
+    msid = view.create_stream()
+    view.call('play', None, 'a', *args, msid=msid)
+    view.status('NetStream.Play.Reset')
+    view.status('NetStream.Play.Start')
+    assert view.media(3)[2] == (VIDEO, 0, key(0))
+    for call in ('seek', 5000), ('receiveAudio', True), ('receiveVideo', True), ('onBWDone',):
+        assert view.answer(view.call(call[0], None, *call[1:], msid=msid))[0] == '_result'
+pub.video(40, key(1))
+assert view.media(1) == [(VIDEO, 40, key(1))]
+PY
+}
+
+@test "C14: a paused player gets nothing; it resumes without a gap, or at a newer key frame" {
+	dp_start
+	script <<'PY'
+pub, view = live_and_watched()
+other = Peer().watch('a')
+def pause():
+    view.call('pause', None, True, 0, msid=1)
+    view.status('NetStream.Pause.Notify')
+    return len(view.seen)
+def resume(since):
+    view.synced()
+    assert not [m for m in view.seen[since:] if m.kind in MEDIA]
+    view.call('pause', None, False, 0, msid=1)
+    view.status('NetStream.Unpause.Notify')
+def sent(pictures):
+    for i, picture in pictures:
+        pub.video(40 * i, picture(i))
+    return other.media(len(pictures))
+since = pause()
+missed = sent([(i, inter) for i in range(1, 10)])
+resume(since)
+assert view.media(9) == missed
+since = pause()
+missed = sent([(10, inter), (11, key), (12, inter), (13, key), (14, inter)])
+resume(since)
+assert view.media(2) == missed[3:]
+assert sent([(15, inter)]) == view.media(1)
+PY
+}
+
+@test "C16: connect says what is forwarded to peers that ask for enhanced RTMP, and only to them" {
+	dp_start
+	script <<'PY'
+plain = Peer().connect()[1]
+assert 'capsEx' not in plain and 'fourCcList' not in plain
+rich = Peer().connect(fourCcList=['hvc1', 'av01'], capsEx=15)[1]
+assert rich['fourCcList'] == ['*'] and rich['videoFourCcInfoMap'] == {'*': 4}
+assert rich['capsEx'] & 4
+PY
+}
