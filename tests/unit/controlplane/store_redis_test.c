@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store against a real redis-server on a unix socket in a folder of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/dns.h>
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "controlplane/hookq.h"
+#include "controlplane/store_redis.h"
+
+#define PATIENCE_S 20
+#define ID	   "11111111-2222-4333-8444-555555555555"
+
+struct bench {
+	char folder[64], socket[96], url[128];
+	pid_t redis;
+	struct event_base *base;
+	struct evdns_base *dns;
+	struct store *store;
+	/* what the store told */
+	unsigned ready, firsts, tasks, hooks, saved, failed;
+	char task_name[64], hook_text[256];
+};
+
+/* ---- redis-server ---------------------------------------------------------------------------- */
+
+static void redis_start(struct bench *b)
+{
+	b->redis = fork();
+	if (b->redis)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!freopen("/dev/null", "w", stdout))
+		_exit(126);
+	execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", b->socket, "--dir",
+	       b->folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always", NULL);
+	_exit(127);
+}
+
+static void redis_kill(struct bench *b)
+{
+	kill(b->redis, SIGKILL);
+	waitpid(b->redis, NULL, 0);
+	unlink(b->socket);
+}
+
+/* ---- what the store tells --------------------------------------------------------------------- */
+
+static void on_task(void *arg, const char *id, const struct task_field *f, size_t n)
+{
+	struct bench *b = arg;
+
+	b->tasks++;
+	assert_string_equal(id, ID);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(f[i].name, "TaskName"))
+			snprintf(b->task_name, sizeof(b->task_name), "%s", f[i].value);
+}
+
+static void on_hook(void *arg, const char *task_id, const char *text)
+{
+	struct bench *b = arg;
+
+	b->hooks++;
+	assert_string_equal(task_id, ID);
+	snprintf(b->hook_text + strlen(b->hook_text), sizeof(b->hook_text) - strlen(b->hook_text),
+		 "%s;", text);
+}
+
+static void on_ready(void *arg, bool first)
+{
+	struct bench *b = arg;
+
+	b->ready++;
+	b->firsts += first;
+}
+
+static const struct store_ops ops = {on_task, on_hook, on_ready};
+
+static void on_saved(void *arg, const char *error)
+{
+	struct bench *b = arg;
+
+	if (error)
+		b->failed++;
+	else
+		b->saved++;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static void on_patience(evutil_socket_t fd, short what, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* Turns the loop until the number is reached. */
+static void until(struct bench *b, const unsigned *number, unsigned want)
+{
+	struct timeval tv = {PATIENCE_S, 0};
+	bool late = false;
+	struct event *e = evtimer_new(b->base, on_patience, &late);
+
+	evtimer_add(e, &tv);
+	while (*number < want && !late)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	event_free(e);
+	assert_false(late);
+}
+
+static void store_begin(struct bench *b)
+{
+	char err[128];
+
+	b->ready = b->firsts = b->tasks = b->hooks = 0;
+	b->hook_text[0] = 0;
+	b->store = store_new(b->base, b->dns, b->url, &ops, b, err, sizeof(err));
+	assert_non_null(b->store);
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	log_init("test", LOG_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	strcpy(b->folder, "/tmp/store-test.XXXXXX");
+	assert_non_null(mkdtemp(b->folder));
+	snprintf(b->socket, sizeof(b->socket), "%s/r.sock", b->folder);
+	snprintf(b->url, sizeof(b->url), "unix://%s", b->socket);
+	b->base = event_base_new();
+	b->dns = evdns_base_new(b->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	char command[128];
+
+	store_free(b->store);
+	evdns_base_free(b->dns, 0);
+	event_base_free(b->base);
+	redis_kill(b);
+	snprintf(command, sizeof(command), "rm -rf '%s'", b->folder);
+	assert_int_equal(system(command), 0);
+	free(b);
+	return 0;
+}
+
+static void save(struct bench *b, const char *name, const char *hook, bool remove, bool replace)
+{
+	struct task_field f[TASK_FIELDS];
+	struct task *t = task_new();
+	struct store_change c = {.id = ID,
+				 .remove = remove,
+				 .fields = f,
+				 .created_ms = 1,
+				 .due_ms = 2,
+				 .hooks = &hook,
+				 .hooks_n = hook ? 1 : 0,
+				 .replace_hooks = replace};
+
+	task_text(&t->name, name);
+	task_fields(t, f);
+	store_save(b->store, &c, on_saved, b);
+	task_free(t);
+}
+
+/* ---- cases ------------------------------------------------------------------------------------- */
+
+static void test_redis_that_comes_later_is_waited_for(void **state)
+{
+	struct bench *b = *state;
+
+	store_begin(b);
+	save(b, "early", NULL, false, false);
+	until(b, &b->failed, 1);
+	assert_false(store_ready(b->store));
+	redis_start(b);
+	until(b, &b->ready, 1);
+	assert_int_equal(b->firsts, 1);
+	assert_int_equal(b->tasks, 0);
+	assert_string_equal(store_trouble(b->store), "");
+}
+
+static void test_P13_what_was_confirmed_is_there_after_a_kill_of_both(void **state)
+{
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	save(b, "first", "h1", false, false);
+	save(b, "second", "h2", false, false);
+	until(b, &b->saved, 2);
+	store_free(b->store);
+	redis_kill(b);
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	assert_int_equal(b->tasks, 1);
+	assert_string_equal(b->task_name, "second");
+	assert_string_equal(b->hook_text, "h1;h2;");
+}
+
+static void test_delivered_callbacks_leave_and_survive_the_task(void **state)
+{
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	save(b, "x", "h1", false, false);
+	save(b, "x", "h2", true, false);
+	until(b, &b->saved, 2);
+	store_hook_gone(b->store, ID, "h1", NULL, false);
+	save(b, "x", NULL, true, false);
+	until(b, &b->saved, 3);
+	store_free(b->store);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	assert_int_equal(b->tasks, 0);
+	assert_string_equal(b->hook_text, "h2;");
+}
+
+static void test_a_lost_redis_is_told_and_found_again(void **state)
+{
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	redis_kill(b);
+	save(b, "x", NULL, false, false);
+	until(b, &b->failed, 1);
+	assert_false(store_ready(b->store));
+	assert_true(strlen(store_trouble(b->store)) > 0);
+	redis_start(b);
+	until(b, &b->ready, 2);
+	assert_int_equal(b->firsts, 1);
+	save(b, "x", "h", false, true);
+	until(b, &b->saved, 1);
+}
+
+static void test_saves_that_are_open_at_the_end_fail(void **state)
+{
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	save(b, "x", NULL, false, false);
+	store_free(b->store);
+	b->store = NULL;
+	assert_int_equal(b->failed, 1);
+}
+
+int main(void)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_redis_that_comes_later_is_waited_for),
+		CASE(test_P13_what_was_confirmed_is_there_after_a_kill_of_both),
+		CASE(test_delivered_callbacks_leave_and_survive_the_task),
+		CASE(test_a_lost_redis_is_told_and_found_again),
+		CASE(test_saves_that_are_open_at_the_end_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
