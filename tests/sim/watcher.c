@@ -144,7 +144,7 @@ static bool on_placed(struct viewer *v, const struct wlog_key *key, bool first, 
 	x->pos = key->off;
 	if (x->leave_in_op && lucky(x, x->leave_in_op)) {
 		watcher_leave(x);
-		return true;
+		return lucky(x, 2); /* nobody may listen to it any more */
 	}
 	if (lucky(x, 2))
 		return false;
@@ -158,6 +158,10 @@ static void on_reached(struct viewer *v)
 
 	world_check(x->world, x->pausing && x->event == EVENT_NONE);
 	world_check(x->world, !x->placed || model_is_boundary(model_of(x), x->pos));
+	if (x->leave_in_op && lucky(x, x->leave_in_op)) {
+		watcher_leave(x);
+		return;
+	}
 	world_due(x, EVENT_RESUME, 1 + luck_below(&x->luck, lucky(x, 4) ? 1000 : 20));
 }
 

@@ -81,8 +81,9 @@ static void check_message(struct checker *c, const struct msg *m)
 	number = get_be32(m->data + 10);
 	payload_fill(want, number);
 	c->wrong += m->len != payload_bytes(number) || memcmp(m->data, want, m->len) != 0;
-	c->wrong += c->jumped ? !is_key(number) || (c->any && number <= c->last)
-			      : number != c->last + 1;
+	/* The next one; or a key frame, after a jump or after what the writer could not keep. */
+	if (c->jumped || number != c->last + 1)
+		c->wrong += !is_key(number) || (c->any && number <= c->last);
 	c->last = number;
 	c->any = true;
 	c->jumped = false;
@@ -159,6 +160,9 @@ static void read_some(struct reader *r, struct place *p, uint32_t max)
 		break;
 	case CURSOR_DATA:
 		n = cursor_range(&p->cursor, max, s);
+		/* Sometimes the writer gets far ahead before these bytes are looked at. */
+		for (unsigned i = 0; max % 8 == 0 && i < 20; i++)
+			sched_yield();
 		for (unsigned i = 0; i < n; i++) {
 			check_bytes(&p->checker, s[i].p, s[i].n);
 			cursor_advance(&p->cursor, s[i].n);
