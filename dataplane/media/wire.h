@@ -16,7 +16,7 @@
 
 #define WIRE_HEAD_MAX 16 /* bytes that wire_span() needs, or the whole message if it is shorter */
 
-enum wire_format { WIRE_RTMP, WIRE_FLV, WIRE_MAX };
+enum wire_format { WIRE_RTMP, WIRE_FLV, WIRE_WS, WIRE_MAX };
 
 struct wire {
 	const char *name;

@@ -67,6 +67,7 @@ static void test_formats_have_names(void **state)
 {
 	assert_string_equal(wire_of(WIRE_RTMP)->name, "rtmp");
 	assert_string_equal(wire_of(WIRE_FLV)->name, "flv");
+	assert_string_equal(wire_of(WIRE_WS)->name, "ws-flv");
 }
 
 static int fill_body(void **state)
