@@ -3,32 +3,10 @@
 
 #include "base/check.h"
 #include "media/bits.h"
+#include "media/codec_tag.h"
 #include "media/sps.h"
 
-#define FOURCC(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
-#define NALS_LOOKED_AT	   32 /* before the first slice; more is not a picture that anybody sends */
-
-/* VideoTagHeader: frame types, and packet types of AVC and those that copied it. */
-enum frame_type { FRAME_KEY = 1, FRAME_GENERATED_KEY = 4, FRAME_COMMAND = 5 };
-enum avc_packet { AVC_SEQUENCE_HEADER = 0, AVC_NALU = 1, AVC_END = 2 };
-
-/* ExVideoTagHeader, ExAudioTagHeader (Enhanced RTMP v2); 0..2 are the same in both. */
-enum ex_packet {
-	EX_SEQUENCE_START = 0,
-	EX_CODED_FRAMES = 1,
-	EX_SEQUENCE_END = 2,
-	EX_VIDEO_CODED_FRAMES_X = 3,
-	EX_VIDEO_METADATA = 4,
-	EX_VIDEO_MPEG2TS_SEQUENCE_START = 5,
-	EX_VIDEO_MULTITRACK = 6,
-	EX_AUDIO_MULTICHANNEL_CONFIG = 4,
-	EX_AUDIO_MULTITRACK = 5,
-	EX_MOD_EX = 7,
-};
-enum ex_tracks { EX_ONE_TRACK = 0, EX_MANY_TRACKS = 1, EX_MANY_TRACKS_MANY_CODECS = 2 };
-
-#define AUDIO_EX_HEADER 9
-#define AUDIO_AAC	10
+#define NALS_LOOKED_AT 32 /* before the first slice; more is not a picture that anybody sends */
 
 static const char *const names[] = {
 	[CODEC_NONE] = "none",	 [CODEC_H264] = "h264",	  [CODEC_HEVC] = "hevc",
@@ -177,19 +155,6 @@ static struct slice rest(struct rd *r)
 	return (struct slice){rd_take(r, n), n};
 }
 
-/* Skips ModEx parts (nanosecond offsets and the like) up to the real packet type. */
-static void ex_skip_mods(struct rd *r, uint8_t *type)
-{
-	while (*type == EX_MOD_EX && !r->bad) {
-		uint32_t n = rd_u8(r) + 1u;
-
-		if (n == 256)
-			n = rd_be16(r) + 1u;
-		rd_take(r, n);
-		*type = rd_u8(r) & 15;
-	}
-}
-
 /* The FourCC and, with several tracks, the head of the first one. *body is that track's. */
 static void ex_first_track(struct rd *r, uint8_t *type, uint8_t multitrack, struct codec_info *c,
 			   struct slice *body)
@@ -320,8 +285,7 @@ static bool legacy_audio(struct rd *r, uint8_t first, struct codec_info *c, stru
 	return !r->bad;
 }
 
-/* *body: what follows the tag header, of the first track; empty where there is none. */
-static bool inspect(const struct msg *m, struct codec_info *c, struct slice *body)
+bool codec_body(const struct msg *m, struct codec_info *c, struct slice *body)
 {
 	struct rd r;
 	uint8_t first;
@@ -334,8 +298,8 @@ static bool inspect(const struct msg *m, struct codec_info *c, struct slice *bod
 	r = rd_of(m->data, m->len);
 	first = rd_u8(&r);
 	if (m->type == MSG_VIDEO)
-		good = first & 0x80 ? ex_video(&r, first, c, body)
-				    : legacy_video(&r, first, c, body);
+		good = first & VIDEO_EX_HEADER ? ex_video(&r, first, c, body)
+					       : legacy_video(&r, first, c, body);
 	else
 		good = first >> 4 == AUDIO_EX_HEADER ? ex_audio(&r, first, c, body)
 						     : legacy_audio(&r, first, c, body);
@@ -347,7 +311,7 @@ bool codec_inspect(const struct msg *m, struct codec_info *out)
 {
 	struct slice body;
 
-	return inspect(m, out, &body);
+	return codec_body(m, out, &body);
 }
 
 /* First sequence parameter set of an AVCDecoderConfigurationRecord. */
@@ -391,7 +355,7 @@ bool codec_video_size(const struct msg *header, uint32_t *width, uint32_t *heigh
 	struct codec_info c;
 	struct slice body;
 
-	if (header->type != MSG_VIDEO || !inspect(header, &c, &body) || !c.header)
+	if (header->type != MSG_VIDEO || !codec_body(header, &c, &body) || !c.header)
 		return false;
 	if (c.codec == CODEC_H264)
 		return sps_h264_size(avcc_sps(body), width, height);
@@ -450,7 +414,7 @@ bool codec_aac_config(const struct msg *header, uint32_t *rate, uint32_t *channe
 	struct bits b;
 	uint32_t type, hz, n;
 
-	if (header->type != MSG_AUDIO || !inspect(header, &c, &body) || !c.header ||
+	if (header->type != MSG_AUDIO || !codec_body(header, &c, &body) || !c.header ||
 	    c.codec != CODEC_AAC)
 		return false;
 	b = bits_of(body, false);

@@ -63,10 +63,31 @@ struct codec_info {
 
 /* m is MSG_AUDIO or MSG_VIDEO. false: too short to be one (an empty message is odd, not bad). */
 bool codec_inspect(const struct msg *m, struct codec_info *out);
+/* The same, and what follows the tag header of the first track; empty where there is nothing. */
+bool codec_body(const struct msg *m, struct codec_info *out, struct slice *body);
 /* Picture size from an H.264 or HEVC sequence header; false where it cannot be told. */
 bool codec_video_size(const struct msg *header, uint32_t *width, uint32_t *height);
 /* Sample rate in Hz and channels from an AAC sequence header (interop M20). */
 bool codec_aac_config(const struct msg *header, uint32_t *rate, uint32_t *channels);
+
+/*
+ * The tracks of an Enhanced RTMP multitrack message, each with the head that makes a message of it
+ * alone: head and body together say the same of this track (interop M16, M17).
+ */
+#define CODEC_TRACK_HEAD 7
+struct codec_track {
+	uint8_t track, head[CODEC_TRACK_HEAD];
+	struct slice body;
+};
+struct codec_tracks {
+	struct rd r;
+	uint8_t first, kind, type;
+	uint32_t fourcc;
+};
+/* false: not such a message. */
+bool codec_tracks_begin(struct codec_tracks *t, const struct msg *m);
+/* false: no further track, or none that is whole. */
+bool codec_tracks_next(struct codec_tracks *t, struct codec_track *out);
 
 enum data_kind { DATA_OTHER, DATA_METADATA };
 /*
@@ -79,6 +100,8 @@ enum data_kind codec_data(const struct msg *m, struct slice *payload);
  * Into w; false (and nothing useful in w) where the input is malformed or does not fit.
  */
 bool codec_metadata_for_players(struct slice payload, const char *server, struct wr *w);
+/* onMetaData without what it says of audio or video; false as above. */
+bool codec_metadata_without(struct slice payload, bool audio, bool video, struct wr *w);
 /* onMetaData as an encoder sends it: wrapped in @setDataFrame. */
 void codec_metadata_for_servers(struct slice payload, struct wr *w);
 /* The metadata's "encoder" text; empty if none. */

@@ -66,14 +66,42 @@ static int next_member(struct amf0_rd *a, struct amf0_token *t, struct slice *ra
 	return 1;
 }
 
-static bool is_for_players(struct slice key)
+/* Names that begin with one of these are about one kind. */
+static const char *const server_keys[] = {"duration", "filesize", "server", NULL};
+static const char *const audio_keys[] = {"hasAudio", "audio", "stereo", NULL};
+static const char *const video_keys[] = {"hasVideo", "video", "width", "height", "framerate", NULL};
+
+static bool begins_with_one(struct slice key, const char *const *names)
 {
-	return !slice_is(key, "duration") && !slice_is(key, "filesize") && !slice_is(key, "server");
+	for (; *names; names++)
+		if (key.n >= strlen(*names) && !memcmp(key.p, *names, strlen(*names)))
+			return true;
+	return false;
 }
 
-bool codec_metadata_for_players(struct slice payload, const char *server, struct wr *w)
+static bool is_one(struct slice key, const char *const *names)
 {
-	uint32_t count = 1;
+	for (; *names; names++)
+		if (slice_is(key, *names))
+			return true;
+	return false;
+}
+
+/* What is left out of a copy. */
+struct omit {
+	bool server, audio, video;
+};
+
+static bool omitted(struct slice key, struct omit o)
+{
+	return (o.server && is_one(key, server_keys)) ||
+	       (o.audio && begins_with_one(key, audio_keys)) ||
+	       (o.video && begins_with_one(key, video_keys));
+}
+
+static bool copy_metadata(struct slice payload, const char *server, struct omit o, struct wr *w)
+{
+	uint32_t count = server ? 1 : 0;
 	struct amf0_token t;
 	struct amf0_rd a;
 	struct slice raw;
@@ -86,10 +114,12 @@ bool codec_metadata_for_players(struct slice payload, const char *server, struct
 	amf0_ecma_array(w, 0);
 	count_at = w->p - 4;
 	/* Ours first: a last member whose end mark is missing would swallow what follows. */
-	amf0_key(w, "server");
-	amf0_cstring(w, server);
+	if (server) {
+		amf0_key(w, "server");
+		amf0_cstring(w, server);
+	}
 	while ((more = next_member(&a, &t, &raw)) > 0) {
-		if (!is_for_players(t.key))
+		if (omitted(t.key, o))
 			continue;
 		wr_bytes(w, raw.p, raw.n);
 		count++;
@@ -99,6 +129,16 @@ bool codec_metadata_for_players(struct slice payload, const char *server, struct
 		return false;
 	put_be32(count_at, count);
 	return true;
+}
+
+bool codec_metadata_for_players(struct slice payload, const char *server, struct wr *w)
+{
+	return copy_metadata(payload, server, (struct omit){.server = true}, w);
+}
+
+bool codec_metadata_without(struct slice payload, bool audio, bool video, struct wr *w)
+{
+	return copy_metadata(payload, NULL, (struct omit){.audio = audio, .video = video}, w);
 }
 
 void codec_metadata_for_servers(struct slice payload, struct wr *w)
