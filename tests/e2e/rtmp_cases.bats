@@ -131,15 +131,15 @@ PY
 	script <<'PY'
 pub, view = live_and_watched()
 a, b, c, d, e = (sound(i) for i in range(5))
-pub.raw(head(0, 20, 1000, len(a), AUDIO, 1) + a)
+pub.raw(head(0, 20, 500, len(a), AUDIO, 1) + a)
 pub.raw(head(1, 20, 23, len(b), AUDIO) + b)
 pub.raw(head(3, 20) + c)
 pub.raw(head(2, 20, 10) + d)
 pub.raw(head(3, 20) + e)
-assert [x[1:] for x in view.media(5)] == [(1000, a), (1023, b), (1046, c), (1056, d), (1066, e)]
-pub.raw(head(0, 21, 2000, len(a), AUDIO, 1) + a)
+assert [x[1:] for x in view.media(5)] == [(500, a), (523, b), (546, c), (556, d), (566, e)]
+pub.raw(head(0, 21, 800, len(a), AUDIO, 1) + a)
 pub.raw(head(3, 21) + b)
-assert [x[1:] for x in view.media(2)] == [(2000, a), (4000, b)]
+assert [x[1:] for x in view.media(2)] == [(800, a), (1600, b)]
 PY
 }
 
@@ -147,13 +147,13 @@ PY
 	dp_start
 	script <<'PY'
 for name, repeat in ('repeats', True), ('omits', False):
-    pub, view = live_and_watched(name)
-    sent = [(VIDEO, EXTENDED + n, key(n, 1000)) for n in (-1, 0, 1, 2, 40, 80, 0x1000000)]
+    pub, view = live_and_watched(name, EXTENDED - 2)
+    sent = [(VIDEO, EXTENDED + n, key(n, 1000)) for n in (-1, 0, 1, 2, 40, 80, 900)]
     for kind, ts, body in sent:
         pub.message(kind, ts, body, 6, repeat=repeat)
     assert view.media(len(sent)) == sent, name
 # Longer than the server's chunks: the reader of this script demands the repeated time.
-pub, view = live_and_watched('long')
+pub, view = live_and_watched('long', EXTENDED)
 pub.set_chunk_size(65536)
 long = (VIDEO, EXTENDED + 5, key(1, 200000))
 pub.message(*long, 6)
@@ -165,13 +165,19 @@ PY
 	dp_start
 	script <<'PY'
 pub = Peer().publish('a')
-a, b = key(0), key(1)
-pub.raw(head(0, 6, 1000, len(AVC_HEADER), VIDEO, 1) + AVC_HEADER)
-pub.raw(head(1, 6, 0x1000000, len(a), VIDEO) + a)
-pub.raw(head(3, 6) + struct.pack('>I', 0x1000000) + b)
+h = AVC_HEADER
+pub.raw(head(0, 6, 1000, len(h), VIDEO, 1) + h)
+pub.raw(head(1, 6, 0x1000000, len(h), VIDEO) + h)
+pub.raw(head(1, 6, 0x1000000, len(key(0)), VIDEO) + key(0))
+pub.raw(head(2, 6, 40) + inter(1))
 pub.synced()
-view = Peer().play('a')
-assert view.media(2)[1] == (VIDEO, 0x2000000 + 1000, b)
+assert Peer().play('a').media(3)[1:] == [(VIDEO, 0x2000000 + 1000, key(0)), (VIDEO, 0x2000000 + 1040, inter(1))]
+pub = Peer().publish('b')
+pub.raw(head(0, 6, 1000, len(key(0)), VIDEO, 1) + h.ljust(len(key(0)), b'\0'))
+pub.raw(head(1, 6, 0x1000000, len(key(0)), VIDEO) + h.ljust(len(key(0)), b'\0'))
+pub.raw(head(3, 6) + struct.pack('>I', 0x1000000) + key(0))
+pub.synced()
+assert Peer().play('b').media(2)[1] == (VIDEO, 0x2000000 + 1000, key(0))
 PY
 }
 

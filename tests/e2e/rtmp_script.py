@@ -379,12 +379,12 @@ class Peer:
         self.status('NetStream.Publish.Start')
         return self
 
-    def live(self, name):
-        """Publishes, and has sent headers and a first key frame at time 0."""
+    def live(self, name, at=0):
+        """Publishes, and has sent headers and a first key frame at this time."""
         self.publish(name)
-        self.video(0, AVC_HEADER)
-        self.audio(0, AAC_HEADER)
-        self.video(0, key(0))
+        self.video(at, AVC_HEADER)
+        self.audio(at, AAC_HEADER)
+        self.video(at, key(0))
         self.synced()
         return self
 
@@ -396,11 +396,11 @@ class Peer:
         self.status('NetStream.Play.Start')
         return self
 
-    def watch(self, name):
+    def watch(self, name, at=0):
         """Plays what live() began; from here on its media are what is sent from now on."""
         self.play(name)
         first = self.media(3)
-        assert first == [(VIDEO, 0, AVC_HEADER), (AUDIO, 0, AAC_HEADER), (VIDEO, 0, key(0))], first
+        assert first == [(VIDEO, at, AVC_HEADER), (AUDIO, at, AAC_HEADER), (VIDEO, at, key(0))], first
         return self
 
     def ended(self, reason):
@@ -413,9 +413,9 @@ class Peer:
         wait_log('session_end', f'peer={self.name} ', f'reason={reason} ')
 
 
-def live_and_watched(name='a'):
+def live_and_watched(name='a', at=0):
     """A publisher and a player that is up to date."""
-    return Peer().live(name), Peer().watch(name)
+    return Peer().live(name, at), Peer().watch(name, at)
 
 
 def log_lines(*parts):
