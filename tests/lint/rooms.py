@@ -39,7 +39,7 @@ DOORS = [
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
     (r'^yaml\.h', r'^dataplane/base/conf'),
     (r'^curl/', r'^controlplane/'),
-    (r'^event2?/|^event\.h', r'^controlplane/'),
+    (r'^event2?/|^event\.h', r'^(controlplane/|tests/unit/controlplane/)'),
     (r'^jansson', r'^(dataplane/session/|controlplane/|bench/|tests/)'),
     (r'^(sys/socket|netinet/|arpa/|netdb)', r'^(dataplane/net/|dataplane/base/usock|controlplane/|bench/|tests/)'),
     (r'^pthread', r'^(dataplane/(core|session|net)/|dataplane/main|bench/|tests/)'),
