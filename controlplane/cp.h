@@ -24,7 +24,7 @@ struct cp {
 	struct event_base *base;
 	struct config conf;
 	const char *conf_path; /* NULL: none */
-	char **sets;           /* --set texts, ends with NULL; a reload applies them again */
+	char **sets;	       /* --set texts, ends with NULL; a reload applies them again */
 	char state_dir[1025], node[65];
 	uint64_t start_us;
 	struct creds creds;

@@ -43,7 +43,7 @@ struct dp {
 	void *arg;
 	char path[256], trouble[160];
 	int fd, shm_fd, pid, cores;
-	bool up;
+	bool up, closing;
 	struct event *readable, *writable, *tick, *refused_turn;
 	uint64_t last_id;
 	TAILQ_HEAD(, request) open, refused;
@@ -95,7 +95,7 @@ static void away(struct dp *d, const char *why)
 {
 	bool was_up = d->up;
 
-	if (strcmp(d->trouble, why)) {
+	if (!d->closing && strcmp(d->trouble, why)) {
 		char text[200];
 
 		log_warn("dataplane_away", "why=%s", log_q(text, sizeof(text), why));
@@ -384,6 +384,7 @@ void dp_free(struct dp *d)
 	if (!d)
 		return;
 	event_free(d->tick);
+	d->closing = true;
 	d->up = false;
 	away(d, "stopping");
 	on_refused_turn(-1, 0, d);

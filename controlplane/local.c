@@ -97,7 +97,8 @@ static void fail_dp(struct http_call *c, json_t *error)
 	struct refusal r;
 
 	if (!strcmp(code, "not_found"))
-		refuse(&r, 404, "NotFound", "%s: %s", field, dp_text(error, "message"));
+		refuse(&r, 404, "NotFound", "%s%s%s", field, *field ? ": " : "",
+		       dp_text(error, "message"));
 	else if (!strcmp(code, "bad_field"))
 		refuse(&r, 400, "InvalidParameter", "%s %s", field, dp_text(error, "message"));
 	else

@@ -304,7 +304,7 @@ static void note_trouble(struct store *s, const char *why)
 {
 	char text[300];
 
-	if (strcmp(s->trouble, why))
+	if (!s->closing && strcmp(s->trouble, why))
 		log_warn("redis_away", "why=%s", log_q(text, sizeof(text), why));
 	snprintf(s->trouble, sizeof(s->trouble), "%s", why);
 }
