@@ -55,7 +55,7 @@ cp_main     := $(wildcard controlplane/main.c)
 cli_src     := $(wildcard controlplane/cli/*.c)
 
 base_libs    := -lyaml -lcrypto
-dp_libs      := -luring -ljansson -lcrypto -lyaml -lcap
+dp_libs      := -luring -lssl -ljansson -lcrypto -lyaml -lcap
 cp_libs      := -levent -lhiredis -lcurl -ljansson -lcrypto -lyaml -lcap
 cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 
@@ -124,7 +124,7 @@ $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(test_help) $(foreach r,core media bas
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
 $(B)/tests/unit/net/%: $(B)/obj/tests/unit/net/%.o $(foreach r,net base,$(call lib,$(r)))
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luring $(base_libs) -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luring -lssl $(base_libs) -lm
 $(B)/tests/unit/session/%: $(B)/obj/tests/unit/session/%.o $(foreach r,session net core media base,$(call lib,$(r)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(dp_libs) -lm
@@ -197,6 +197,8 @@ generated: all
 	@$(B)/millrace config --sample >configs/millrace.yaml
 	@$(B)/millrace config --man >configs/man/millrace.yaml.5
 	@$(B)/millrace-cp --metrics-doc >METRICS.md
+	@$(B)/millrace-cp --api-doc >controlplane/API.md
+	@$(B)/millrace-cp --redis-doc >controlplane/REDIS.md
 
 # ---- installing ------------------------------------------------------------------------------
 
