@@ -242,6 +242,7 @@ void control_event_publish(const char *stream, const char *publisher, const char
 	snprintf(e.detail, sizeof(e.detail), "%s", publisher);
 	snprintf(e.protocol, sizeof(e.protocol), "%s", protocol);
 	event_push(&e);
+	/* Pushes that wait for the stream are subscribers of another kind. */
 	relays_stream_live(stream);
 }
 

@@ -14,16 +14,18 @@
 #include "api/ctl.h"
 #include "core/core.h"
 
-/* The verb "reload" calls session/reload.h, as SIGHUP does: it knows the file and the command line. */
-/* path: the control socket; shm_fd is handed to clients; conf_path may be NULL (reload re-reads it). */
+/*
+ * path: the control socket; shm_fd is handed to clients. The verb "reload" calls session/reload.h, as
+ * SIGHUP does; conf_path NULL: there is no file, and it says so. 0 or -errno.
+ */
 int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path);
 void control_stop(void);
 
 void control_event_publish(const char *stream, const char *publisher, const char *protocol,
-                           bool internal);
+			   bool internal);
 void control_event_unpublish(const char *stream, enum reason why, bool internal);
 /* push: push.state, else pull.state. detail: what the remote side said, or "". */
 void control_event_relay(bool push, const char *id, const char *state, enum reason why,
-                         const char *detail);
+			 const char *detail);
 
 #endif
