@@ -141,15 +141,15 @@ $(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,
 fuzz_src    := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 fuzz_names  := $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
 replay_bin  := $(patsubst %,$(B)/tests/fuzz/%,$(fuzz_names))
-fuzz_libs   := $(foreach r,core media base,$(call lib,$(r)))
+fuzz_libs   := $(foreach r,session core media base,$(call lib,$(r)))
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(fuzz_libs)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(base_libs) -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -ljansson $(base_libs) -lm
 
-fuzz_room_src := $(base_src) $(media_src) $(core_src)
+fuzz_room_src := $(base_src) $(media_src) $(core_src) dataplane/session/ctl_request.c
 build/fuzz/%: tests/fuzz/%.c $(fuzz_room_src)
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)clang $(CSTD) -O1 -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEXPENSIVE_CHECKS -DMILLRACE_VERSION='"$(VERSION)"' $(INC_cp) -Itests -o $@ $< $(fuzz_room_src) $(base_libs) -lm -pthread
+	$(call say,FUZZ,$@)clang $(CSTD) -O1 -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEXPENSIVE_CHECKS -DMILLRACE_VERSION='"$(VERSION)"' $(INC_cp) -Itests -o $@ $< $(fuzz_room_src) -ljansson $(base_libs) -lm -pthread
 
 fuzz: $(patsubst %,build/fuzz/%,$(fuzz_names))
 	@for n in $(fuzz_names); do mkdir -p build/corpus/$$n; echo "== $$n"; \
