@@ -123,7 +123,7 @@ static int v6_parse(uint8_t b[16], const char *p, size_t n)
 	size_t head_n = gap ? (size_t)(gap - p) : n, tail_n = gap ? n - head_n - 2 : 0;
 	uint16_t head[GROUPS], tail[GROUPS], all[GROUPS] = {0};
 	int h = head_n ? groups_parse(head, p, head_n, !gap) : 0;
-	int t = tail_n ? groups_parse(tail, gap + 2, tail_n, true) : 0;
+	int t = tail_n ? groups_parse(tail, p + head_n + 2, tail_n, true) : 0;
 
 	if (h < 0 || t < 0 || (gap ? h + t >= (int)GROUPS : h != (int)GROUPS))
 		return -EINVAL;

@@ -5,6 +5,33 @@
 #include <errno.h>
 #include <stdio.h>
 
+struct ip net_addr_ip(const union net_addr *a)
+{
+	struct ip ip = {0};
+
+	if (a->sa.sa_family == AF_INET)
+		return ip_of_v4((const uint8_t *)&a->in.sin_addr);
+	if (a->sa.sa_family == AF_INET6)
+		memcpy(ip.b, &a->in6.sin6_addr, sizeof(ip.b));
+	return ip;
+}
+
+union net_addr net_addr_of(const struct ip *ip, uint16_t port)
+{
+	union net_addr a = {0};
+
+	if (ip_is_v4(ip)) {
+		a.in.sin_family = AF_INET;
+		a.in.sin_port = htons(port);
+		memcpy(&a.in.sin_addr, ip->b + 12, 4);
+	} else {
+		a.in6.sin6_family = AF_INET6;
+		a.in6.sin6_port = htons(port);
+		memcpy(&a.in6.sin6_addr, ip->b, sizeof(ip->b));
+	}
+	return a;
+}
+
 char *net_addr_text(char *dst, const union net_addr *a)
 {
 	char host[INET6_ADDRSTRLEN] = "";

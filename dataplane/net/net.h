@@ -19,6 +19,10 @@
  *   5. `closed` comes once when the network ended it, perhaps instead of a `sent` or `writable`, and
  *      before that once with PEER_CLOSED if the peer ended its input; the owner calls net_close().
  *   6. Handlers are called from net_turn() only, on the core's thread.
+ *   7. TLS changes nothing above: bytes and `sent` are plaintext. An accepted connection's handshake
+ *      happens after `accepted`, before the first `received`, so the owner's deadline covers it; a
+ *      send meanwhile is answered by `sent` with blocked, `writable` follows. A send takes one
+ *      batch (about 64 KiB at most), and `sent` comes when the network has taken all of it.
  *
  * Threads: the core's thread, except net_wake().
  */
@@ -33,6 +37,7 @@
 #include "api/counters.h"
 #include "api/reasons.h"
 #include "base/bytes.h"
+#include "base/cidr.h"
 
 /* An IPv4 or IPv6 address and port, or a unix path is never here. */
 union net_addr {
@@ -53,19 +58,25 @@ struct net_conn {
 	/* the backend's own state follows */
 };
 
+struct net_tls;
+
 struct net_handlers {
 	/* A connection was accepted on the listener with this tag. Sets c->user; false: refuse (RST,
 	 * no `released`). */
 	bool (*accepted)(void *owner, struct net_conn *c, int tag);
 	/*
-	 * The connection of net_connect() is open, or why not: CONNECT_REFUSED, CONNECT_TIMEOUT,
-	 * UNREACHABLE or IO_ERROR. Then this is the last call, without `released`.
+	 * The connection of net_connect() is open (with TLS: and the peer is who it should be), or
+	 * why not: CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, IO_ERROR, TLS_HANDSHAKE or
+	 * TLS_VERIFY. Then this is the last call, without `released`.
 	 */
 	void (*connected)(struct net_conn *c, enum reason why);
 	void (*received)(struct net_conn *c, const uint8_t *p, size_t n);
 	void (*sent)(struct net_conn *c, size_t n, bool blocked);
 	void (*writable)(struct net_conn *c);
-	/* PEER_CLOSED (end of input, sending still works), PEER_RESET, PEER_DEAD or IO_ERROR. */
+	/*
+	 * PEER_CLOSED (end of input, sending still works), PEER_RESET, PEER_DEAD, IO_ERROR,
+	 * TLS_HANDSHAKE or TLS_RECORD.
+	 */
 	void (*closed)(struct net_conn *c, enum reason why);
 	void (*released)(struct net_conn *c);
 };
@@ -78,9 +89,10 @@ struct net_options {
 	uint32_t conns_max;
 	uint32_t dead_peer_ms;	/* TCP_USER_TIMEOUT; 0: the system's */
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, bytes; 0: the system's */
+	bool no_ktls;		/* TLS is encrypted here even where the kernel offers it */
 	uint64_t *allocs;
-	/* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS; REFUSED when
-	 * conns_max is reached. */
+	/* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS, TLS_CONNS,
+	 * KTLS_CONNS, TLS_FAILED; REFUSED when conns_max is reached. */
 	struct shm_core *ctr;
 };
 
@@ -97,12 +109,31 @@ int net_listener_open(const union net_addr *at, int backlog);
 int net_listener_address(int fd, union net_addr *at);
 /* Accepts from it on this core until net_free() or net_listen_stop(); owns fd. 0 or -errno. */
 int net_listen(struct net *n, int fd, int tag);
+/* The same, by TLS; `tls` must outlive n. Refuses everybody until net_tls_serve() has loaded. */
+int net_listen_tls(struct net *n, int fd, int tag, struct net_tls *tls);
 /* Stops accepting on every listener (drain); net_listen_resume() goes on. */
 void net_listen_stop(struct net *n);
 void net_listen_resume(struct net *n);
-/* The answer is `connected`. NULL: no room, or -errno in *err. timeout_ms 1..; user is c->user. */
-struct net_conn *net_connect(struct net *n, const union net_addr *to, uint32_t timeout_ms,
-			     void *user, int *err);
+
+/* Whom to connect to, and how. Nothing of it is kept. */
+struct net_dial {
+	const union net_addr *to;
+	uint32_t timeout_ms;	     /* 1..; to the open connection, TLS handshake included */
+	void *user;		     /* becomes c->user */
+	const struct cidr_set *deny; /* never there (interop U7); NULL: anywhere */
+	struct net_tls *tls;	     /* NULL: none; it must outlive the connection's handshake */
+	const char
+		*host; /* TLS: a name, asked for (SNI) and expected; or an address, no brackets */
+	const uint8_t
+		*pin;	 /* TLS: NET_TLS_PIN_BYTES; this certificate, whoever signed it; or NULL */
+	bool unverified; /* TLS: any certificate will do */
+};
+
+/*
+ * The answer is `connected`. NULL: *why is ADDRESS_DENIED, NO_MEMORY (conns_max too), BAD_URL (the
+ * host cannot be in a certificate), TLS_HANDSHAKE (nothing is loaded) or IO_ERROR.
+ */
+struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why);
 /* slices: 1..4, n > 0 bytes in all. */
 void net_send(struct net_conn *c, const struct slice *s, unsigned n);
 /*
@@ -118,6 +149,36 @@ void net_wait(struct net *n, uint64_t until_us);
 bool net_sending(const struct net *n);
 void net_wake(struct net *n); /* any thread, until net_free() begins */
 
+/*
+ * TLS contexts: a server's certificates, or whom a client trusts; one for all cores. What is loaded
+ * replaces what was loaded before as a whole (reload): connections go on with what they began with.
+ * Versions 1.2 and 1.3. Threads: any; each may be used by every struct net.
+ */
+#define NET_TLS_PIN_BYTES 32
+
+/* PEM files; "" where there is none. */
+struct net_tls_keys {
+	const char *certificate, *key; /* the default one with its chain; its private key */
+	const char *folder; /* NAME.crt and NAME.key: more, chosen by the client's server name */
+};
+
+struct net_tls *net_tls_new(void); /* NULL: no memory */
+void net_tls_free(struct net_tls *t);
+/* Loads a server's certificates. 0, or -EINVAL with a sentence in err; then nothing has changed. */
+int net_tls_serve(struct net_tls *t, const struct net_tls_keys *k, char *err, size_t n);
+/* Loads whom a client trusts: a PEM file, a hashed folder, or "": the system's. As above. */
+int net_tls_trust(struct net_tls *t, const char *ca, char *err, size_t n);
+/* The SHA-256 of a certificate in hexadecimal, with or without colons. 0 or -EINVAL. */
+int net_tls_pin_parse(uint8_t out[NET_TLS_PIN_BYTES], const char *text);
+/*
+ * For log lines: version and cipher, or why the handshake failed; "" without TLS. Inside handlers of
+ * c; also in the last `connected`.
+ */
+const char *net_tls_text(const struct net_conn *c);
+
+/* The address without its port, for ranges; and back. */
+struct ip net_addr_ip(const union net_addr *a);
+union net_addr net_addr_of(const struct ip *ip, uint16_t port);
 /* "127.0.0.1:1935", "[::1]:1935"; dst[NET_ADDR_TEXT]; returns dst. */
 char *net_addr_text(char *dst, const union net_addr *a);
 /* From "host:port", "[v6]:port", ":port" with a literal address ("localhost" too). 0 or -EINVAL. */

@@ -109,6 +109,7 @@ static const struct {
 	[OP_CONNECT] = {uring_on_connect, true},
 	[OP_CONNECT_TIMEOUT] = {on_nothing, true},
 	[OP_CANCEL] = {on_nothing, true},
+	[OP_LATER] = {uring_on_later, true},
 };
 
 static void complete(struct net *n, uint64_t user_data, int res, uint32_t flags)
@@ -147,11 +148,9 @@ static unsigned reap(struct net *n)
 
 static uint64_t due(const struct net *n)
 {
-	uint64_t at = uring_listeners_due(n);
+	const uint64_t listeners = uring_listeners_due(n), conns = uring_conns_due(n);
 
-	if (!TAILQ_EMPTY(&n->draining))
-		at = min_of(at, TAILQ_FIRST(&n->draining)->linger_until_us);
-	return at;
+	return min_of(listeners, conns);
 }
 
 int net_turn(struct net *n)
@@ -226,6 +225,7 @@ static bool ops_known(struct net *n)
 		IORING_OP_READ,		IORING_OP_ACCEPT,   IORING_OP_RECV,
 		IORING_OP_SEND,		IORING_OP_SENDMSG,  IORING_OP_CONNECT,
 		IORING_OP_LINK_TIMEOUT, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+		IORING_OP_NOP,
 	};
 	const unsigned features =
 		IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_NODROP;
@@ -251,6 +251,7 @@ static int net_init(struct net *n)
 
 	pool_init(&n->conns, "connections", sizeof(struct uring_conn), n->opt.conns_max);
 	n->conns.allocs = n->opt.allocs;
+	tls_core_init(&n->tls, !n->opt.no_ktls, n->opt.allocs);
 	n->scratch = calloc(n->ring.sq.ring_entries, sizeof(*n->scratch));
 	n->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (!n->scratch || n->wake_fd < 0)
@@ -271,6 +272,7 @@ static void net_fini(struct net *n)
 	if (n->wake_fd >= 0)
 		close(n->wake_fd);
 	pool_fini(&n->conns);
+	tls_core_fini(&n->tls);
 	free(n->scratch);
 	free(n);
 }
@@ -290,6 +292,7 @@ struct net *net_new(const struct net_options *o, const struct net_handlers *h, v
 	n->wake_fd = -1;
 	options_defaults(&n->opt);
 	LIST_INIT(&n->all);
+	TAILQ_INIT(&n->shaking);
 	TAILQ_INIT(&n->draining);
 	TAILQ_INIT(&n->dead);
 	rc = ring_open(n);

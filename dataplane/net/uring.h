@@ -7,6 +7,7 @@
  *   uring_conn.c    connections: connecting, closing, releasing
  *   uring_send.c    sends and waiting for room
  *   uring_recv.c    the shared buffer ring and multishot receives
+ *   uring_tls.c     TLS between a connection and the three above
  *
  * Every request carries in user_data whose it is and what it is: a pointer with the operation in its
  * low bits. A connection counts its requests; its descriptor is closed, and its memory used again,
@@ -15,6 +16,8 @@
  *   connecting --ok--> open --net_close(graceful)--> draining --peer's FIN, error or 2 s--+
  *        |               +----net_close(reset)--------------------------------------------+
  *        +--failed or net_close------------------------------------> cancelling --last--> dead
+ *
+ * A client's TLS handshake is still "connecting". Draining first sends what TLS has encrypted.
  *
  * Sends are tried with MSG_DONTWAIT inside the submission, which either copies the bytes into the
  * socket or fails; after a submission the kernel refers to no memory of a send.
@@ -33,11 +36,13 @@
 #include "base/check.h"
 #include "base/pool.h"
 #include "net/net.h"
+#include "net/tls.h"
 
 #define NET_LISTENERS_MAX 64
 #define NET_SLICES_MAX	  4
 #define NET_LINGER_US	  2000000u
 #define NET_RETRY_US	  100000u
+#define NET_SEND_FLAGS	  (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 /* In the low bits of user_data: everything it points to is 64-byte aligned. */
 enum uring_op {
@@ -50,6 +55,7 @@ enum uring_op {
 	OP_CONNECT,
 	OP_CONNECT_TIMEOUT,
 	OP_CANCEL,
+	OP_LATER, /* a send that could not be tried yet */
 	OP_MAX,
 };
 #define OP_MASK 63u
@@ -65,15 +71,27 @@ struct uring_conn {
 	bool eof : 1;	  /* the peer sent its FIN */
 	bool broken : 1;  /* the network ended it */
 	bool fin_sent : 1;
-	bool unowned : 1; /* the owner never had it or was told that it is gone: no `released` */
-	uint64_t linger_until_us;
+	bool unowned : 1;    /* the owner never had it or was told that it is gone: no `released` */
+	bool wants_room : 1; /* the owner waits for `writable` */
+	bool shaking : 1;    /* a client's handshake: in net.shaking */
+	uint64_t until_us;   /* draining: lingers; connecting by TLS: may take */
 	LIST_ENTRY(uring_conn) link;  /* of all */
-	TAILQ_ENTRY(uring_conn) tail; /* of net.draining or net.dead */
+	TAILQ_ENTRY(uring_conn) tail; /* of net.shaking, net.draining or net.dead */
+	struct uring_tls *tls;	      /* NULL: none */
 };
 static_assert(sizeof(struct uring_conn) <= 128, "a connection is two cache lines");
 
+/* A connection's TLS. */
+struct uring_tls {
+	struct tls_conn conn;
+	size_t owed;	  /* plaintext of the owner's send that is encrypted and not yet all sent */
+	size_t submitted; /* ciphertext of OP_SEND */
+	bool told_end, told_failed, said_bye;
+};
+
 struct uring_listener {
 	int fd, tag, backlog;
+	struct net_tls *tls; /* NULL: none */
 	bool armed;
 	uint64_t retry_us; /* accept again then; 0: not waiting */
 } __attribute__((aligned(64)));
@@ -100,7 +118,8 @@ struct net {
 	struct net_options opt;
 	struct pool conns;
 	LIST_HEAD(conn_list, uring_conn) all;
-	TAILQ_HEAD(conn_tailq, uring_conn) draining, dead; /* draining: by linger_until_us */
+	TAILQ_HEAD(conn_tailq, uring_conn) shaking, draining, dead; /* the first two: by until_us */
+	struct tls_core tls;
 	struct recv_ring recv;
 	struct uring_scratch *scratch; /* one per submission entry */
 	unsigned scratch_used, sends_unsubmitted;
@@ -116,6 +135,11 @@ struct net {
 static inline struct uring_conn *uring_conn_of(struct net_conn *c)
 {
 	return (struct uring_conn *)c;
+}
+
+static inline socklen_t uring_addr_len(const union net_addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
 }
 
 /* An entry for one request, with its user_data set; submits when the ring is full. */
@@ -140,18 +164,50 @@ uint64_t uring_listeners_due(const struct net *n);
 void uring_listeners_close(struct net *n);
 
 /* Takes over an accepted descriptor. */
-void uring_conn_accepted(struct net *n, int fd, int tag);
+void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l);
 /* After a completion: goes on with closing. */
 void uring_conn_settle(struct uring_conn *c);
 /* The network ended it: tells the owner once. */
 void uring_conn_broken(struct uring_conn *c, int err);
+/* A connection that never opened: the owner's last call. */
+void uring_conn_failed(struct uring_conn *c, enum reason why);
 /* Drops every request, once; the descriptor is closed with the last one. */
 void uring_conn_cancel(struct uring_conn *c);
-void uring_conns_cancel(struct net *n);		       /* all, as a reset */
-void uring_conns_poll(struct net *n, uint64_t now_us); /* draining ones that waited long enough */
-unsigned uring_conns_release(struct net *n);	       /* dead ones; how many */
+void uring_conns_cancel(struct net *n); /* all, as a reset */
+/* Shaking and draining ones that took long enough; when the next one has, UINT64_MAX: none. */
+void uring_conns_poll(struct net *n, uint64_t now_us);
+uint64_t uring_conns_due(const struct net *n);
+unsigned uring_conns_release(struct net *n); /* dead ones; how many */
+/* Asks for OP_ROOM. */
+void uring_room_arm(struct uring_conn *c);
 int uring_socket_options(const struct net *n, int fd);
 void uring_close_reset(int fd);
+
+/* ---- uring_tls.c; connections with c->tls only ---- */
+
+/* Makes c->tls: 0 or -errno as tls_init_server() and tls_init_client() have them. */
+int uring_tls_accept(struct uring_conn *c, struct net_tls *with);
+int uring_tls_connect(struct uring_conn *c, const struct net_dial *d);
+/* The connection that uring_tls_connect() was for is there. */
+void uring_tls_connected(struct uring_conn *c);
+void uring_tls_received(struct uring_conn *c, const uint8_t *p, size_t n);
+/* The peer's FIN; and an error of the network while shaking. */
+void uring_tls_eof(struct uring_conn *c);
+void uring_tls_lost(struct uring_conn *c, int err);
+/* Sending, unless the kernel encrypts. */
+void uring_tls_send(struct uring_conn *c, const struct slice *s, unsigned n);
+void uring_tls_on_send(struct uring_conn *c, int res);
+void uring_tls_on_room(struct uring_conn *c);
+void uring_on_later(struct net *n, void *whose, int res, uint32_t flags);
+/* No send is out: says goodbye; true when all that was said is sent, and a FIN may follow. */
+bool uring_tls_finished(struct uring_conn *c);
+void uring_tls_free(struct uring_conn *c);
+
+/* Whether sends pass through OpenSSL; else they are the socket's. */
+static inline bool uring_tls_encrypts(const struct uring_conn *c)
+{
+	return c->tls && !c->tls->conn.ktls;
+}
 
 static inline void uring_count(struct net *n, enum counter which, uint64_t by)
 {

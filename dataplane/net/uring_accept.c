@@ -9,11 +9,6 @@
 
 /* ---- sockets ---- */
 
-static socklen_t addr_len(const union net_addr *a)
-{
-	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
-}
-
 static int listener_bind(const union net_addr *at, bool share)
 {
 	int one = 1, off = 0, fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -25,7 +20,7 @@ static int listener_bind(const union net_addr *at, bool share)
 	    (at->sa.sa_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
-	    bind(fd, &at->sa, addr_len(at))) {
+	    bind(fd, &at->sa, uring_addr_len(at))) {
 		int err = errno;
 
 		close(fd);
@@ -112,7 +107,7 @@ void uring_on_accept(struct net *n, void *whose, int res, uint32_t flags)
 	if (res >= 0 && (n->stopped || n->freeing))
 		uring_close_reset(res);
 	else if (res >= 0)
-		uring_conn_accepted(n, res, l->tag);
+		uring_conn_accepted(n, res, l);
 	if (l->armed || n->stopped || n->freeing)
 		return;
 	/* Out of descriptors or memory: trying at once would only burn the core. */
@@ -153,6 +148,11 @@ void uring_listeners_close(struct net *n)
 
 int net_listen(struct net *n, int fd, int tag)
 {
+	return net_listen_tls(n, fd, tag, NULL);
+}
+
+int net_listen_tls(struct net *n, int fd, int tag, struct net_tls *tls)
+{
 	struct uring_listener *l;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -167,7 +167,12 @@ int net_listen(struct net *n, int fd, int tag)
 		return -errno;
 	l = &n->listener[n->listeners++];
 	/* Of a listening socket this field is the length of its queue. */
-	*l = (struct uring_listener){.fd = fd, .tag = tag, .backlog = (int)info.tcpi_sacked};
+	*l = (struct uring_listener){
+		.fd = fd,
+		.tag = tag,
+		.backlog = (int)info.tcpi_sacked,
+		.tls = tls,
+	};
 	if (!n->stopped)
 		accept_arm(n, l);
 	return 0;

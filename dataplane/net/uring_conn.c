@@ -90,7 +90,7 @@ static struct uring_conn *conn_new(struct net *n, int fd, enum conn_state state)
 	return c;
 }
 
-void uring_conn_accepted(struct net *n, int fd, int tag)
+void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l)
 {
 	union net_addr peer = {0};
 	socklen_t len = sizeof(peer);
@@ -108,7 +108,13 @@ void uring_conn_accepted(struct net *n, int fd, int tag)
 		return;
 	}
 	c->pub.peer = peer;
-	if (!n->on.accepted(n->owner, &c->pub, tag)) {
+	if (l->tls && uring_tls_accept(c, l->tls)) {
+		uring_count(n, CTR_REFUSED, 1);
+		c->unowned = true;
+		net_close(&c->pub, false);
+		return;
+	}
+	if (!n->on.accepted(n->owner, &c->pub, l->tag)) {
 		c->unowned = true;
 		net_close(&c->pub, false);
 		return;
@@ -118,37 +124,71 @@ void uring_conn_accepted(struct net *n, int fd, int tag)
 		uring_recv_arm(c);
 }
 
-struct net_conn *net_connect(struct net *n, const union net_addr *to, uint32_t timeout_ms,
-			     void *user, int *err)
+/* A connecting connection that has everything but its requests. */
+static struct uring_conn *dial_new(struct net *n, const struct net_dial *d, enum reason *why)
 {
-	struct __kernel_timespec *ts;
-	socklen_t len = to->sa.sa_family == AF_INET6 ? sizeof(to->in6) : sizeof(to->in);
+	int fd = socket(d->to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
 	struct uring_conn *c = NULL;
-	struct io_uring_sqe *sqe;
-	int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	*err = fd < 0 ? -errno : uring_socket_options(n, fd);
-	if (!*err) {
+	*why = REASON_IO_ERROR;
+	if (fd >= 0 && !uring_socket_options(n, fd)) {
+		*why = REASON_NO_MEMORY;
 		c = conn_new(n, fd, CONN_CONNECTING);
-		*err = c ? 0 : -ENOBUFS;
 	}
 	if (!c) {
 		if (fd >= 0)
 			close(fd);
 		return NULL;
 	}
-	c->pub.user = user;
-	c->pub.peer = *to;
+	if (d->tls)
+		r = uring_tls_connect(c, d);
+	if (!r)
+		return c;
+	*why = r == -EINVAL   ? REASON_BAD_URL
+	       : r == -ENOKEY ? REASON_TLS_HANDSHAKE
+			      : REASON_NO_MEMORY;
+	c->unowned = true;
+	uring_conn_cancel(c);
+	return NULL;
+}
+
+struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why)
+{
+	const struct ip ip = net_addr_ip(d->to);
+	struct __kernel_timespec *ts;
+	struct io_uring_sqe *sqe;
+	struct uring_conn *c;
+
+	if (d->deny && cidr_set_holds(d->deny, &ip)) {
+		*why = REASON_ADDRESS_DENIED;
+		return NULL;
+	}
+	c = dial_new(n, d, why);
+	if (!c)
+		return NULL;
+	*why = REASON_NONE;
+	c->pub.user = d->user;
+	c->pub.peer = *d->to;
+	if (c->tls)
+		c->until_us = clock_us() + d->timeout_ms * 1000ull;
 	/* Linked requests must be submitted together. */
 	uring_reserve(n, 2);
 	sqe = uring_conn_sqe(c, OP_CONNECT);
-	io_uring_prep_connect(sqe, fd, &c->pub.peer.sa, len);
+	io_uring_prep_connect(sqe, c->fd, &c->pub.peer.sa, uring_addr_len(d->to));
 	sqe->flags |= IOSQE_IO_LINK;
 	ts = &n->scratch[n->scratch_used++].ts;
-	*ts = (struct __kernel_timespec){timeout_ms / 1000, timeout_ms % 1000 * 1000000};
+	*ts = (struct __kernel_timespec){d->timeout_ms / 1000, d->timeout_ms % 1000 * 1000000};
 	sqe = uring_conn_sqe(c, OP_CONNECT_TIMEOUT);
 	io_uring_prep_link_timeout(sqe, ts, 0);
 	return &c->pub;
+}
+
+void uring_conn_failed(struct uring_conn *c, enum reason why)
+{
+	/* Closed before the owner hears of it, so that whatever it does then finds nothing to do. */
+	c->unowned = true;
+	uring_conn_cancel(c);
+	c->pub.net->on.connected(&c->pub, why);
 }
 
 void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags)
@@ -157,17 +197,23 @@ void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags)
 
 	if (c->state != CONN_CONNECTING)
 		return;
-	if (res == 0) {
+	if (res < 0) {
+		uring_conn_failed(c, connect_reason_of(-res));
+	} else if (c->tls) {
+		uring_tls_connected(c);
+	} else {
 		c->state = CONN_OPEN;
 		n->on.connected(&c->pub, REASON_NONE);
 		if (c->state == CONN_OPEN)
 			uring_recv_arm(c);
-		return;
 	}
-	/* Closed before the owner hears of it, so that whatever it does then finds nothing to do. */
-	c->unowned = true;
-	uring_conn_cancel(c);
-	n->on.connected(&c->pub, connect_reason_of(-res));
+}
+
+const char *net_tls_text(const struct net_conn *pub)
+{
+	const struct uring_conn *c = (const struct uring_conn *)pub;
+
+	return c->tls ? c->tls->conn.text : "";
 }
 
 /* ---- ending ---- */
@@ -177,7 +223,9 @@ void uring_conn_broken(struct uring_conn *c, int err)
 	if (c->broken)
 		return;
 	c->broken = true;
-	if (c->state == CONN_OPEN)
+	if (c->state == CONN_CONNECTING)
+		uring_tls_lost(c, err);
+	else if (c->state == CONN_OPEN)
 		c->pub.net->on.closed(&c->pub, reason_of(err));
 }
 
@@ -196,6 +244,9 @@ void uring_conn_cancel(struct uring_conn *c)
 		return;
 	if (c->state == CONN_DRAINING)
 		TAILQ_REMOVE(&c->pub.net->draining, c, tail);
+	if (c->shaking)
+		TAILQ_REMOVE(&c->pub.net->shaking, c, tail);
+	c->shaking = false;
 	c->state = CONN_CANCELLING;
 	if (c->ops == 0) {
 		conn_bury(c);
@@ -214,7 +265,7 @@ static void conn_drain(struct uring_conn *c)
 	struct net *n = c->pub.net;
 
 	c->state = CONN_DRAINING;
-	c->linger_until_us = clock_us() + NET_LINGER_US;
+	c->until_us = clock_us() + NET_LINGER_US;
 	TAILQ_INSERT_TAIL(&n->draining, c, tail);
 	uring_conn_settle(c);
 }
@@ -234,8 +285,9 @@ void net_close(struct net_conn *pub, bool graceful)
 void uring_conn_settle(struct uring_conn *c)
 {
 	if (c->state == CONN_DRAINING) {
-		/* A send that is not submitted yet goes first. */
-		if (!c->sending && !c->fin_sent) {
+		/* A send that is not submitted yet goes first, and what is encrypted. */
+		if (!c->sending && !c->fin_sent && !c->broken &&
+		    (!c->tls || uring_tls_finished(c))) {
 			shutdown(c->fd, SHUT_WR);
 			c->fin_sent = true;
 		}
@@ -250,8 +302,21 @@ void uring_conns_poll(struct net *n, uint64_t now_us)
 {
 	struct uring_conn *c;
 
-	while ((c = TAILQ_FIRST(&n->draining)) && c->linger_until_us <= now_us)
+	while ((c = TAILQ_FIRST(&n->draining)) && c->until_us <= now_us)
 		uring_conn_cancel(c);
+	while ((c = TAILQ_FIRST(&n->shaking)) && c->until_us <= now_us)
+		uring_conn_failed(c, REASON_CONNECT_TIMEOUT);
+}
+
+uint64_t uring_conns_due(const struct net *n)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!TAILQ_EMPTY(&n->shaking))
+		at = TAILQ_FIRST(&n->shaking)->until_us;
+	if (!TAILQ_EMPTY(&n->draining))
+		at = min_of(at, TAILQ_FIRST(&n->draining)->until_us);
+	return at;
 }
 
 void uring_conns_cancel(struct net *n)
@@ -273,6 +338,8 @@ unsigned uring_conns_release(struct net *n)
 		shm_sub(&n->ctr->ctr[CTR_CONNS], 1);
 		if (!c->unowned)
 			n->on.released(&c->pub);
+		if (c->tls)
+			uring_tls_free(c);
 		pool_put(&n->conns, c);
 	}
 	return count;

@@ -115,7 +115,11 @@ static void received(struct net *n, struct uring_conn *c, unsigned id, size_t by
 {
 	c->pub.bytes_in += bytes;
 	uring_count(n, CTR_BYTES_IN, bytes);
-	if (c->state == CONN_OPEN && !c->broken && bytes)
+	if (c->broken || !bytes)
+		; /* nobody to hear it, or nothing */
+	else if (c->tls)
+		uring_tls_received(c, buffer_at(&n->recv, id), bytes);
+	else if (c->state == CONN_OPEN)
 		n->on.received(&c->pub, buffer_at(&n->recv, id), bytes);
 	buffer_give(&n->recv, id);
 }
@@ -128,7 +132,11 @@ void uring_on_recv(struct net *n, void *whose, int res, uint32_t flags)
 		received(n, c, flags >> IORING_CQE_BUFFER_SHIFT, res > 0 ? (size_t)res : 0);
 	if (res == 0) {
 		c->eof = true;
-		if (c->state == CONN_OPEN && !c->broken)
+		if (c->broken)
+			; /* told already */
+		else if (c->tls)
+			uring_tls_eof(c);
+		else if (c->state == CONN_OPEN)
 			n->on.closed(&c->pub, REASON_PEER_CLOSED);
 	} else if (res == -ENOBUFS) {
 		/* Every buffer is back by the time the new request is submitted. */
@@ -136,7 +144,6 @@ void uring_on_recv(struct net *n, void *whose, int res, uint32_t flags)
 	} else if (res < 0 && res != -ECANCELED) {
 		uring_conn_broken(c, -res);
 	}
-	if (!(flags & IORING_CQE_F_MORE) && !c->eof && !c->broken &&
-	    (c->state == CONN_OPEN || c->state == CONN_DRAINING))
+	if (!(flags & IORING_CQE_F_MORE) && !c->eof && !c->broken && c->state <= CONN_DRAINING)
 		uring_recv_arm(c);
 }

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 
-#define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
-
 static struct msghdr *vec_fill(struct net *n, const struct slice *s, unsigned k)
 {
 	struct uring_scratch *vec = &n->scratch[n->scratch_used++];
@@ -23,18 +21,23 @@ void net_send(struct net_conn *pub, const struct slice *s, unsigned n)
 	struct net *net = pub->net;
 	struct io_uring_sqe *sqe;
 
-	must(c->state == CONN_OPEN && !c->sending && n >= 1 && n <= NET_SLICES_MAX);
+	must(c->state == CONN_OPEN && n >= 1 && n <= NET_SLICES_MAX);
+	if (uring_tls_encrypts(c)) {
+		uring_tls_send(c, s, n);
+		return;
+	}
+	must(!c->sending);
 	sqe = uring_conn_sqe(c, OP_SEND);
 	/* A single piece goes without a vector: less for the kernel to copy and check. */
 	if (n == 1)
-		io_uring_prep_send(sqe, c->fd, s->p, s->n, SEND_FLAGS);
+		io_uring_prep_send(sqe, c->fd, s->p, s->n, NET_SEND_FLAGS);
 	else
-		io_uring_prep_sendmsg(sqe, c->fd, vec_fill(net, s, n), SEND_FLAGS);
+		io_uring_prep_sendmsg(sqe, c->fd, vec_fill(net, s, n), NET_SEND_FLAGS);
 	c->sending = true;
 	net->sends_unsubmitted++;
 }
 
-static void room_arm(struct uring_conn *c)
+void uring_room_arm(struct uring_conn *c)
 {
 	struct io_uring_sqe *sqe;
 
@@ -58,14 +61,20 @@ void uring_on_send(struct net *n, void *whose, int res, uint32_t flags)
 	}
 	if (blocked)
 		uring_count(n, CTR_SENDS_BLOCKED, 1);
+	if (uring_tls_encrypts(c)) {
+		uring_tls_on_send(c, res);
+		return;
+	}
 	if (c->state != CONN_OPEN)
 		return;
 	if (res < 0 && !blocked) {
 		uring_conn_broken(c, -res);
 		return;
 	}
-	if (blocked)
-		room_arm(c);
+	if (blocked) {
+		c->wants_room = true;
+		uring_room_arm(c);
+	}
 	n->on.sent(&c->pub, res > 0 ? (size_t)res : 0, blocked);
 }
 
@@ -74,7 +83,11 @@ void uring_on_room(struct net *n, void *whose, int res, uint32_t flags)
 	struct uring_conn *c = whose;
 
 	c->polling = false;
+	if (uring_tls_encrypts(c))
+		uring_tls_on_room(c);
 	/* An error of the connection shows at the next send. */
-	if (c->state == CONN_OPEN && !c->broken)
-		n->on.writable(&c->pub);
+	if (c->state != CONN_OPEN || c->broken || !c->wants_room || c->polling)
+		return;
+	c->wants_room = false;
+	n->on.writable(&c->pub);
 }

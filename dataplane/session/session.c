@@ -124,11 +124,12 @@ struct session *session_new(struct core *c, const struct session_ops *ops)
 
 enum reason session_connect(struct session *s, const union net_addr *to, uint32_t timeout_ms)
 {
-	int err = 0;
+	const struct net_dial dial = {.to = to, .timeout_ms = timeout_ms, .user = s};
+	enum reason why;
 
-	s->conn = net_connect(of_core(s->core)->net, to, timeout_ms, s, &err);
+	s->conn = net_connect(of_core(s->core)->net, &dial, &why);
 	if (!s->conn)
-		return err == -ENOMEM ? REASON_NO_MEMORY : REASON_IO_ERROR;
+		return why;
 	s->connecting = true;
 	return REASON_NONE;
 }

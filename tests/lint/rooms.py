@@ -35,7 +35,7 @@ DOORS = [
     (r'^hiredis/', r'^controlplane/store_redis'),
     (r'^libav', r'^controlplane/worker/'),
     (r'^bpf/|^linux/bpf', r'^bpf/'),
-    (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls)'),
+    (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/)'),
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
     (r'^yaml\.h', r'^dataplane/base/conf'),
     (r'^curl/', r'^controlplane/'),

@@ -76,12 +76,36 @@ static void test_unknown_family_has_a_text_too(void **state)
 	assert_string_equal(net_addr_text(text, &a), "unknown");
 }
 
+static void test_addresses_as_ranges_see_them_and_back(void **state)
+{
+	static const struct {
+		const char *text, *plain;
+	} cases[] = {
+		{"10.1.2.3:80", "10.1.2.3:80"},
+		{"[::ffff:10.1.2.3]:80", "10.1.2.3:80"},
+		{"[2001:db8::1]:1935", "[2001:db8::1]:1935"},
+	};
+
+	for (unsigned i = 0; i < array_len(cases); i++) {
+		char text[NET_ADDR_TEXT];
+		union net_addr a, b;
+		struct ip ip;
+
+		assert_int_equal(net_addr_parse(&a, cases[i].text), 0);
+		ip = net_addr_ip(&a);
+		b = net_addr_of(&ip, i == 2 ? 1935 : 80);
+		assert_int_equal(b.sa.sa_family, i == 2 ? AF_INET6 : AF_INET);
+		assert_string_equal(net_addr_text(text, &b), cases[i].plain);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read_and_written),
 		cmocka_unit_test(test_nonsense_is_refused_and_changes_nothing),
 		cmocka_unit_test(test_unknown_family_has_a_text_too),
+		cmocka_unit_test(test_addresses_as_ranges_see_them_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

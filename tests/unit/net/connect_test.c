@@ -5,11 +5,12 @@
 static struct end *dial(struct world *w, const union net_addr *to, uint32_t timeout_ms)
 {
 	struct end *e = end_new(w);
-	int err = 1;
+	const struct net_dial d = {.to = to, .timeout_ms = timeout_ms, .user = e};
+	enum reason why = REASON_INTERNAL;
 
-	e->conn = net_connect(w->net, to, timeout_ms, e, &err);
+	e->conn = net_connect(w->net, &d, &why);
 	assert_non_null(e->conn);
-	assert_int_equal(err, 0);
+	assert_int_equal(why, REASON_NONE);
 	return e;
 }
 
@@ -134,16 +135,51 @@ static void test_close_from_inside_connected(void **state)
 static void test_full_pool_is_an_error_at_once(void **state)
 {
 	struct world w;
+	const struct net_dial again = {.to = &w.at, .timeout_ms = 5000};
+	enum reason why = REASON_NONE;
 	struct end *e;
-	int err = 0;
 
 	world_open(&w, (struct net_options){.conns_max = 1}, 4, AF_INET);
 	e = dial(&w, &w.at, 5000);
-	assert_null(net_connect(w.net, &w.at, 5000, NULL, &err));
-	assert_int_equal(err, -ENOBUFS);
+	assert_null(net_connect(w.net, &again, &why));
+	assert_int_equal(why, REASON_NO_MEMORY);
 	/* The accepting side of the first finds no place either. */
 	run_until(&w, e->connected && counted(&w, CTR_REFUSED) == 1);
 	assert_int_equal(w.ends, 1);
+	world_close(&w);
+}
+
+static void test_U7_denied_addresses_are_refused_in_every_spelling(void **state)
+{
+	struct cidr_set deny;
+	struct world w;
+	char bad[64];
+
+	world_open(&w, (struct net_options){0}, 2, AF_INET);
+	assert_int_equal(cidr_set_parse(&deny, "127.0.0.0/8 fe80::/10", bad, sizeof(bad)), 0);
+	for (int mapped = 0; mapped < 2; mapped++) {
+		union net_addr to = w.at;
+		const struct net_dial d = {.to = &to, .timeout_ms = 5000, .deny = &deny};
+		enum reason why = REASON_NONE;
+
+		if (mapped) {
+			assert_int_equal(net_addr_parse(&to, "[::ffff:127.0.0.1]:1"), 0);
+			to.in6.sin6_port = w.at.in.sin_port;
+		}
+		assert_null(net_connect(w.net, &d, &why));
+		assert_int_equal(why, REASON_ADDRESS_DENIED);
+		assert_true(reason_is_final(why));
+	}
+	/* Nobody was called: the next connection is the listener's first. */
+	assert_int_equal(cidr_set_parse(&deny, "10.0.0.0/8", bad, sizeof(bad)), 0);
+	end_new(&w);
+	w.end[0].conn = net_connect(
+		w.net,
+		&(struct net_dial){
+			.to = &w.at, .timeout_ms = 5000, .user = &w.end[0], .deny = &deny},
+		&(enum reason){REASON_NONE});
+	run_until(&w, w.end[0].connected && w.ends == 2);
+	assert_int_equal(counted(&w, CTR_ACCEPTS), 1);
 	world_close(&w);
 }
 
@@ -157,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_close_while_connecting_calls_released_only),
 		cmocka_unit_test(test_close_from_inside_connected),
 		cmocka_unit_test(test_full_pool_is_an_error_at_once),
+		cmocka_unit_test(test_U7_denied_addresses_are_refused_in_every_spelling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

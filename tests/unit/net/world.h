@@ -37,6 +37,7 @@ struct end {
 	/* seen */
 	bool connected, released, called_after_close;
 	enum reason connect_why, closed_why, first_closed_why;
+	char connect_text[200]; /* TLS: what the network said of a failure */
 	unsigned writables, blocked, sents, closes;
 	uint64_t got, sent;
 	/* does */
@@ -155,6 +156,7 @@ static inline void world_connected(struct net_conn *c, enum reason why)
 
 	e->connected = true;
 	e->connect_why = why;
+	snprintf(e->connect_text, sizeof(e->connect_text), "%s", net_tls_text(c));
 	if (why != REASON_NONE)
 		e->conn = NULL;
 	else

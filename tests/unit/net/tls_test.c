@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS listeners: bytes both ways, certificates, bad peers, and every way in which it ends. */
+#include "tests/unit/net/pki.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static struct pki pki;
+static struct net_tls *server;
+static uint8_t chunk[65536];
+
+static void open_world(struct world *w, struct net_options opt, unsigned ends)
+{
+	world_open(w, opt, ends, AF_INET);
+	world_tls(w, server);
+}
+
+/* Writes and reads on until `total` bytes have come back. */
+static void echo_all(struct world *w, struct peer *p, uint64_t from, uint64_t total)
+{
+	uint64_t wrote = 0, read_n = 0, until = clock_us() + PATIENCE_US;
+	static uint8_t in[65536];
+
+	while (read_n < total) {
+		size_t n = min_of(sizeof(chunk), (size_t)(total - wrote));
+		int rc;
+
+		must(clock_us() < until);
+		pattern_fill(chunk, n, from + wrote);
+		rc = n ? SSL_write(p->ssl, chunk, (int)n) : 0;
+		wrote += rc > 0 ? (uint64_t)rc : 0;
+		world_step(w);
+		while ((rc = SSL_read(p->ssl, in, sizeof(in))) > 0) {
+			assert_true(pattern_is(in, (size_t)rc, from + read_n));
+			read_n += (uint64_t)rc;
+		}
+		must(SSL_get_error(p->ssl, rc) == SSL_ERROR_WANT_READ);
+	}
+}
+
+static void test_echo_of_megabytes_is_byte_exact(void **state)
+{
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+	for (unsigned i = 0; i < array_len(versions); i++) {
+		struct world w;
+		struct peer p;
+
+		open_world(&w, (struct net_options){0}, 1);
+		w.echo = true;
+		p = peer_tls_join(&w, "a.example", versions[i]);
+		echo_all(&w, &p, 0, 8 << 20);
+		assert_int_equal(w.end[0].got, 8 << 20);
+		assert_int_equal(w.end[0].sent, 8 << 20);
+		/* The network carried more than that. */
+		assert_true(w.end[0].conn->bytes_in > 8 << 20);
+		assert_true(counted(&w, CTR_BYTES_OUT) > 8 << 20);
+		assert_int_equal(counted(&w, CTR_BYTES_OUT), w.end[0].conn->bytes_out);
+		assert_int_equal(counted(&w, CTR_TLS_CONNS), 1);
+		assert_int_equal(counted(&w, CTR_TLS_FAILED), 0);
+		assert_memory_equal(net_tls_text(w.end[0].conn), i ? "TLSv1.3" : "TLSv1.2", 7);
+		peer_free(&p);
+		world_close(&w);
+	}
+}
+
+static void test_slices_of_one_send_arrive_in_order_in_batches(void **state)
+{
+	static uint8_t data[200000];
+	struct world w;
+	struct slice s[4];
+	struct peer p;
+	size_t have = 0;
+	struct end *e;
+
+	pattern_fill(data, sizeof(data), 0);
+	open_world(&w, (struct net_options){0}, 1);
+	p = peer_tls_join(&w, NULL, 0);
+	e = &w.end[0];
+	run_until(&w, counted(&w, CTR_TLS_CONNS) == 1);
+	end_queue(e, data, sizeof(data));
+	s[0] = (struct slice){e->keep, 1};
+	s[1] = (struct slice){e->keep + 1, 20000};
+	s[2] = (struct slice){e->keep + 20001, 40000};
+	s[3] = (struct slice){e->keep + 60001, sizeof(data) - 60001};
+	e->in_flight = sizeof(data);
+	net_send(e->conn, s, 4);
+	/* The caller's bytes are needed no more. */
+	assert_false(net_sending(w.net));
+	while (have < sizeof(data)) {
+		int n = peer_tls_read(&w, &p, chunk, sizeof(chunk));
+
+		assert_true(n > 0);
+		assert_true(pattern_is(chunk, (size_t)n, have));
+		have += (size_t)n;
+	}
+	run_until(&w, e->sent == sizeof(data));
+	assert_int_equal(e->sents, 4); /* of 64 KiB at most, and not much less */
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_slow_reader_holds_one_batch_and_gets_every_byte(void **state)
+{
+	const size_t total = 24 << 20;
+	uint8_t *data = malloc(total);
+	uint64_t read_n = 0, sent;
+	struct world w;
+	struct end *e;
+	struct peer p;
+
+	pattern_fill(data, total, 0);
+	open_world(&w, (struct net_options){.notsent_lowat = 65536}, 1);
+	p = peer_tls_join(&w, NULL, 0);
+	e = &w.end[0];
+	run_until(&w, counted(&w, CTR_TLS_CONNS) == 1);
+	end_queue(e, data, total);
+	end_pump(e);
+	do {
+		sent = e->sent;
+		for (int i = 0; i < 20; i++)
+			world_step(&w);
+	} while (e->sent != sent);
+	assert_true(e->in_flight && sent < total);
+	while (read_n < total) {
+		int n = peer_tls_read(&w, &p, chunk, sizeof(chunk));
+
+		assert_true(n > 0);
+		assert_true(pattern_is(chunk, (size_t)n, read_n));
+		read_n += (uint64_t)n;
+	}
+	run_until(&w, e->sent == total);
+	free(data);
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_send_before_the_handshake_is_answered_by_writable(void **state)
+{
+	struct world w;
+	struct peer p;
+	struct end *e;
+
+	open_world(&w, (struct net_options){0}, 1);
+	p = peer_tls(&w, NULL, 0);
+	run_until(&w, w.ends == 1);
+	e = &w.end[0];
+	end_queue(e, "early", 5);
+	end_pump(e);
+	run_until(&w, e->blocked == 1);
+	assert_int_equal(e->writables, 0);
+	assert_int_equal(peer_shake(&w, &p), 0);
+	assert_int_equal(peer_tls_read(&w, &p, chunk, sizeof(chunk)), 5);
+	assert_memory_equal(chunk, "early", 5);
+	assert_int_equal(e->writables, 1);
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_bytes_one_by_one(void **state)
+{
+	struct world w;
+	struct peer p;
+	BIO *out = BIO_new(BIO_s_mem()), *in = BIO_new(BIO_s_mem());
+	bool asked = false;
+	int rc = 0;
+
+	open_world(&w, (struct net_options){0}, 1);
+	w.echo = true;
+	p = peer_tls(&w, "a.example", 0);
+	SSL_set_bio(p.ssl, in, out);
+	for (uint64_t until = clock_us() + PATIENCE_US; rc <= 0;) {
+		char byte;
+
+		must(clock_us() < until);
+		if (SSL_do_handshake(p.ssl) == 1 && !asked)
+			asked = SSL_write(p.ssl, "question", 8) == 8;
+		rc = SSL_read(p.ssl, chunk, sizeof(chunk));
+		if (BIO_read(out, &byte, 1) == 1)
+			must(send(p.fd, &byte, 1, 0) == 1);
+		net_turn(w.net);
+		if (recv(p.fd, &byte, 1, 0) == 1)
+			BIO_write(in, &byte, 1);
+	}
+	assert_int_equal(rc, 8);
+	assert_memory_equal(chunk, "question", 8);
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_keys_are_updated_when_the_peer_asks(void **state)
+{
+	struct world w;
+	struct peer p;
+
+	open_world(&w, (struct net_options){0}, 1);
+	w.echo = true;
+	p = peer_tls_join(&w, NULL, TLS1_3_VERSION);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(SSL_key_update(p.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		echo_all(&w, &p, i * 100000u, 100000);
+	}
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_quiet_connections_hold_no_buffer(void **state)
+{
+	struct world w;
+	struct peer p;
+	uint64_t allocs;
+
+	open_world(&w, (struct net_options){0}, 1);
+	w.echo = true;
+	p = peer_tls_join(&w, NULL, 0);
+	echo_all(&w, &p, 0, 1 << 20);
+	allocs = w.allocs;
+	/* Taken from the core's spare ones and given back, again and again. */
+	echo_all(&w, &p, 0, 4 << 20);
+	assert_int_equal(w.allocs, allocs);
+	peer_free(&p);
+	world_close(&w);
+}
+
+/* ---- which certificate ---- */
+
+static void test_H11_server_name_chooses_the_certificate(void **state)
+{
+	static const struct {
+		const char *asked, *shown;
+	} cases[] = {
+		{"a.example", "a"},	     {"b.example", "b"},    {"x.wild.example", "wild"},
+		{"own.wild.example", "own"}, {"wild.example", "a"}, {"y.x.wild.example", "a"},
+		{"nobody.example", "a"},     {NULL, "a"},	    {"B.EXAMPLE", "b"},
+	};
+	struct net_tls *many;
+	struct world w;
+
+	pki_add(&pki, "b", "DNS:b.example", HOUR);
+	pki_add(&pki, "wild", "DNS:*.wild.example", HOUR);
+	pki_add(&pki, "own", "DNS:own.wild.example", HOUR);
+	many = pki_server(&pki, "a", true);
+	world_open(&w, (struct net_options){0}, array_len(cases) * 2, AF_INET);
+	world_tls(&w, many);
+	for (unsigned i = 0; i < array_len(cases) * 2; i++) {
+		struct peer p = peer_tls_join(&w, cases[i / 2].asked,
+					      i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION);
+
+		if (strcmp(peer_shown(&p), cases[i / 2].shown))
+			fail_msg("%s: shown %s", cases[i / 2].asked, peer_shown(&p));
+		peer_free(&p);
+	}
+	world_close(&w);
+	net_tls_free(many);
+}
+
+static void test_H11_alpn_chooses_http_1_1_or_nothing(void **state)
+{
+	static const struct {
+		const char *offer;
+		unsigned n;
+		const char *chosen;
+	} cases[] = {{"\x02h2\x08http/1.1", 12, "http/1.1"},
+		     {"\x02h2", 3, ""},
+		     {"\x08http/1.1", 9, "http/1.1"}};
+	struct world w;
+
+	open_world(&w, (struct net_options){0}, array_len(cases));
+	for (unsigned i = 0; i < array_len(cases); i++) {
+		struct peer p = peer_tls(&w, NULL, 0);
+		const unsigned char *chosen;
+		unsigned n;
+
+		SSL_set_alpn_protos(p.ssl, (const uint8_t *)cases[i].offer, cases[i].n);
+		assert_int_equal(peer_shake(&w, &p), 0);
+		SSL_get0_alpn_selected(p.ssl, &chosen, &n);
+		assert_int_equal(n, strlen(cases[i].chosen));
+		assert_true(!n || !memcmp(chosen, cases[i].chosen, n));
+		peer_free(&p);
+	}
+	world_close(&w);
+}
+
+static void test_H11_reload_leaves_connections_alone(void **state)
+{
+	struct net_tls_keys k = {pki_path(&pki, "a", ".crt"), pki_path(&pki, "a", ".key"), ""};
+	char err[300] = "";
+	struct net_tls *t = pki_server(&pki, "a", false);
+	struct peer before, shaking, after;
+	struct world w;
+
+	world_open(&w, (struct net_options){0}, 4, AF_INET);
+	world_tls(&w, t);
+	w.echo = true;
+	before = peer_tls_join(&w, NULL, 0);
+	shaking = peer_tls(&w, NULL, 0);
+	run_until(&w, w.ends == 2);
+	pki_add(&pki, "new", "DNS:new.example", HOUR);
+	k.certificate = pki_path(&pki, "new", ".crt");
+	k.key = pki_path(&pki, "new", ".key");
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), 0);
+	after = peer_tls_join(&w, NULL, 0);
+	assert_string_equal(peer_shown(&after), "new");
+	assert_int_equal(peer_shake(&w, &shaking), 0);
+	assert_string_equal(peer_shown(&shaking), "a");
+	echo_all(&w, &before, 0, 100000);
+	echo_all(&w, &shaking, 0, 100000);
+	/* What cannot be loaded changes nothing. */
+	k.key = pki_path(&pki, "a", ".key");
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "does not belong to the certificate"));
+	peer_free(&after);
+	after = peer_tls_join(&w, NULL, 0);
+	assert_string_equal(peer_shown(&after), "new");
+	peer_free(&before);
+	peer_free(&shaking);
+	peer_free(&after);
+	world_close(&w);
+	net_tls_free(t);
+}
+
+static void test_what_cannot_be_loaded_is_said(void **state)
+{
+	struct net_tls *t = net_tls_new();
+	struct net_tls_keys k = {"", "", ""};
+	char err[300] = "";
+	struct peer p;
+	struct world w;
+
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "no certificate"));
+	k.certificate = "/nonexistent/x.crt";
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "/nonexistent/x.crt: No such file"));
+	k.certificate = pki_path(&pki, "a", ".key");
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "no start line"));
+	k = (struct net_tls_keys){"", "", "/nonexistent"};
+	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "tls.folder /nonexistent: No such file"));
+	assert_int_equal(net_tls_trust(t, "/nonexistent", err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "tls.ca /nonexistent: No such file"));
+	/* A listener whose context holds nothing refuses everybody. */
+	world_open(&w, (struct net_options){0}, 1, AF_INET);
+	world_tls(&w, t);
+	p = peer_tls(&w, NULL, 0);
+	assert_int_equal(peer_shake(&w, &p), SSL_ERROR_SYSCALL);
+	assert_int_equal(w.ends, 0);
+	assert_int_equal(counted(&w, CTR_REFUSED), 1);
+	peer_free(&p);
+	world_close(&w);
+	net_tls_free(t);
+}
+
+/* ---- bad peers ---- */
+
+static void test_TLS_1_1_is_refused(void **state)
+{
+	struct world w;
+	struct peer p;
+
+	open_world(&w, (struct net_options){0}, 1);
+	p = peer_tls(&w, NULL, TLS1_1_VERSION);
+	assert_int_equal(peer_shake(&w, &p), SSL_ERROR_SSL);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+	run_until(&w, w.end[0].closes);
+	assert_int_equal(w.end[0].closed_why, REASON_TLS_HANDSHAKE);
+	assert_string_equal(net_tls_text(w.end[0].conn), "unsupported protocol");
+	assert_int_equal(counted(&w, CTR_TLS_FAILED), 1);
+	assert_int_equal(counted(&w, CTR_TLS_CONNS), 0);
+	end_close(&w.end[0], true);
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_garbage_instead_of_a_ClientHello(void **state)
+{
+	static const char *const garbage[] = {
+		"GET /live/x.flv HTTP/1.1\r\nHost: h\r\n\r\n",
+		"\x03\x01\x02\x03\x04\x05\x06\x07\x08\x09\x10",
+		"\x16\x03\x01\x40\x01zzzz",
+		"\x16\x03\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
+		"\x15\x03\x03\x01\x02\x02\x28",
+	};
+
+	for (unsigned i = 0; i < array_len(garbage); i++) {
+		struct world w;
+		int fd;
+
+		open_world(&w, (struct net_options){0}, 1);
+		fd = peer_join(&w);
+		assert_true(send(fd, garbage[i], strlen(garbage[i]), 0) > 0);
+		for (unsigned k = 0; k < 600 && !w.end[0].closes; k++) {
+			(void)!send(fd, chunk, 100, MSG_NOSIGNAL);
+			world_step(&w);
+		}
+		assert_int_equal(w.end[0].closed_why, REASON_TLS_HANDSHAKE);
+		assert_int_equal(w.end[0].closes, 1);
+		assert_int_equal(w.end[0].got, 0);
+		assert_true(*net_tls_text(w.end[0].conn));
+		end_close(&w.end[0], true);
+		close(fd);
+		run_until(&w, w.end[0].released);
+		world_close(&w);
+	}
+}
+
+static void test_T1_probe_that_sends_nothing_is_a_closed_peer(void **state)
+{
+	struct world w;
+	int fd;
+
+	open_world(&w, (struct net_options){0}, 1);
+	fd = peer_join(&w);
+	close(fd);
+	run_until(&w, w.end[0].closes);
+	assert_int_equal(w.end[0].closed_why, REASON_PEER_CLOSED);
+	assert_int_equal(w.end[0].conn->bytes_in, 0);
+	assert_int_equal(counted(&w, CTR_TLS_FAILED), 0);
+	world_close(&w);
+}
+
+static void test_broken_record_after_the_handshake(void **state)
+{
+	struct world w;
+	struct peer p;
+
+	open_world(&w, (struct net_options){0}, 1);
+	w.echo = true;
+	p = peer_tls_join(&w, NULL, 0);
+	echo_all(&w, &p, 0, 1000);
+	memcpy(chunk, "\x17\x03\x03\x00\x40", 5);
+	assert_int_equal(send(p.fd, chunk, 5 + 64, 0), 5 + 64);
+	run_until(&w, w.end[0].closes);
+	assert_int_equal(w.end[0].closed_why, REASON_TLS_RECORD);
+	assert_int_equal(w.end[0].got, 1000);
+	/* The owner did not notice yet: its next send goes nowhere. */
+	end_queue(&w.end[0], "late", 4);
+	end_pump(&w.end[0]);
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	assert_int_equal(w.end[0].closes, 1);
+	end_close(&w.end[0], true);
+	/* The peer is told. */
+	assert_int_equal(peer_tls_read(&w, &p, chunk, sizeof(chunk)), -SSL_ERROR_SSL);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+	peer_free(&p);
+	world_close(&w);
+}
+
+/* ---- ends ---- */
+
+static void test_peer_that_says_goodbye_still_gets_its_bytes(void **state)
+{
+	struct world w;
+	struct peer p;
+	struct end *e;
+
+	open_world(&w, (struct net_options){0}, 1);
+	p = peer_tls_join(&w, NULL, 0);
+	e = &w.end[0];
+	assert_int_equal(SSL_write(p.ssl, "question", 8), 8);
+	SSL_shutdown(p.ssl);
+	shutdown(p.fd, SHUT_WR);
+	run_until(&w, e->closes);
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	assert_int_equal(e->closes, 1);
+	assert_int_equal(e->closed_why, REASON_PEER_CLOSED);
+	assert_int_equal(e->got, 8);
+	end_queue(e, "answer", 6);
+	end_pump(e);
+	assert_int_equal(peer_tls_read(&w, &p, chunk, sizeof(chunk)), 6);
+	end_close(e, true);
+	assert_int_equal(peer_tls_read(&w, &p, chunk, sizeof(chunk)), -SSL_ERROR_ZERO_RETURN);
+	run_until(&w, e->released);
+	peer_free(&p);
+	world_close(&w);
+}
+
+static void test_graceful_close_delivers_what_was_accepted_and_goodbye(void **state)
+{
+	uint64_t read_n = 0;
+	struct world w;
+	struct peer p;
+	struct end *e;
+	int n;
+
+	open_world(&w, (struct net_options){0}, 1);
+	p = peer_tls_join(&w, NULL, 0);
+	e = &w.end[0];
+	/* Unread input would turn a plain close into a reset. */
+	assert_true(SSL_write(p.ssl, chunk, sizeof(chunk)) > 0);
+	run_until(&w, counted(&w, CTR_TLS_CONNS) == 1);
+	pattern_fill(chunk, sizeof(chunk), 0);
+	end_queue(e, chunk, 60000);
+	end_pump(e);
+	end_close(e, true);
+	while ((n = peer_tls_read(&w, &p, chunk, sizeof(chunk))) > 0) {
+		assert_true(pattern_is(chunk, (size_t)n, read_n));
+		read_n += (uint64_t)n;
+	}
+	assert_int_equal(n, -SSL_ERROR_ZERO_RETURN);
+	assert_int_equal(read_n, 60000);
+	close(p.fd);
+	run_until(&w, e->released);
+	p.fd = dup(0);
+	peer_free(&p);
+	world_close(&w);
+}
+
+/* The peer does what brings about every moment; the handler closes in one of them. */
+static void close_in(enum moment m, bool graceful)
+{
+	static uint8_t big[4 << 20];
+	struct world w;
+	struct end *e;
+	struct peer p;
+
+	open_world(&w, (struct net_options){0}, 1);
+	w.close_when = m;
+	w.graceful = graceful;
+	p = peer_tls(&w, NULL, 0);
+	run_until(&w, w.ends == 1);
+	e = &w.end[0];
+	if (m == IN_SENT || m == IN_WRITABLE) {
+		end_queue(e, big, sizeof(big));
+		if (m == IN_SENT)
+			peer_shake(&w, &p);
+		end_pump(e);
+	}
+	if (m != IN_ACCEPTED)
+		peer_shake(&w, &p);
+	if (m == IN_RECEIVED)
+		assert_int_equal(SSL_write(p.ssl, "x", 1), 1);
+	if (m == IN_CLOSED)
+		SSL_shutdown(p.ssl);
+	run_until(&w, e->closing);
+	peer_free(&p);
+	run_until(&w, e->released);
+	world_close(&w);
+}
+
+static void test_close_from_inside_every_handler(void **state)
+{
+	for (enum moment m = IN_ACCEPTED; m <= IN_CLOSED; m++) {
+		if (m == IN_CONNECTED)
+			continue; /* tls_connect_test.c */
+		close_in(m, true);
+		close_in(m, false);
+	}
+}
+
+static void test_close_at_every_step_of_the_handshake_and_while_blocked(void **state)
+{
+	static uint8_t big[8 << 20];
+
+	for (unsigned i = 0; i < 2 * 6; i++) {
+		struct world w;
+		struct peer p;
+		struct end *e;
+
+		open_world(&w, (struct net_options){0}, 1);
+		p = peer_tls(&w, NULL, 0);
+		run_until(&w, w.ends == 1);
+		e = &w.end[0];
+		for (unsigned k = 0; k < i / 2; k++) {
+			SSL_do_handshake(p.ssl);
+			world_step(&w);
+		}
+		if (i / 2 >= 4) {
+			must(peer_shake(&w, &p) == 0);
+			run_until(&w, counted(&w, CTR_TLS_CONNS) == 1);
+			end_queue(e, big, sizeof(big));
+			end_pump(e);
+		}
+		for (unsigned k = 0; i / 2 == 5 && k < 20; k++)
+			world_step(&w);
+		end_close(e, i % 2);
+		peer_free(&p);
+		run_until(&w, e->released);
+		world_close(&w);
+	}
+}
+
+static void test_freed_with_connections_in_every_state(void **state)
+{
+	static uint8_t big[8 << 20];
+	struct peer p[4];
+	struct world w;
+
+	open_world(&w, (struct net_options){0}, 4);
+	for (unsigned i = 0; i < array_len(p); i++) {
+		p[i] = i < 2 ? peer_tls(&w, NULL, 0) : peer_tls_join(&w, NULL, 0);
+		run_until(&w, w.ends == i + 1);
+	}
+	SSL_do_handshake(p[1].ssl);
+	run_until(&w, counted(&w, CTR_TLS_CONNS) == 2);
+	end_queue(&w.end[3], big, sizeof(big));
+	end_pump(&w.end[3]);
+	for (int i = 0; i < 50; i++)
+		world_step(&w);
+	end_close(&w.end[2], true);
+	w.fds_before += (int)array_len(p);
+	world_close(&w);
+	for (unsigned i = 0; i < array_len(p); i++)
+		peer_free(&p[i]);
+}
+
+/* ---- cores ---- */
+
+static void *one_core(void *arg)
+{
+	struct net_tls *t = arg;
+	struct world w;
+
+	world_open(&w, (struct net_options){0}, 20, AF_INET);
+	world_tls(&w, t);
+	w.echo = true;
+	for (unsigned i = 0; i < 20; i++) {
+		struct peer p = peer_tls_join(&w, i % 2 ? "a.example" : NULL, 0);
+		char in[5];
+
+		must(SSL_write(p.ssl, "hello", 5) == 5);
+		must(peer_tls_read(&w, &p, in, sizeof(in)) == 5);
+		peer_free(&p);
+	}
+	for (unsigned i = 0; i < w.ends; i++)
+		if (!w.end[i].closing)
+			end_close(&w.end[i], false);
+	net_free(w.net);
+	for (unsigned i = 0; i < w.ends; i++)
+		free(w.end[i].keep);
+	free(w.end);
+	return NULL;
+}
+
+static void test_cores_share_a_context_that_is_reloaded(void **state)
+{
+	struct net_tls *t = pki_server(&pki, "a", false);
+	struct net_tls_keys k = {pki_path(&pki, "a", ".crt"), pki_path(&pki, "a", ".key"), ""};
+	pthread_t core[2];
+	char err[300];
+
+	for (unsigned i = 0; i < array_len(core); i++)
+		assert_int_equal(pthread_create(&core[i], NULL, one_core, t), 0);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), 0);
+	for (unsigned i = 0; i < array_len(core); i++)
+		pthread_join(core[i], NULL);
+	net_tls_free(t);
+}
+
+static int begin(void **state)
+{
+	signal(SIGPIPE, SIG_IGN);
+	pki_open(&pki);
+	pki_add(&pki, "a", "DNS:a.example", HOUR);
+	server = pki_server(&pki, "a", false);
+	return 0;
+}
+
+static int end(void **state)
+{
+	net_tls_free(server);
+	pki_close(&pki);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo_of_megabytes_is_byte_exact),
+		cmocka_unit_test(test_slices_of_one_send_arrive_in_order_in_batches),
+		cmocka_unit_test(test_slow_reader_holds_one_batch_and_gets_every_byte),
+		cmocka_unit_test(test_send_before_the_handshake_is_answered_by_writable),
+		cmocka_unit_test(test_bytes_one_by_one),
+		cmocka_unit_test(test_keys_are_updated_when_the_peer_asks),
+		cmocka_unit_test(test_quiet_connections_hold_no_buffer),
+		cmocka_unit_test(test_H11_server_name_chooses_the_certificate),
+		cmocka_unit_test(test_H11_alpn_chooses_http_1_1_or_nothing),
+		cmocka_unit_test(test_H11_reload_leaves_connections_alone),
+		cmocka_unit_test(test_what_cannot_be_loaded_is_said),
+		cmocka_unit_test(test_TLS_1_1_is_refused),
+		cmocka_unit_test(test_garbage_instead_of_a_ClientHello),
+		cmocka_unit_test(test_T1_probe_that_sends_nothing_is_a_closed_peer),
+		cmocka_unit_test(test_broken_record_after_the_handshake),
+		cmocka_unit_test(test_peer_that_says_goodbye_still_gets_its_bytes),
+		cmocka_unit_test(test_graceful_close_delivers_what_was_accepted_and_goodbye),
+		cmocka_unit_test(test_close_from_inside_every_handler),
+		cmocka_unit_test(test_close_at_every_step_of_the_handshake_and_while_blocked),
+		cmocka_unit_test(test_freed_with_connections_in_every_state),
+		cmocka_unit_test(test_cores_share_a_context_that_is_reloaded),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
