@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "core/fanout.h"
+#include "core/load.h"
 #include "core/shm.h"
 
 /* Mail dealt with in one turn; the rest waits for the next, so that nobody else starves. */
@@ -116,6 +117,7 @@ int core_turn(struct core *c, uint64_t now_us)
 
 	c->now_us = now_us;
 	quiet_wake(c->engine->quiet, c->id);
+	load_judge(c);
 	work = (int)mail_run(c);
 	work += (int)wheel_poll(&c->wheel, now_us);
 	work += fanout_poll(c, now_us);

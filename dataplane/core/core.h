@@ -78,9 +78,11 @@ struct core {
 	struct mailbox mail;
 	struct fanout *fanout;
 	struct core_io io;
-	uint64_t allocs;   /* heap allocations; copied to CTR_ALLOCS each turn */
-	void *session;	   /* the session room's per-core state */
-	_Atomic bool stop; /* any thread may set it, then wake */
+	uint8_t load;			   /* enum load; see core/load.h */
+	uint64_t load_at_us, load_busy_us; /* when it was last judged, and BUSY_US then */
+	uint64_t allocs;		   /* heap allocations; copied to CTR_ALLOCS each turn */
+	void *session;			   /* the session room's per-core state */
+	_Atomic bool stop;		   /* any thread may set it, then wake */
 };
 
 static inline void core_count(struct core *c, enum counter which, uint64_t n)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "core/load.h"
 
 #define SLOT_VIEWERS_MIN 16u
 /* How far ahead in a slot's array the viewers and their logs are fetched into the cache. */
@@ -365,8 +366,9 @@ static int tick_viewer(struct fanout *f, struct viewer *v)
 /*
  * From the last to the first: a removal puts the last one, already served, in the place of the
  * removed one, so nobody is left out whoever goes; those who are added meanwhile were served then.
+ * every: a stretched tick serves one in so many, others in other rounds.
  */
-static int serve_slot(struct fanout *f, struct slot *s)
+static int serve_slot(struct fanout *f, struct slot *s, unsigned every, uint64_t round)
 {
 	int sends = 0;
 
@@ -375,6 +377,8 @@ static int serve_slot(struct fanout *f, struct slot *s)
 			i = s->n;
 			continue;
 		}
+		if (every > 1 && (i + round) % every)
+			continue;
 		if (i >= PREFETCH_VIEWER) {
 			__builtin_prefetch(s->v[i - PREFETCH_VIEWER], 1);
 			__builtin_prefetch(&s->v[i - PREFETCH_VIEWER]->busy, 1);
@@ -384,6 +388,15 @@ static int serve_slot(struct fanout *f, struct slot *s)
 		sends += tick_viewer(f, s->v[i]);
 	}
 	return sends;
+}
+
+/* How many of its ticks make one when the core has too much to do: low as normal, others as bulk. */
+static unsigned stretch(const struct core *c, unsigned tick)
+{
+	const struct fanout *f = c->fanout;
+	unsigned to = tick == TICK_LOW ? f->slots[TICK_NORMAL] : FANOUT_SLOTS;
+
+	return c->load == LOAD_FINE ? 1 : max_of(to / f->slots[tick], 1u);
 }
 
 int fanout_poll(struct core *c, uint64_t now_us)
@@ -396,12 +409,12 @@ int fanout_poll(struct core *c, uint64_t now_us)
 		return 0;
 	read_rules(c);
 	for (unsigned tick = 0; tick < TICK_MAX; tick++) {
-		unsigned slots = f->slots[tick];
+		unsigned slots = f->slots[tick], every = stretch(c, tick);
 
 		/* Late by more than a tick: each slot once, not once for each time that was missed. */
 		from = now_slot - f->next_slot >= slots ? now_slot - slots + 1 : f->next_slot;
 		for (; f->viewers[tick] && from <= now_slot; from++)
-			sends += serve_slot(f, &f->slot[tick][from % slots]);
+			sends += serve_slot(f, &f->slot[tick][from % slots], every, from / slots);
 	}
 	f->next_slot = now_slot + 1;
 	return sends;
