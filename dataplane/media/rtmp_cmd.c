@@ -11,6 +11,7 @@
 
 /* Enhanced RTMP: what we say about codecs and extensions. */
 #define FOURCC_CAN_FORWARD 4
+#define CAPS_EX_MULTITRACK 2
 #define CAPS_EX_MOD_EX	   4
 
 static bool is(struct slice s, const char *text)
@@ -230,9 +231,9 @@ void rtmp_cmd_connect_result(struct wr *w, const struct rtmp_cmd *connect)
 		every_codec(w);
 		forward_every(w, "videoFourCcInfoMap");
 		forward_every(w, "audioFourCcInfoMap");
-		/* ModEx passes through; Reconnect requests are not sent, and late joiners get one
-		 * sequence header of a codec, not one of each track. */
-		number_member(w, "capsEx", CAPS_EX_MOD_EX);
+		/* ModEx passes through, and late joiners get each track's sequence header. */
+		number_member(w, "capsEx",
+			      RTMP_CAPS_EX_RECONNECT | CAPS_EX_MULTITRACK | CAPS_EX_MOD_EX);
 	}
 	amf0_end(w);
 	begin_info(w, "status", "NetConnection.Connect.Success", "Connection succeeded.");
@@ -267,6 +268,16 @@ void rtmp_cmd_on_status(struct wr *w, const char *level, const char *code, const
 	begin(w, "onStatus", 0);
 	amf0_null(w);
 	begin_info(w, level, code, description);
+	amf0_end(w);
+}
+
+void rtmp_cmd_reconnect(struct wr *w, const char *tc_url, const char *description)
+{
+	begin(w, "onStatus", 0);
+	amf0_null(w);
+	begin_info(w, "status", "NetConnection.Connect.ReconnectRequest", description);
+	if (*tc_url)
+		string_member(w, "tcUrl", tc_url);
 	amf0_end(w);
 }
 

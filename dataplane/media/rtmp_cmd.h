@@ -38,6 +38,8 @@ enum rtmp_cmd_kind {
 	RTMP_CMD_ON_FC_PUBLISH,
 };
 
+#define RTMP_CAPS_EX_RECONNECT 1u
+
 struct rtmp_cmd {
 	enum rtmp_cmd_kind kind;
 	struct slice name; /* the command's own name */
@@ -73,6 +75,8 @@ void rtmp_cmd_result_number(struct wr *w, double txn, double value);
 void rtmp_cmd_result_null(struct wr *w, double txn);
 void rtmp_cmd_error(struct wr *w, double txn, const char *code, const char *description);
 void rtmp_cmd_on_status(struct wr *w, const char *level, const char *code, const char *description);
+/* Asks an Enhanced RTMP client to connect anew, to tc_url unless that is empty (interop C17). */
+void rtmp_cmd_reconnect(struct wr *w, const char *tc_url, const char *description);
 /* name: onFCPublish, onFCUnpublish. */
 void rtmp_cmd_on_fc(struct wr *w, const char *name, const char *code, const char *description);
 /* Client side. stream may carry a query; tc_url is rtmp://host[:port]/app. publish: to publish. */
