@@ -9,6 +9,7 @@
 #include "media/url.h"
 #include "session/ctl_verbs.h"
 #include "session/feed.h"
+#include "session/publish.h"
 
 struct stream_row {
 	char key[STREAM_KEY_MAX], publisher[NET_ADDR_TEXT], protocol[24], encoder[128];
@@ -41,7 +42,8 @@ static void not_found(struct ctl_query *q, struct ctl_client *c, const char *fie
 /* On the stream's home core. */
 static void fill_stream(struct stream_row *row, const struct stream *s)
 {
-	const struct session *publisher = s->publisher;
+	const struct publish *publish = s->publisher;
+	const struct session *publisher = publish ? publish->session : NULL;
 
 	snprintf(row->key, sizeof(row->key), "%s", s->key);
 	row->slot = s->slot;
@@ -222,7 +224,9 @@ static void kick_stream(struct ctl_query *q, struct core *core, struct ctl_part 
 		return;
 	part->found = true;
 	if (s->publisher)
-		session_close(s->publisher, REASON_KICKED);
+		session_close(((struct publish *)s->publisher)->session, REASON_KICKED);
+	else if (stream_is_held(s) && stream_is_live(s))
+		stream_end(s, core, REASON_KICKED);
 	stream_put(s, core);
 }
 
@@ -270,7 +274,7 @@ static void each_viewer(void *arg, struct session *s)
 		return;
 	session_id_text(row->id, s);
 	snprintf(row->key, sizeof(row->key), "%s", v->stream->key);
-	snprintf(row->protocol, sizeof(row->protocol), "%s", s->ops->protocol);
+	snprintf(row->protocol, sizeof(row->protocol), "%s", s->protocol);
 	row->core = s->core->id;
 	row->since_wall_ms = s->since_wall_ms;
 	if (s->conn) {

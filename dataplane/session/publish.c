@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/publish.h"
 
-#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -10,51 +11,68 @@
 
 /* ---- beginning and ending ---- */
 
-enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
-			  bool pull)
+void publish_begun(struct publish *p, struct stream *stream)
 {
-	struct stream *stream;
+	struct session *s = p->session;
 	char who[NET_ADDR_TEXT], name[600];
-	int r = stream_publish(s->core->engine->registry, s->core, key, internal, &stream);
 
-	if (r == -EEXIST)
-		return REASON_STREAM_BUSY;
-	if (r == -EINVAL)
-		return REASON_BAD_NAME;
-	if (r == -ENOSPC)
-		return REASON_CAP_STREAMS;
-	if (r)
-		return REASON_NO_MEMORY;
-	*p = (struct publish){
-		.session = s, .stream = stream, .pull = pull, .begun_us = s->core->now_us};
-	stream->publisher = s;
-	session_describe(s, key);
+	p->stream = stream;
+	p->begun_us = s->core->now_us;
+	stream->publisher = p;
 	core_count(s->core, CTR_PUBLISHERS, 1);
 	net_addr_text(who, &s->conn->peer);
-	control_event_publish(key, who, s->ops->protocol, internal);
-	log_info("publish", "stream=%s protocol=%s peer=%s core=%u", log_q(name, sizeof(name), key),
-		 s->ops->protocol, who, s->core->id);
-	return REASON_NONE;
+	control_event_publish(stream->key, who, s->ops->protocol, p->internal);
+	log_info("publish", "stream=%s protocol=%s peer=%s core=%u",
+		 log_q(name, sizeof(name), stream->key), s->ops->protocol, who, s->core->id);
 }
 
-void publish_end(struct publish *p, enum reason why)
+void publish_leave(struct publish *p, enum reason why, uint64_t hold_ms)
 {
 	struct stream *stream = p->stream;
-	struct core *core;
+	struct core *core = p->session->core;
 	char name[600];
 
-	if (!stream)
-		return;
-	core = p->session->core;
 	publish_flush(p);
 	p->stream = NULL;
 	stream->publisher = NULL;
 	core_uncount(core, CTR_PUBLISHERS, 1);
-	log_info("unpublish", "stream=%s reason=%s core=%u", log_q(name, sizeof(name), stream->key),
-		 reason_name(why), core->id);
-	/* Before the name is free again: the next publisher's event must come after this one. */
+	log_info("unpublish", "stream=%s reason=%s hold_ms=%" PRIu64 " core=%u",
+		 log_q(name, sizeof(name), stream->key), reason_name(why), hold_ms, core->id);
+	/* Before the name can be had again: the next publisher's event must come after this one. */
 	control_event_unpublish(stream->key, why, stream->internal);
-	stream_end(stream, core, why);
+	if (hold_ms)
+		stream_hold(stream, core, why, hold_ms);
+	else
+		stream_end(stream, core, why);
+}
+
+uint64_t publish_hold_ms(struct core *c, enum reason why)
+{
+	const struct config *conf = engine_conf(c->engine);
+
+	switch (why) {
+	case REASON_UNPUBLISHED:
+	case REASON_REMOTE_ENDED:
+		return conf->publish_hold_stop ? (uint64_t)conf->publish_hold : 0;
+	case REASON_KICKED: /* somebody wants the stream to end */
+	case REASON_REMOVED:
+	case REASON_SHUTDOWN:
+	case REASON_FIRST_MEDIA_TIMEOUT: /* there is nothing to wait with */
+	case REASON_NO_SEQUENCE_HEADER:
+		return 0;
+	default:
+		return (uint64_t)conf->publish_hold;
+	}
+}
+
+void publish_end(struct publish *p, enum reason why)
+{
+	publish_take_drop(p);
+	if (p->stream)
+		publish_leave(p, why, publish_hold_ms(p->session->core, why));
+	if (p->who)
+		mem_free(&p->session->mem, p->who, strlen(p->who) + 1);
+	p->who = NULL;
 }
 
 /* ---- messages ---- */

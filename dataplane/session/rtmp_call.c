@@ -117,6 +117,7 @@ static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cm
 	rtmp_out_peer_bandwidth(out, window, 2);
 	rtmp_out_u32(out, MSG_SET_CHUNK_SIZE, wire_rtmp_chunk_size());
 	r->chunk_size = wire_rtmp_chunk_size();
+	r->reconnects = cmd->caps_ex & RTMP_CAPS_EX_RECONNECT;
 	rtmp_cmd_connect_result(&w, cmd);
 	rtmp_answer(r, 0, &w);
 	return REASON_NONE;
@@ -124,7 +125,7 @@ static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cm
 
 static bool busy(const struct rtmp_server *r)
 {
-	return r->phase == RTMP_PUBLISHING || r->phase == RTMP_PLAYING;
+	return r->phase != RTMP_HANDSHAKE && r->phase != RTMP_READY;
 }
 
 static void call_create_stream(struct rtmp_server *r, const struct rtmp_cmd *cmd)
@@ -135,32 +136,57 @@ static void call_create_stream(struct rtmp_server *r, const struct rtmp_cmd *cmd
 
 /* ---- publish ---- */
 
-enum reason rtmp_stream_key(struct rtmp_server *r, struct slice stream, char *key,
-			    const char **rule)
+enum reason rtmp_stream_name(struct rtmp_server *r, struct slice stream, struct stream_name *name,
+			     const char **rule)
 {
 	struct slice app = {NULL, 0}, tc_url = {NULL, 0};
-	struct stream_name name;
 	const char *field;
 
 	if (r->connect) {
 		app = (struct slice){r->connect->text, r->connect->app_n};
 		tc_url = (struct slice){r->connect->text + r->connect->app_n, r->connect->tc_url_n};
 	}
-	if (stream_name_rtmp(&name, tc_url, app, stream, &field, rule))
-		return REASON_BAD_NAME;
-	domain_stream_key(key, &name);
-	return REASON_NONE;
+	return stream_name_rtmp(name, tc_url, app, stream, &field, rule) ? REASON_BAD_NAME
+									 : REASON_NONE;
+}
+
+static void publish_refuse(struct rtmp_server *r, enum reason why)
+{
+	if (why == REASON_STREAM_BUSY)
+		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", "already publishing", why);
+	else
+		rtmp_refuse(r, r->msid, "NetStream.Publish.Failed", reason_help(why), why);
+}
+
+static void publish_start(struct rtmp_server *r)
+{
+	rtmp_server_set_phase(r, RTMP_PUBLISHING);
+	on_fc(r, "onFCPublish", "NetStream.Publish.Start");
+	rtmp_out_user_control(session_sink(&r->session), RTMP_UC_STREAM_BEGIN, r->msid);
+	rtmp_status(r, r->msid, "status", "NetStream.Publish.Start", "publishing");
+}
+
+/* The core that had the stream has answered. */
+static void begun(struct publish *p, enum reason why)
+{
+	struct rtmp_server *r = container_of(p, struct rtmp_server, publish);
+
+	if (why == REASON_NONE)
+		publish_start(r);
+	else
+		publish_refuse(r, why);
+	session_flush(&r->session);
 }
 
 static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
 {
-	static const char bad_name[] = "NetStream.Publish.BadName";
+	struct stream_name name;
 	char key[STREAM_KEY_MAX];
 	const char *rule;
 	enum reason why;
 
-	if (rtmp_stream_key(r, cmd->stream, key, &rule) != REASON_NONE) {
-		rtmp_refuse(r, msid, bad_name, rule, REASON_BAD_NAME);
+	if (rtmp_stream_name(r, cmd->stream, &name, &rule) != REASON_NONE) {
+		rtmp_refuse(r, msid, "NetStream.Publish.BadName", rule, REASON_BAD_NAME);
 		return;
 	}
 	if (busy(r)) {
@@ -168,20 +194,15 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
 			    "this connection already publishes or plays a stream");
 		return;
 	}
-	why = publish_begin(&r->publish, &r->session, key, false, false);
-	if (why == REASON_STREAM_BUSY) {
-		rtmp_refuse(r, msid, bad_name, "already publishing", why);
-		return;
-	}
-	if (why != REASON_NONE) {
-		rtmp_refuse(r, msid, "NetStream.Publish.Failed", reason_help(why), why);
-		return;
-	}
 	r->msid = msid;
-	rtmp_server_set_phase(r, RTMP_PUBLISHING);
-	on_fc(r, "onFCPublish", "NetStream.Publish.Start");
-	rtmp_out_user_control(session_sink(&r->session), RTMP_UC_STREAM_BEGIN, msid);
-	rtmp_status(r, msid, "status", "NetStream.Publish.Start", "publishing");
+	why = publish_ask(&r->publish, &r->session, domain_stream_key(key, &name), name.params,
+			  begun);
+	if (why != REASON_NONE)
+		publish_refuse(r, why);
+	else if (publish_is_taking(&r->publish))
+		rtmp_server_set_phase(r, RTMP_ASKING);
+	else
+		publish_start(r);
 }
 
 /*
@@ -191,11 +212,11 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
  */
 static void stop(struct rtmp_server *r)
 {
-	if (r->phase == RTMP_PLAYING) {
+	if (r->phase == RTMP_PLAYING || r->waiting.key) {
 		session_close(&r->session, REASON_LEFT);
 		return;
 	}
-	if (r->phase != RTMP_PUBLISHING)
+	if (!busy(r))
 		return;
 	publish_end(&r->publish, REASON_UNPUBLISHED);
 	rtmp_server_set_phase(r, RTMP_READY);

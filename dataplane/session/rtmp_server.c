@@ -30,6 +30,8 @@ void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to)
 			session_deadline(&r->session, (uint64_t)conf->rtmp_handshake_timeout,
 					 REASON_IDLE_TIMEOUT);
 		break;
+	case RTMP_ASKING: /* the deadline is whose asking it is */
+		break;
 	case RTMP_PUBLISHING:
 		publish_watch(&r->publish, &next_ms);
 		session_deadline(&r->session, next_ms, REASON_MEDIA_TIMEOUT);
@@ -48,6 +50,10 @@ static enum reason deadline(struct session *s)
 	enum reason why;
 	uint64_t next_ms;
 
+	if (r->waiting.key) {
+		rtmp_play_give_up(r);
+		return REASON_NONE;
+	}
 	if (r->phase != RTMP_PUBLISHING)
 		return s->deadline_why;
 	why = publish_watch(&r->publish, &next_ms);
@@ -239,12 +245,28 @@ static enum reason received(struct session *s, const uint8_t *p, size_t n)
 	return REASON_NONE;
 }
 
+/* Publishers are told at once, players at the next message boundary, where the feed lets us. */
+static void draining(struct session *s)
+{
+	struct rtmp_server *r = rtmp_server_of(s);
+	uint8_t text[1024];
+	struct wr w = wr_of(text, sizeof(text));
+
+	if (!r->reconnects)
+		return;
+	rtmp_cmd_reconnect(&w, engine_conf(s->core->engine)->drain_url,
+			   "this server is going out of service");
+	rtmp_answer(r, 0, &w);
+	session_flush(s);
+}
+
 /* ---- the end ---- */
 
 static void ending(struct session *s, enum reason why)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
 
+	waiting_end(&r->waiting, s->core);
 	publish_end(&r->publish, why);
 	feed_stop(&r->feed);
 }
@@ -264,6 +286,7 @@ const struct session_ops rtmp_server_ops = {
 	.opened = opened,
 	.received = received,
 	.deadline = deadline,
+	.draining = draining,
 	.ending = ending,
 	.gone = gone,
 };

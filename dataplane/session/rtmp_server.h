@@ -4,7 +4,9 @@
  *
  *   HANDSHAKE --C2--> READY --publish--> PUBLISHING --FCUnpublish, closeStream, ..--> READY
  *                     READY --play--> PLAYING --stream ends, player leaves--> closed
+ *                     READY --publish, play--> ASKING --> PUBLISHING, PLAYING or refused
  *
+ * ASKING: the stream to publish is still another core's, or the one to play is not live yet.
  * A connection does one thing at a time: createStream answers 1 as long as nothing is published or
  * played, and a second publish or play beside the first is refused with a status (interop C6).
  * What is needed only at the beginning (handshake, connect's texts) is freed when it is over, so a
@@ -22,13 +24,15 @@
 #include "media/rtmp_cmd.h"
 #include "media/rtmp_hs.h"
 #include "media/rtmp_in.h"
+#include "media/stream_name.h"
 #include "session/feed.h"
 #include "session/publish.h"
 #include "session/session.h"
+#include "session/waiting.h"
 
 #define RTMP_MSID 1 /* message stream id of everything in the RTMP log */
 
-enum rtmp_phase { RTMP_HANDSHAKE, RTMP_READY, RTMP_PUBLISHING, RTMP_PLAYING };
+enum rtmp_phase { RTMP_HANDSHAKE, RTMP_READY, RTMP_ASKING, RTMP_PUBLISHING, RTMP_PLAYING };
 
 /* connect's texts, one after the other. */
 struct rtmp_connect {
@@ -40,6 +44,8 @@ struct rtmp_server {
 	struct session session;
 	struct feed feed;
 	struct publish publish;
+	struct waiting waiting; /* to play */
+	uint8_t variant;	/* asked for by the player, enum variant */
 	struct rtmp_in in;
 	struct rtmp_hs *hs;	      /* during the handshake */
 	struct rtmp_connect *connect; /* from connect until play */
@@ -49,6 +55,7 @@ struct rtmp_server {
 	uint32_t msid;		      /* message stream of the publish or play command */
 	uint32_t ids;		      /* createStream's last answer while busy */
 	uint8_t phase;		      /* enum rtmp_phase */
+	bool reconnects;	      /* understands ReconnectRequest (interop C17) */
 };
 
 extern const struct session_ops rtmp_server_ops;
@@ -71,11 +78,13 @@ void rtmp_status(struct rtmp_server *r, uint32_t msid, const char *level, const 
 void rtmp_refuse(struct rtmp_server *r, uint32_t msid, const char *code, const char *description,
 		 enum reason why);
 void rtmp_connect_free(struct rtmp_server *r);
-/* The stream that a publish or play command means: NONE with key[STREAM_KEY_MAX], or BAD_NAME. */
-enum reason rtmp_stream_key(struct rtmp_server *r, struct slice stream, char *key,
-			    const char **rule);
+/* The stream that a publish or play command means: NONE, or BAD_NAME with *rule. */
+enum reason rtmp_stream_name(struct rtmp_server *r, struct slice stream, struct stream_name *name,
+			     const char **rule);
 
 /* ---- rtmp_play.c ---- */
 void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid);
+/* The stream has not come within play.wait. */
+void rtmp_play_give_up(struct rtmp_server *r);
 
 #endif

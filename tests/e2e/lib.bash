@@ -174,6 +174,18 @@ stream_live() {
 	mr stream list --json 2>/dev/null | jq -e --arg k "default/$1" 'any(.streams[]?; .stream == $k)' >/dev/null
 }
 
+# script [k=v...]: runs the script on standard input with the names of rtmp_script.py, and of ctl.py
+# for the control socket; k=v are put into its environment
+script() {
+	{
+		printf 'from rtmp_script import *\nfrom ctl import *\n'
+		cat
+	} >"$T/script.py"
+	env RTMP="$RTMP" HTTP="$HTTP" DP="$DP" DP_LOG="$T/dp.log" STATE="$S" PYTHONDONTWRITEBYTECODE=1 \
+		PYTHONPATH="$TOP/tests/e2e" "$@" timeout 60 python3 "$T/script.py"
+	alive "$DP"
+}
+
 # --- media ----------------------------------------------------------------------------------
 
 # fixture: 60 s of H.264 (with B-frames) and AAC, made once; sets AV
