@@ -49,7 +49,8 @@ struct shm_core {
 struct shm_audience {
 	shm_u64 viewers_rtmp, viewers_flv, pushes;
 	shm_u64 bytes_out, skips, joins;
-	shm_u64 pad[2];
+	shm_u64 viewers_ws;
+	shm_u64 pad[1];
 };
 
 /* Written by the stream's home core, the text by whoever takes the slot. */

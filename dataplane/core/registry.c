@@ -56,25 +56,29 @@ static void unlink_name(struct registry *r, struct stream *s)
 
 /* ---- a stream's memory ---- */
 
+struct stream_memory {
+	struct stream stream;
+	struct stream_writer writer;
+};
+
 static void stream_free(struct stream *s)
 {
 	struct engine *e = s->engine;
 
-	for (unsigned f = 0; f < WIRE_MAX; f++)
+	for (unsigned f = 0; f < STREAM_LOGS_MAX; f++)
 		wlog_free(stream_own_log(s, f));
-	if (s->writer) {
-		core_uncount(e->cores[s->home], CTR_LOG_BLOCKS, s->writer->blocks);
-		headers_free(s);
-	}
+	core_uncount(e->cores[s->home], CTR_LOG_BLOCKS, s->writer->blocks);
+	headers_free(s);
+	if (s->writer->room.mem)
+		buf_fini(&s->writer->room);
 	if (s->shm)
 		shm_stream_give(e->shm, s->slot);
-	free(s->writer);
-	free(s);
+	free(container_of(s, struct stream_memory, stream));
 }
 
 static bool is_held(const struct stream *s)
 {
-	for (unsigned f = 0; f < WIRE_MAX; f++) {
+	for (unsigned f = 0; f < STREAM_LOGS_MAX; f++) {
 		struct wlog *log = stream_own_log(s, f);
 
 		if (log && wlog_is_held(log))
@@ -110,22 +114,26 @@ static void bury(struct mail *m, struct core *home)
 
 static struct stream *stream_new(struct engine *e, struct core *home, const char *key)
 {
-	struct stream *s = calloc(1, sizeof(*s));
+	struct stream_memory *both = calloc(1, sizeof(*both));
+	struct stream *s;
+	struct wlog *log;
 
-	if (!s)
+	if (!both)
 		return NULL;
+	s = &both->stream;
+	s->writer = &both->writer;
 	s->engine = e;
 	s->home = home->id;
 	memcpy(s->key, key, strlen(key) + 1);
 	s->bury.run = bury;
 	atomic_init(&s->refs, 1);
-	s->writer = calloc(1, sizeof(*s->writer));
-	atomic_init(&s->log[WIRE_RTMP], stream_new_log(s, WIRE_RTMP));
-	home->allocs += 3;
-	if (!s->writer || !stream_own_log(s, WIRE_RTMP)) {
+	log = stream_new_log(s, WIRE_RTMP);
+	home->allocs += 2;
+	if (!log) {
 		stream_free(s);
 		return NULL;
 	}
+	stream_add_log(s, WIRE_RTMP, log);
 	s->writer->video_gap = true;
 	return s;
 }

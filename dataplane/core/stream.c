@@ -12,38 +12,26 @@
 #define VIDEO_SILENT_US 10000000u /* after which audio counts as alone, once no key is left */
 #define METADATA_ROOM	256u	  /* what rewriting may add */
 
-/* ---- into the logs ---- */
+/* ---- what all kinds share ---- */
 
-static void drop_keys(struct stream *s)
+/* The time that viewers see (interop M1-M3). */
+static struct msg placed(struct stream *s, struct core *home, const struct msg *m, bool frame)
 {
-	for (unsigned f = 0; f < WIRE_MAX; f++) {
-		struct wlog *log = stream_own_log(s, f);
+	struct timeline *t = &s->writer->timeline;
+	uint64_t jumps = t->jumps, outliers = t->outliers;
+	struct msg out = *m;
 
-		if (log)
-			wlog_drop_keys(log);
-	}
+	out.ts_ms = frame ? timeline_frame(t, m, home->now_us) : timeline_other(t, m);
+	if (t->jumps != jumps)
+		core_count(home, CTR_TIME_JUMPS, t->jumps - jumps);
+	if (t->outliers != outliers)
+		core_count(home, CTR_TIME_OUTLIERS, t->outliers - outliers);
+	return out;
 }
 
 static int put(struct stream *s, struct core *home, const struct msg *m, bool key)
 {
-	int rc = 0;
-
-	for (unsigned f = 0; f < WIRE_MAX; f++) {
-		struct wlog *log = stream_own_log(s, f);
-
-		if (!log)
-			continue;
-		if (key)
-			wlog_begin_key(log, m->ts_ms, home->now_us, s->writer->gen);
-		if (wlog_append(log, m, home->now_us) < 0)
-			rc = -ENOMEM;
-	}
-	if (rc) {
-		/* What follows a hole cannot be decoded before the next key frame. */
-		s->writer->video_gap = true;
-		core_count(home, CTR_LOG_FULL, 1);
-	}
-	return rc;
+	return stream_write(s, home, m, key ? KEY_EVERYWHERE : KEY_NOWHERE);
 }
 
 static int odd(struct core *home)
@@ -58,6 +46,12 @@ static int dropped(struct core *home)
 	return 0;
 }
 
+/* Who goes on with a stream repeats its headers; viewers get only those that are new to them. */
+static bool is_known(const struct stream *s, enum header_change change)
+{
+	return change == HEADER_SAME && s->writer->resuming;
+}
+
 /* ---- data ---- */
 
 static int append_metadata(struct stream *s, struct core *home, const struct msg *m,
@@ -65,7 +59,8 @@ static int append_metadata(struct stream *s, struct core *home, const struct msg
 {
 	uint8_t room[STREAM_HEADER_BYTES_MAX];
 	struct wr w = wr_of(room, sizeof(room));
-	struct msg out = *m;
+	enum header_change change;
+	struct msg out = placed(s, home, m, false);
 
 	if (payload.n > sizeof(room) - METADATA_ROOM)
 		return dropped(home);
@@ -74,14 +69,15 @@ static int append_metadata(struct stream *s, struct core *home, const struct msg
 	out.type = MSG_DATA;
 	out.data = room;
 	out.len = (uint32_t)wr_len(&w);
-	if (headers_keep(s->writer, home, HEADER_METADATA, 0, &out) == HEADER_REFUSED)
+	change = headers_keep(s->writer, home, HEADER_METADATA, 0, &out);
+	if (change == HEADER_REFUSED)
 		return dropped(home);
-	return put(s, home, &out, false);
+	return is_known(s, change) ? 0 : put(s, home, &out, false);
 }
 
 static int append_data(struct stream *s, struct core *home, const struct msg *m)
 {
-	struct msg out = *m;
+	struct msg out = placed(s, home, m, false);
 	struct slice payload;
 
 	shm_add(&s->shm->msgs_data, 1);
@@ -99,13 +95,15 @@ static int append_data(struct stream *s, struct core *home, const struct msg *m)
 /* ---- video ---- */
 
 /* There are pictures (again): from here on a joiner must begin with one. */
-static void video_is_there(struct stream *s)
+static void video_is_there(struct stream *s, const struct codec_info *info)
 {
 	struct stream_writer *w = s->writer;
 
+	if (!w->has_video)
+		w->key_track = info->track;
 	w->has_video = true;
 	if (w->audio_keys)
-		drop_keys(s);
+		stream_drop_keys(s, MSG_VIDEO);
 	w->audio_keys = false;
 }
 
@@ -114,22 +112,23 @@ static int append_video_header(struct stream *s, struct core *home, const struct
 {
 	struct stream_writer *w = s->writer;
 	enum header_kind kind = info->header ? HEADER_VIDEO : HEADER_VIDEO_METADATA;
-	enum header_change change = headers_keep(w, home, kind, info->track, m);
+	enum header_change change = headers_keep_tracks(w, home, kind, info->track, m);
 	uint32_t width, height;
 
 	if (change == HEADER_REFUSED)
 		return dropped(home);
 	if (info->header) {
-		video_is_there(s);
+		video_is_there(s, info);
+		stream_flow_header(s, home, MSG_VIDEO);
 		/* Who joins now needs the new header and a key frame that goes with it (M8, M7). */
 		if (change == HEADER_CHANGED)
-			drop_keys(s);
+			stream_drop_keys(s, MSG_VIDEO);
 		if (change != HEADER_SAME && !info->track && codec_video_size(m, &width, &height)) {
 			shm_set(&s->shm->width, width);
 			shm_set(&s->shm->height, height);
 		}
 	}
-	return put(s, home, m, false);
+	return is_known(s, change) ? 0 : put(s, home, m, false);
 }
 
 static int append_video_frame(struct stream *s, struct core *home, const struct msg *m,
@@ -137,20 +136,24 @@ static int append_video_frame(struct stream *s, struct core *home, const struct 
 {
 	struct stream_writer *w = s->writer;
 	bool undecodable = info->needs_header && !headers_have(w, HEADER_VIDEO);
+	bool key = info->keyframe && (!w->has_video || info->track == w->key_track);
 	int64_t gop_ms = m->ts_ms - w->last_key_ms;
 
-	if (undecodable || (w->video_gap && !info->keyframe)) {
+	if (undecodable || (w->video_gap && !key)) {
 		w->video_gap = true;
 		return dropped(home);
 	}
-	video_is_there(s);
-	if (!info->keyframe)
+	video_is_there(s, info);
+	stream_flow_frame(s, home, m);
+	if (!key)
 		return put(s, home, m, false);
 	if (shm_get(&s->shm->keyframes) && gop_ms > 0)
 		shm_set(&s->shm->gop_ms, (uint64_t)gop_ms);
 	shm_add(&s->shm->keyframes, 1);
 	w->last_key_ms = m->ts_ms;
 	w->video_gap = false;
+	if (w->resuming)
+		headers_settle(w);
 	return put(s, home, m, true);
 }
 
@@ -158,9 +161,12 @@ static int append_video(struct stream *s, struct core *home, const struct msg *m
 {
 	struct stream_writer *w = s->writer;
 	struct codec_info info;
+	struct msg at;
 
 	if (!codec_inspect(m, &info))
 		return odd(home);
+	at = placed(s, home, m, info.frame);
+	m = &at;
 	shm_add(&s->shm->msgs_video, 1);
 	shm_set(&s->shm->last_media_us, home->now_us);
 	if (info.codec != CODEC_NONE && !info.track)
@@ -175,52 +181,78 @@ static int append_video(struct stream *s, struct core *home, const struct msg *m
 
 /* ---- audio ---- */
 
-/* Whether somebody should be able to join at this sound (interop M10). */
-static bool is_audio_key(struct stream *s, const struct core *home, const struct codec_info *info)
+static bool audio_is_alone(const struct stream *s, const struct core *home)
 {
-	struct stream_writer *w = s->writer;
+	const struct stream_writer *w = s->writer;
 	struct wlog_key newest;
 
+	return !w->has_video || w->audio_keys ||
+	       (home->now_us - w->last_video_us > VIDEO_SILENT_US &&
+		!wlog_newest_key(stream_own_log(s, WIRE_RTMP), &newest));
+}
+
+static bool is_due(uint64_t *last_us, uint64_t now_us)
+{
+	if (*last_us && now_us - *last_us < AUDIO_KEY_US)
+		return false;
+	*last_us = now_us;
+	return true;
+}
+
+/* Where this sound can be joined at, about once a second (interop M10). */
+static enum put_key sound_key(const struct stream *s, const struct core *home,
+			      const struct codec_info *info)
+{
+	struct stream_writer *w = s->writer;
+
 	if (!info->frame || (info->needs_header && !headers_have(w, HEADER_AUDIO)))
-		return false;
-	if (w->audio_key_us && home->now_us - w->audio_key_us < AUDIO_KEY_US)
-		return false;
-	if (!w->has_video || w->audio_keys)
-		return true;
-	return home->now_us - w->last_video_us > VIDEO_SILENT_US &&
-	       !wlog_newest_key(stream_own_log(s, WIRE_RTMP), &newest);
+		return KEY_NOWHERE;
+	if (audio_is_alone(s, home) && is_due(&w->audio_key_us, home->now_us)) {
+		w->audio_keys = true;
+		return KEY_EVERYWHERE;
+	}
+	return is_due(&w->sound_key_us, home->now_us) ? KEY_WITHOUT_VIDEO : KEY_NOWHERE;
+}
+
+/* What was cached for joiners is new, and must be there before the next key (M8). */
+static int append_audio_header(struct stream *s, struct core *home, const struct msg *m,
+			       const struct codec_info *info)
+{
+	enum header_kind kind = info->header ? HEADER_AUDIO : HEADER_AUDIO_CONFIG;
+	enum header_change change = headers_keep_tracks(s->writer, home, kind, info->track, m);
+
+	if (change == HEADER_REFUSED)
+		return dropped(home);
+	stream_flow_header(s, home, MSG_AUDIO);
+	if (change == HEADER_CHANGED) {
+		stream_drop_keys(s, MSG_AUDIO);
+		s->writer->audio_key_us = s->writer->sound_key_us = 0;
+	}
+	return is_known(s, change) ? 0 : put(s, home, m, false);
 }
 
 static int append_audio(struct stream *s, struct core *home, const struct msg *m)
 {
 	struct stream_writer *w = s->writer;
-	enum header_change change;
 	struct codec_info info;
-	bool key;
+	enum put_key key;
+	struct msg at;
 
 	if (!codec_inspect(m, &info))
 		return odd(home);
+	at = placed(s, home, m, info.frame);
 	shm_add(&s->shm->msgs_audio, 1);
 	shm_set(&s->shm->last_media_us, home->now_us);
 	if (info.codec != CODEC_NONE && !info.track)
 		shm_set(&s->shm->audio_codec, info.codec);
-	if (info.header || info.config) {
-		change = headers_keep(w, home, info.header ? HEADER_AUDIO : HEADER_AUDIO_CONFIG,
-				      info.track, m);
-		if (change == HEADER_REFUSED)
-			return dropped(home);
-		if (change == HEADER_CHANGED) {
-			drop_keys(s);
-			w->audio_key_us = 0;
-		}
-		return put(s, home, m, false);
-	}
-	key = is_audio_key(s, home, &info);
-	if (key) {
-		w->audio_keys = true;
-		w->audio_key_us = home->now_us;
-	}
-	return put(s, home, m, key);
+	if (info.header || info.config)
+		return append_audio_header(s, home, &at, &info);
+	if (info.frame)
+		stream_flow_frame(s, home, &at);
+	key = sound_key(s, home, &info);
+	if (key == KEY_EVERYWHERE && w->resuming)
+		headers_settle(w);
+	return stream_write(s, home, &at, key);
 }
 
 /* ---- the home core's calls ---- */
@@ -254,11 +286,9 @@ void stream_flush(struct stream *s, struct core *home)
 
 	if (w->dirty || w->retired)
 		headers_publish(s, home);
-	for (unsigned f = 0; f < WIRE_MAX; f++) {
-		struct wlog *log = stream_own_log(s, f);
+	for (unsigned i = 0; i < w->open_n; i++) {
+		struct wlog *log = stream_own_log(s, w->open[i]);
 
-		if (!log)
-			continue;
 		wlog_publish(log);
 		wlog_trim(log, home->now_us);
 		blocks += wlog_blocks(log);

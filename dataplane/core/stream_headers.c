@@ -42,8 +42,10 @@ enum header_change headers_keep(struct stream_writer *w, struct core *home, enum
 	enum header_change change = k ? HEADER_CHANGED : HEADER_NEW;
 	uint8_t *copy;
 
-	if (k && k->type == m->type && k->len == m->len && !memcmp(k->data, m->data, m->len))
+	if (k && k->type == m->type && k->len == m->len && !memcmp(k->data, m->data, m->len)) {
+		k->stale = false;
 		return HEADER_SAME;
+	}
 	if (!m->len || m->len > STREAM_HEADER_BYTES_MAX)
 		return HEADER_REFUSED;
 	copy = malloc(m->len);
@@ -57,6 +59,7 @@ enum header_change headers_keep(struct stream_writer *w, struct core *home, enum
 		return HEADER_REFUSED;
 	}
 	free(k->data);
+	k->stale = false;
 	k->type = m->type;
 	k->len = m->len;
 	memcpy(copy, m->data, m->len);
@@ -66,12 +69,62 @@ enum header_change headers_keep(struct stream_writer *w, struct core *home, enum
 	return change;
 }
 
+enum header_change headers_keep_tracks(struct stream_writer *w, struct core *home,
+				       enum header_kind kind, uint8_t track, const struct msg *m)
+{
+	enum header_change worst = HEADER_SAME;
+	uint8_t room[STREAM_HEADER_BYTES_MAX];
+	struct codec_tracks tracks;
+	struct codec_track one;
+
+	if (!codec_tracks_begin(&tracks, m))
+		return headers_keep(w, home, kind, track, m);
+	while (codec_tracks_next(&tracks, &one)) {
+		struct wr to = wr_of(room, sizeof(room));
+		struct msg alone = *m;
+		enum header_change change;
+
+		wr_bytes(&to, one.head, sizeof(one.head));
+		wr_bytes(&to, one.body.p, one.body.n);
+		alone.data = room;
+		alone.len = (uint32_t)wr_len(&to);
+		change = to.bad ? HEADER_REFUSED : headers_keep(w, home, kind, one.track, &alone);
+		worst = max_of(worst, change);
+	}
+	return worst;
+}
+
 bool headers_have(const struct stream_writer *w, enum header_kind kind)
 {
 	for (unsigned i = 0; i < w->kept_n; i++)
-		if (w->kept[i].kind == kind)
+		if (w->kept[i].kind == kind && !w->kept[i].stale)
 			return true;
 	return false;
+}
+
+void headers_doubt(struct stream_writer *w)
+{
+	for (unsigned i = 0; i < w->kept_n; i++)
+		w->kept[i].stale = true;
+	w->resuming = true;
+}
+
+void headers_settle(struct stream_writer *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->kept_n; i++) {
+		if (w->kept[i].stale)
+			free(w->kept[i].data);
+		else
+			w->kept[n++] = w->kept[i];
+	}
+	if (n < w->kept_n) {
+		w->kept_n = n;
+		w->gen++;
+		w->dirty = true;
+	}
+	w->resuming = false;
 }
 
 /* ---- publishing ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a further wire format of a live stream, filled from the log that there is. */
+/* Opening a further log of a live stream, another format or variant, filled from the log that there is. */
 #include "core/stream.h"
 
 #include <string.h>
@@ -11,15 +11,16 @@
 #define FILL_STEP   65536u
 #define MESSAGE_MAX 0xffffffu
 #define CSIDS	    8u /* as many as rtmp_out.h has */
-/* One partial message with what its growth leaves over, and the table of chunk streams. */
-#define FILL_MEMORY ((size_t)64 << 20)
+/* One partial message and a converted one with what their growth leaves over, and the table of
+ * chunk streams. */
+#define FILL_MEMORY ((size_t)96 << 20)
 
-struct wlog *stream_new_log(struct stream *s, enum wire_format f)
+struct wlog *stream_new_log(struct stream *s, unsigned kind)
 {
 	const struct config *conf = engine_conf(s->engine);
 
-	return wlog_new(f, s->engine->arena, s->engine->quiet, (uint64_t)conf->stream_retain * 1000,
-			(uint64_t)conf->stream_retain_bytes);
+	return wlog_new(stream_kind_format(kind), s->engine->arena, s->engine->quiet,
+			(uint64_t)conf->stream_retain * 1000, (uint64_t)conf->stream_retain_bytes);
 }
 
 /* A reader of our own chunks: it knows from the first byte what others must find out. */
@@ -31,63 +32,80 @@ static void reader_init(struct rtmp_in *in, struct mem *mem, int64_t first_ts_ms
 	in->clock = (struct ts64){.last_ms = first_ts_ms, .begun = true};
 }
 
-/* Reads [off, off + n) of `from`; the message that ends there, if any, goes to `to`. Bytes or <0. */
-static int fill_step(struct rtmp_in *in, struct wlog *from, struct wlog *to, uint64_t off,
-		     struct slice bytes, uint64_t *start)
+/* The way from one log to another. */
+struct filler {
+	struct rtmp_in in;
+	struct wlog *from, *to;
+	unsigned variant;
+	struct buf room; /* a converted message */
+	uint64_t start;	 /* of the present message */
+};
+
+/* Reads bytes of `from` at off; the message that ends there, if any, goes to `to`. Bytes or <0. */
+static int fill_step(struct filler *f, uint64_t off, struct slice bytes)
 {
-	struct msg m = {.type = MSG_NONE};
-	int n = rtmp_in_feed(in, bytes.p, bytes.n, &m);
+	struct msg m = {.type = MSG_NONE}, converted;
+	int n = rtmp_in_feed(&f->in, bytes.p, bytes.n, &m);
+	enum convert how;
 
 	if (n < 0 || m.type == MSG_NONE)
 		return n;
-	if (wlog_append(to, &m, wlog_time_of(from, *start)) < 0)
+	how = convert_msg(f->variant, &m, &f->room, &converted);
+	if (f->room.bad)
 		return -1;
-	*start = off + (uint64_t)n;
+	if (how != CONVERT_LEAVE_OUT && wlog_append(f->to, how == CONVERT_DONE ? &converted : &m,
+						    wlog_time_of(f->from, f->start)) < 0)
+		return -1;
+	f->start = off + (uint64_t)n;
 	return n;
 }
 
 /* What viewers of the RTMP log would get from the newest key frame on, with its times. */
-static bool fill(struct wlog *from, struct wlog *to)
+static bool fill(struct wlog *from, struct wlog *to, unsigned variant)
 {
+	struct filler f = {.from = from, .to = to, .variant = variant};
 	struct mem mem = {.max = FILL_MEMORY};
+	uint64_t off, head = wlog_head(from);
 	struct wlog_key key;
-	struct rtmp_in in;
-	uint64_t off, start, head = wlog_head(from);
 	int n = 0;
 
 	if (!wlog_newest_key(from, &key))
 		return true;
-	reader_init(&in, &mem, key.ts_ms);
+	reader_init(&f.in, &mem, key.ts_ms);
+	buf_init(&f.room, &mem);
+	f.start = key.off;
+	/* Without video the first message that stays is where viewers join. */
 	wlog_begin_key(to, key.ts_ms, key.at_us, key.headers);
-	for (off = start = key.off; off < head && n >= 0; off += (uint64_t)n) {
+	for (off = key.off; off < head && n >= 0; off += (uint64_t)n) {
 		struct slice part[2];
 
 		wlog_slices(from, off, (uint32_t)min_of(head - off, (uint64_t)FILL_STEP), part);
-		n = fill_step(&in, from, to, off, part[0], &start);
+		n = fill_step(&f, off, part[0]);
 		if (n < 0)
 			break;
 	}
-	rtmp_in_fini(&in);
-	return n >= 0 && start == head;
+	rtmp_in_fini(&f.in);
+	buf_fini(&f.room);
+	return n >= 0 && f.start == head;
 }
 
-struct wlog *stream_open_log(struct stream *s, struct core *home, enum wire_format f)
+struct wlog *stream_open_log(struct stream *s, struct core *home, unsigned kind)
 {
-	struct wlog *log = stream_own_log(s, f);
+	struct wlog *log = stream_own_log(s, kind);
 
 	if (log || !stream_is_live(s))
 		return log;
-	log = stream_new_log(s, f);
+	log = stream_new_log(s, kind);
 	if (!log)
 		return NULL;
 	home->allocs++;
 	stream_flush(s, home);
-	if (!fill(stream_own_log(s, WIRE_RTMP), log)) {
+	if (!fill(stream_own_log(s, WIRE_RTMP), log, stream_kind_variant(kind))) {
 		wlog_free(log);
 		return NULL;
 	}
 	wlog_publish(log);
-	atomic_store_explicit(&s->log[f], log, memory_order_release);
+	stream_add_log(s, kind, log);
 	return log;
 }
 
@@ -106,27 +124,33 @@ static void answer(struct mail *m, struct core *core)
 static void open_at_home(struct mail *m, struct core *home)
 {
 	struct stream_open *done = container_of(m, struct stream_open, mail);
+	unsigned now_at = done->stream->home;
 
-	stream_open_log(done->stream, home, done->format);
+	if (now_at != home->id) { /* it moved meanwhile */
+		mail_post(home->engine->cores[now_at], m);
+		return;
+	}
+	stream_open_log(done->stream, home, done->kind);
 	m->run = answer;
 	mail_post(done->core, m);
 }
 
-struct wlog *stream_log(struct stream *s, struct core *core, enum wire_format f,
+struct wlog *stream_log(struct stream *s, struct core *core, unsigned kind,
 			struct stream_open *done)
 {
-	struct wlog *log = atomic_load_explicit(&s->log[f], memory_order_acquire);
-	bool home = core->id == s->home;
+	struct wlog *log = atomic_load_explicit(&s->log[kind], memory_order_acquire);
+	unsigned home_id = s->home;
+	bool home = core->id == home_id;
 
 	if (!log && home)
-		log = stream_open_log(s, core, f);
+		log = stream_open_log(s, core, kind);
 	if (log)
 		return log;
 	done->run = done->mail.run;
 	done->stream = stream_get(s);
 	done->core = core;
-	done->format = f;
+	done->kind = kind;
 	done->mail.run = home ? answer : open_at_home;
-	mail_post(home ? core : s->engine->cores[s->home], &done->mail);
+	mail_post(s->engine->cores[home_id], &done->mail);
 	return NULL;
 }

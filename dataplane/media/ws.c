@@ -14,7 +14,6 @@
 #define KEY_TEXT     24 /* 16 bytes as base64 */
 #define SHA1_BYTES   20
 #define HEAD_LEN(in) ((in)->head[1] & 0x7f)
-#define PROTOCOL_MAX 64
 
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -78,7 +77,7 @@ static struct slice choose_protocol(const struct http_head *h)
 {
 	struct slice list = http_header_get(h, "Sec-WebSocket-Protocol"), one;
 
-	if (!list.p || !next_token(&list, &one) || !one.n || one.n > PROTOCOL_MAX)
+	if (!list.p || !next_token(&list, &one) || !one.n || one.n > WS_PROTOCOL_MAX)
 		return (struct slice){NULL, 0};
 	for (size_t i = 0; i < one.n; i++)
 		if (!is_word(one.p[i]) && !memchr("!#$%&'*+-.^_`|~", one.p[i], 15))

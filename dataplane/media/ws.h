@@ -17,10 +17,11 @@
 #include "base/bytes.h"
 #include "media/http_in.h"
 
-#define WS_HEAD_MAX    10     /* of an unmasked frame */
-#define WS_CONTROL_MAX 125    /* payload of a control frame */
-#define WS_DROPPED_MAX 65536u /* payload of a client's data message, all its frames together */
-#define WS_ACCEPT_MAX  32
+#define WS_HEAD_MAX	10     /* of an unmasked frame */
+#define WS_CONTROL_MAX	125    /* payload of a control frame */
+#define WS_DROPPED_MAX	65536u /* payload of a client's data message, all its frames together */
+#define WS_PROTOCOL_MAX 64
+#define WS_ACCEPT_MAX	32
 
 enum ws_opcode {
 	WS_CONTINUATION = 0,

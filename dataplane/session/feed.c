@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "core/load.h"
 #include "core/shm.h"
 #include "media/wire.h"
 
@@ -20,24 +21,36 @@ static void set_state(struct feed *f, enum feed_state to)
 
 /* ---- being counted ---- */
 
-static shm_u64 *audience_number(struct feed *f, enum wire_format format)
+static enum wire_format format_of(const struct feed *f)
+{
+	return stream_kind_format(f->kind);
+}
+
+static shm_u64 *audience_number(struct feed *f)
 {
 	struct shm_audience *shm = f->viewer.shm;
+	shm_u64 *const numbers[WIRE_MAX] = {
+		[WIRE_RTMP] = &shm->viewers_rtmp,
+		[WIRE_FLV] = &shm->viewers_flv,
+		[WIRE_WS] = &shm->viewers_ws,
+	};
 
-	if (f->ops->role == FEED_PUSH)
-		return &shm->pushes;
-	return format == WIRE_RTMP ? &shm->viewers_rtmp : &shm->viewers_flv;
+	return f->ops->role == FEED_PUSH ? &shm->pushes : numbers[format_of(f)];
 }
 
 static void count(struct feed *f, bool in)
 {
 	struct core *c = f->session->core;
-	enum counter which = f->format == WIRE_RTMP ? CTR_VIEWERS_RTMP : CTR_VIEWERS_FLV;
+	static const enum counter counters[WIRE_MAX] = {
+		[WIRE_RTMP] = CTR_VIEWERS_RTMP,
+		[WIRE_FLV] = CTR_VIEWERS_FLV,
+		[WIRE_WS] = CTR_VIEWERS_WS,
+	};
 	uint64_t one = in ? 1 : (uint64_t)0 - 1;
 
-	shm_add(audience_number(f, f->format), one);
+	shm_add(audience_number(f), one);
 	if (f->ops->role == FEED_VIEWER)
-		core_count(c, which, one);
+		core_count(c, counters[format_of(f)], one);
 }
 
 static bool full(struct core *c, struct stream *s)
@@ -49,7 +62,8 @@ static bool full(struct core *c, struct stream *s)
 	for (unsigned i = 0; i < c->engine->cores_n; i++) {
 		struct shm_audience *a = shm_audience_of(c->engine->shm, s->shm, i);
 
-		n += (int64_t)(shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv));
+		n += (int64_t)(shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv) +
+			       shm_get(&a->viewers_ws));
 	}
 	return n >= max;
 }
@@ -153,7 +167,7 @@ static void opened(struct mail *m, struct core *c)
 
 	if (f) {
 		f->opening = NULL;
-		log = atomic_load_explicit(&stream->log[f->format], memory_order_acquire);
+		log = atomic_load_explicit(&stream->log[f->kind], memory_order_acquire);
 		if (!log)
 			f->ops->over(f, stream_is_live(stream) ? REASON_NO_MEMORY
 							       : REASON_STREAM_ENDED);
@@ -178,9 +192,9 @@ static enum reason ask(struct feed *f)
 	o->open.mail.run = opened;
 	o->open.stream = stream_get(f->viewer.stream);
 	o->open.core = c;
-	o->open.format = f->format;
+	o->open.kind = f->kind;
 	f->opening = &o->open;
-	log = stream_log(f->viewer.stream, c, f->format, &o->open);
+	log = stream_log(f->viewer.stream, c, f->kind, &o->open);
 	if (!log)
 		return REASON_NONE;
 	f->opening = NULL;
@@ -189,23 +203,27 @@ static enum reason ask(struct feed *f)
 	return begin(f, log);
 }
 
-enum reason feed_start(struct feed *f, struct session *session, struct stream *s,
-		       enum wire_format format, enum tick_class tick, const struct feed_ops *ops)
+enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
+		       enum tick_class tick, const struct feed_ops *ops)
 {
 	struct core *c = session->core;
 	struct wlog *log;
 	enum reason why;
 
+	if (ops->role == FEED_VIEWER && c->load == LOAD_FULL)
+		return REASON_OVERLOAD;
 	if (ops->role == FEED_VIEWER && full(c, s))
 		return REASON_CAP_VIEWERS;
-	*f = (struct feed){.session = session, .ops = ops, .format = format, .tick = tick};
+	*f = (struct feed){.session = session, .ops = ops, .tick = tick};
+	f->kind = (uint8_t)stream_log_kind(stream_kind_format(kind),
+					   stream_variant(s, stream_kind_variant(kind)));
 	f->viewer.stream = stream_get(s);
 	f->viewer.ops = &viewer_ops;
 	f->viewer.core = c;
 	f->viewer.shm = shm_audience_of(c->engine->shm, s->shm, c->id);
 	session->feed = f;
 	count(f, true);
-	log = atomic_load_explicit(&s->log[format], memory_order_acquire);
+	log = atomic_load_explicit(&s->log[f->kind], memory_order_acquire);
 	why = log ? begin(f, log) : ask(f);
 	if (why != REASON_NONE)
 		feed_stop(f);
@@ -232,8 +250,25 @@ void feed_stop(struct feed *f)
 	stream_put(stream, f->session->core);
 }
 
+/*
+ * Headers of what does not come are left out: a player that got one would wait (interop M11). They
+ * will be in the log before what they belong to.
+ */
+static bool is_needed(const struct feed *f, uint8_t type, const struct wlog_key *key)
+{
+	const struct stream *s = f->viewer.stream;
+	uint8_t other = type == MSG_AUDIO ? MSG_VIDEO : MSG_AUDIO;
+
+	return type == MSG_DATA || stream_flows(s, type, key->at_us) ||
+	       !stream_flows(s, other, key->at_us);
+}
+
 void feed_put_headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key)
 {
+	unsigned variant = stream_kind_variant(f->kind);
+	struct buf room;
+
+	buf_init(&room, &f->session->mem);
 	for (unsigned i = 0; h && i < h->n; i++) {
 		/* Metadata has no time of its own: ffmpeg takes it for captions where it is not 0. */
 		struct msg m = {
@@ -242,9 +277,17 @@ void feed_put_headers(struct feed *f, const struct stream_headers *h, const stru
 			.len = h->msg[i].len,
 			.data = h->data + h->msg[i].off,
 		};
+		struct msg converted;
+		enum convert how = CONVERT_LEAVE_OUT;
 
-		wire_of(f->format)->put(session_sink(f->session), &m);
+		if (is_needed(f, m.type, key))
+			how = convert_msg(variant, &m, &room, &converted);
+		if (how != CONVERT_LEAVE_OUT)
+			wire_of(format_of(f))
+				->put(session_sink(f->session),
+				      how == CONVERT_DONE ? &converted : &m);
 	}
+	buf_fini(&room);
 }
 
 /* ---- private bytes and the player's pause ---- */

@@ -43,8 +43,8 @@ struct feed {
 	const struct feed_ops *ops;
 	struct stream_open *opening; /* waiting for the format's log; owned by the mail */
 	uint8_t state;		     /* enum feed_state */
-	uint8_t format, tick;
-	bool active;	    /* viewer_add() was done */
+	uint8_t kind, tick;	     /* of log: stream_log_kind() */
+	bool active;		     /* viewer_add() was done */
 	bool log_sending;   /* what is in flight or blocked is log bytes, not private ones */
 	bool paused;	    /* by the player */
 	bool resume_at_key; /* the player's pause is over */
@@ -52,11 +52,12 @@ struct feed {
 };
 
 /*
- * Joins: takes a reference of s. The caller has written what must come before any media (HTTP answer,
- * Play.Start) into the session's sink already. 0, or an enum reason (CAP_VIEWERS, NO_MEMORY).
+ * Joins: takes a reference of s. kind: of log as the viewer asks for it; where the source is like
+ * that anyway it shares the source's log. The caller has written what must come before any media (HTTP answer,
+ * Play.Start) into the session's sink already. 0, or an enum reason (OVERLOAD, CAP_VIEWERS, NO_MEMORY).
  */
-enum reason feed_start(struct feed *f, struct session *session, struct stream *s,
-		       enum wire_format format, enum tick_class tick, const struct feed_ops *ops);
+enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
+		       enum tick_class tick, const struct feed_ops *ops);
 /* Leaves; fine in every state. */
 void feed_stop(struct feed *f);
 /* Player's pause and resume (interop C14): resume goes on at the newest key frame. */

@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/http_server.h"
 
+#include <stdio.h>
+
+#include "base/check.h"
 #include "media/flv.h"
 #include "session/domain.h"
 
 /*
  * What the file header promises: a player waits for ever for a kind that is promised and does not
- * come (interop M10, M12), so it is what the publisher has sent so far; both if nothing came yet.
+ * come (interop M10-M12), so it is what really flows where the viewer begins; all that it may get
+ * where nothing does yet.
  */
-static void put_file_header(struct feed *f, const struct stream_headers *h)
+void http_flv_file_header(struct feed *f, const struct wlog_key *key, uint8_t dst[FLV_HEADER_BYTES])
 {
-	const struct shm_stream *shm = f->viewer.stream->shm;
-	bool audio = shm_get(&shm->audio_codec) != 0, video = shm_get(&shm->video_codec) != 0;
-	struct sink *out = session_sink(f->session);
-	uint8_t head[FLV_HEADER_BYTES];
+	const struct stream *s = f->viewer.stream;
+	unsigned variant = stream_kind_variant(f->kind);
+	bool audio = variant_has(variant, MSG_AUDIO), video = variant_has(variant, MSG_VIDEO);
+	bool sound = audio && stream_flows(s, MSG_AUDIO, key->at_us);
+	bool pictures = video && stream_flows(s, MSG_VIDEO, key->at_us);
 
-	for (unsigned i = 0; h && i < h->n; i++) {
-		audio = audio || h->msg[i].type == MSG_AUDIO;
-		video = video || h->msg[i].type == MSG_VIDEO;
-	}
-	flv_header(head, audio || !video, video || !audio);
-	out->write(out, head, sizeof(head));
+	flv_header(dst, sound || (!pictures && audio), pictures || (!sound && video));
 }
 
 static void headers(struct feed *f, const struct stream_headers *h, const struct wlog_key *key,
 		    bool first)
 {
-	if (first)
-		put_file_header(f, h);
+	struct sink *out = session_sink(f->session);
+	uint8_t file[FLV_HEADER_BYTES];
+
+	if (first) {
+		http_flv_file_header(f, key, file);
+		out->write(out, file, sizeof(file));
+	}
 	feed_put_headers(f, h, key);
 }
 
@@ -46,7 +51,10 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	struct session *s = &h->session;
 	const char *tick = engine_conf(s->core->engine)->play_tick;
 
-	http_put_head(h, 200, "Content-Type: video/x-flv\r\nX-Accel-Buffering: no\r\n\r\n");
+	if (h->ws)
+		ws_flv_put_head(h);
+	else
+		http_put_head(h, 200, "Content-Type: video/x-flv\r\nX-Accel-Buffering: no\r\n\r\n");
 	if (h->head_only) {
 		h->phase = HTTP_ANSWERED;
 		session_close_after_flush(s, REASON_ANSWERED);
@@ -54,27 +62,88 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	}
 	h->phase = HTTP_PLAYING;
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
-	return feed_start(&h->feed, s, stream, WIRE_FLV, (enum tick_class)tick_class_of(tick),
-			  &flv_ops);
+	return feed_start(
+		&h->feed, s, stream, stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
+		(enum tick_class)tick_class_of(tick), h->ws ? &ws_flv_feed_ops : &flv_ops);
+}
+
+static void play(struct http_server *h, struct stream *stream)
+{
+	struct session *s = &h->session;
+	enum reason why = begin(h, stream);
+
+	if (why == REASON_NONE)
+		return;
+	s->out.n = 0; /* nothing starts after all */
+	http_answer(h, 503, why == REASON_OVERLOAD ? "Retry-After: 5\r\n" : "", reason_help(why),
+		    why);
+}
+
+static void not_found(struct http_server *h)
+{
+	http_answer(h, 404, "", "no such stream is live", REASON_STREAM_NOT_FOUND);
+}
+
+/* The stream has come; it may have gone again as well. */
+static void appeared(struct waiting *w)
+{
+	struct http_server *h = container_of(w, struct http_server, waiting);
+	struct session *s = &h->session;
+	struct stream *stream = stream_find(s->core->engine->registry, s->about);
+
+	if (stream) {
+		play(h, stream);
+		stream_put(stream, s->core);
+	} else {
+		not_found(h);
+	}
+	session_flush(s);
+}
+
+void http_flv_give_up(struct http_server *h)
+{
+	waiting_end(&h->waiting, h->session.core);
+	not_found(h);
+}
+
+/* True: there may be something to wait for, and room to. HEAD asks what is there now (interop H1). */
+static bool wait_for_it(struct http_server *h)
+{
+	struct session *s = &h->session;
+	int64_t wait_ms = engine_conf(s->core->engine)->play_wait;
+
+	if (!wait_ms || h->head_only || !s->about ||
+	    !waiting_begin(&h->waiting, s->core, s->about, appeared))
+		return false;
+	h->phase = HTTP_WAITING;
+	session_deadline(s, (uint64_t)wait_ms, REASON_STREAM_NOT_FOUND);
+	return true;
 }
 
 void http_flv(struct http_server *h, const struct stream_name *name)
 {
 	struct session *s = &h->session;
-	struct core *c = s->core;
-	char key[STREAM_KEY_MAX];
-	struct stream *stream = stream_find(c->engine->registry, domain_stream_key(key, name));
-	enum reason why;
+	struct registry *streams = s->core->engine->registry;
+	char key[STREAM_KEY_MAX], text[128];
+	struct stream *stream;
+	const char *field, *rule;
+	unsigned variant;
 
-	session_describe(s, key);
-	if (!stream) {
-		http_answer(h, 404, "", "no such stream is live", REASON_STREAM_NOT_FOUND);
+	if (variant_of_params(name->params, &variant, &field, &rule)) {
+		snprintf(text, sizeof(text), "%s: %s", field, rule);
+		http_answer(h, 400, "", text, REASON_BAD_PARAMETER);
 		return;
 	}
-	why = begin(h, stream);
-	stream_put(stream, c);
-	if (why != REASON_NONE) {
-		s->out.n = 0; /* nothing starts after all */
-		http_answer(h, 503, "", reason_help(why), why);
+	h->variant = (uint8_t)variant;
+	stream = stream_find(streams, domain_stream_key(key, name));
+	session_describe(s, key);
+	if (!stream && wait_for_it(h))
+		stream = stream_find(streams, key); /* it may have come just before */
+	if (stream) {
+		waiting_end(&h->waiting, s->core);
+		play(h, stream);
+		stream_put(stream, s->core);
+	} else if (!h->waiting.key) {
+		not_found(h);
 	}
 }

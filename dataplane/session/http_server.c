@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "session/client.h"
 
 static const char allowed[] = "GET, HEAD, OPTIONS";
 
@@ -44,6 +45,8 @@ static const char *phrase(unsigned status)
 		return "Request Timeout";
 	case 414:
 		return "URI Too Long";
+	case 426:
+		return "Upgrade Required";
 	case 431:
 		return "Request Header Fields Too Large";
 	default:
@@ -127,13 +130,19 @@ static void answer_file(struct http_server *h, const struct http_head *head)
 	} else if (strcmp(suffix, "flv")) {
 		http_answer(h, 404, "", "nothing here; streams are at /app/name.flv",
 			    REASON_STREAM_NOT_FOUND);
-	} else {
+	} else if (!ws_wanted(head) || ws_flv_ask(h, head)) {
 		http_flv(h, &name);
 	}
 }
 
 static void answer_request(struct http_server *h, const struct http_head *head)
 {
+	enum reason why = client_forwarded(&h->session, head);
+
+	if (why != REASON_NONE) {
+		http_answer(h, 503, "Retry-After: 5\r\n", reason_help(why), why);
+		return;
+	}
 	switch (head->method) {
 	case HTTP_HEAD:
 		h->head_only = true;
@@ -160,6 +169,8 @@ static enum reason received(struct session *s, const uint8_t *p, size_t n)
 	struct http_head head;
 	int r;
 
+	if (h->phase == HTTP_PLAYING && h->ws)
+		return ws_flv_received(h, p, n);
 	if (h->phase != HTTP_READING)
 		return REASON_NONE;
 	buf_write(&h->request, p, full ? room : n);
@@ -192,6 +203,10 @@ static enum reason deadline(struct session *s)
 {
 	struct http_server *h = http_server_of(s);
 
+	if (h->waiting.key) {
+		http_flv_give_up(h);
+		return REASON_NONE;
+	}
 	if (!s->conn->bytes_in)
 		return s->deadline_why;
 	http_answer(h, 408, "", "the request took too long", s->deadline_why);
@@ -208,12 +223,14 @@ static void opened(struct session *s)
 
 static void ending(struct session *s, enum reason why)
 {
+	waiting_end(&http_server_of(s)->waiting, s->core);
 	feed_stop(&http_server_of(s)->feed);
 }
 
 static void gone(struct session *s)
 {
 	buf_fini(&http_server_of(s)->request);
+	ws_flv_free(http_server_of(s));
 }
 
 const struct session_ops http_server_ops = {

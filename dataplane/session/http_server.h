@@ -4,6 +4,7 @@
  *
  *   READING --request--> ANSWERED --sent--> closed
  *                        PLAYING (GET of a live /app/name.flv) --stream ends--> closed
+ *                        WAITING (play.wait) --the stream comes--> PLAYING, or ANSWERED with 404
  *
  * A live answer has no length and ends with the connection (interop H3). The request is kept only
  * until it is answered, so a viewer costs its struct and nothing more. What a client sends after its
@@ -11,25 +12,32 @@
  *
  *   http_server.c  requests, routes, short answers
  *   http_flv.c     HTTP-FLV viewers
+ *   ws_flv.c       the same by WebSocket
  *
  * Threads: one core.
  */
 #ifndef SESSION_HTTP_SERVER_H
 #define SESSION_HTTP_SERVER_H
 
+#include "media/flv.h"
 #include "media/http_in.h"
 #include "media/stream_name.h"
 #include "session/feed.h"
 #include "session/session.h"
+#include "session/waiting.h"
+#include "session/ws_flv.h"
 
-enum http_phase { HTTP_READING, HTTP_ANSWERED, HTTP_PLAYING };
+enum http_phase { HTTP_READING, HTTP_WAITING, HTTP_ANSWERED, HTTP_PLAYING };
 
 struct http_server {
 	struct session session;
 	struct feed feed;
 	struct buf request; /* while READING */
-	uint8_t phase;	    /* enum http_phase */
-	bool head_only;	    /* answers have no body */
+	struct waiting waiting;
+	struct ws_flv *ws; /* a WebSocket viewer; NULL: plain HTTP */
+	uint8_t variant;   /* what is asked for, enum variant */
+	uint8_t phase;	   /* enum http_phase */
+	bool head_only;	   /* answers have no body */
 };
 
 extern const struct session_ops http_server_ops;
@@ -46,7 +54,12 @@ void http_answer(struct http_server *h, unsigned status, const char *more, const
 		 enum reason why);
 
 /* ---- http_flv.c ---- */
-/* GET or HEAD of a stream's FLV. */
+/* GET or HEAD of a stream's FLV, by WebSocket where h->ws is set. */
 void http_flv(struct http_server *h, const struct stream_name *name);
+/* The stream has not come within play.wait. */
+void http_flv_give_up(struct http_server *h);
+/* FLV's file header for a viewer who begins at that key frame. */
+void http_flv_file_header(struct feed *f, const struct wlog_key *key,
+			  uint8_t dst[FLV_HEADER_BYTES]);
 
 #endif

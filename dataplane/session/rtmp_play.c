@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/rtmp_server.h"
 
+#include <stdio.h>
+
+#include "base/check.h"
 #include "media/amf0.h"
 #include "media/rtmp_out.h"
-#include "media/stream_name.h"
+#include "session/domain.h"
 
 /* ---- what comes before, between and after the log ---- */
 
@@ -60,42 +63,101 @@ static void prefix(struct rtmp_server *r, uint32_t msid)
 
 /* ---- play ---- */
 
+static void not_found(struct rtmp_server *r)
+{
+	rtmp_refuse(r, r->msid, "NetStream.Play.StreamNotFound", "no such stream is live",
+		    REASON_STREAM_NOT_FOUND);
+}
+
+static void begin(struct rtmp_server *r, struct stream *stream)
+{
+	struct session *s = &r->session;
+	const char *tick = engine_conf(s->core->engine)->play_tick;
+	size_t before = s->out.n;
+	enum reason why;
+
+	prefix(r, r->msid);
+	rtmp_server_set_phase(r, RTMP_PLAYING);
+	rtmp_connect_free(r);
+	why = feed_start(&r->feed, s, stream, stream_log_kind(WIRE_RTMP, r->variant),
+			 (enum tick_class)tick_class_of(tick), &play_ops);
+	if (why != REASON_NONE) {
+		s->out.n = before; /* nothing starts after all */
+		rtmp_refuse(r, r->msid, "NetStream.Play.Failed",
+			    why == REASON_OVERLOAD ? "server is full" : reason_help(why), why);
+	}
+}
+
+/* The stream has come; it may have gone again as well. */
+static void appeared(struct waiting *w)
+{
+	struct rtmp_server *r = container_of(w, struct rtmp_server, waiting);
+	struct session *s = &r->session;
+	struct stream *stream = stream_find(s->core->engine->registry, s->about);
+
+	if (stream) {
+		begin(r, stream);
+		stream_put(stream, s->core);
+	} else {
+		not_found(r);
+	}
+	session_flush(s);
+}
+
+void rtmp_play_give_up(struct rtmp_server *r)
+{
+	waiting_end(&r->waiting, r->session.core);
+	not_found(r);
+}
+
+/* True: there may be something to wait for, and room to. */
+static bool wait_for_it(struct rtmp_server *r)
+{
+	struct session *s = &r->session;
+	int64_t wait_ms = engine_conf(s->core->engine)->play_wait;
+
+	if (!wait_ms || !s->about || !waiting_begin(&r->waiting, s->core, s->about, appeared))
+		return false;
+	rtmp_server_set_phase(r, RTMP_ASKING);
+	session_deadline(s, (uint64_t)wait_ms, REASON_STREAM_NOT_FOUND);
+	return true;
+}
+
 void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
 {
-	static const char not_found[] = "NetStream.Play.StreamNotFound";
 	struct session *s = &r->session;
-	struct core *c = s->core;
-	enum tick_class tick = (enum tick_class)tick_class_of(engine_conf(c->engine)->play_tick);
-	char key[STREAM_KEY_MAX];
+	struct registry *streams = s->core->engine->registry;
+	struct stream_name name;
+	char key[STREAM_KEY_MAX], text[128];
+	const char *field, *rule;
 	struct stream *stream;
-	const char *rule;
-	enum reason why;
-	size_t before;
+	unsigned variant;
 
 	if (r->phase != RTMP_READY) {
 		rtmp_status(r, msid, "error", "NetStream.Play.Failed",
 			    "this connection already publishes or plays a stream");
 		return;
 	}
-	if (rtmp_stream_key(r, cmd->stream, key, &rule) != REASON_NONE) {
-		rtmp_refuse(r, msid, not_found, rule, REASON_BAD_NAME);
+	if (rtmp_stream_name(r, cmd->stream, &name, &rule) != REASON_NONE) {
+		rtmp_refuse(r, msid, "NetStream.Play.StreamNotFound", rule, REASON_BAD_NAME);
 		return;
 	}
-	session_describe(s, key);
-	stream = stream_find(c->engine->registry, key);
-	if (!stream) {
-		rtmp_refuse(r, msid, not_found, "no such stream is live", REASON_STREAM_NOT_FOUND);
+	if (variant_of_params(name.params, &variant, &field, &rule)) {
+		snprintf(text, sizeof(text), "%s: %s", field, rule);
+		rtmp_refuse(r, msid, "NetStream.Play.Failed", text, REASON_BAD_PARAMETER);
 		return;
 	}
+	r->variant = (uint8_t)variant;
 	r->msid = msid;
-	before = s->out.n;
-	prefix(r, msid);
-	rtmp_server_set_phase(r, RTMP_PLAYING);
-	rtmp_connect_free(r);
-	why = feed_start(&r->feed, s, stream, WIRE_RTMP, tick, &play_ops);
-	stream_put(stream, c);
-	if (why != REASON_NONE) {
-		s->out.n = before; /* nothing starts after all */
-		rtmp_refuse(r, msid, "NetStream.Play.Failed", reason_help(why), why);
+	session_describe(s, domain_stream_key(key, &name));
+	stream = stream_find(streams, key);
+	if (!stream && wait_for_it(r))
+		stream = stream_find(streams, key); /* it may have come just before */
+	if (stream) {
+		waiting_end(&r->waiting, s->core);
+		begin(r, stream);
+		stream_put(stream, s->core);
+	} else if (!r->waiting.key) {
+		not_found(r);
 	}
 }

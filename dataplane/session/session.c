@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "session/caps.h"
+#include "session/client.h"
 #include "session/feed.h"
 
 #define KINDS_MAX	   8
@@ -70,6 +71,7 @@ static void session_free(struct session *s)
 	wheel_cancel(&s->core->wheel, &s->timer);
 	if (s->ops->gone)
 		s->ops->gone(s);
+	client_free(s);
 	buf_fini(&s->out);
 	buf_fini(&s->flight);
 	if (s->about)
@@ -108,6 +110,7 @@ struct session *session_new(struct core *c, const struct session_ops *ops)
 	if (!s)
 		return NULL;
 	s->ops = ops;
+	s->protocol = ops->protocol;
 	s->core = c;
 	s->mem.max = (size_t)engine_conf(c->engine)->limit_connection_bytes;
 	s->mem.allocs = &c->allocs;
@@ -131,6 +134,7 @@ enum reason session_connect(struct session *s, const union net_addr *to, uint32_
 	if (!s->conn)
 		return why;
 	s->connecting = true;
+	s->proxy_head_over = true;
 	return REASON_NONE;
 }
 
@@ -238,13 +242,12 @@ static void say_end(const struct session *s, enum reason why)
 		log_q(stream, sizeof(stream), s->about);
 	if (why == REASON_PROBE)
 		log_debug("session_end", "id=%s protocol=%s peer=%s reason=%s core=%u", id,
-			  s->ops->protocol, peer, reason_name(why), s->core->id);
+			  s->protocol, peer, reason_name(why), s->core->id);
 	else
 		log_info("session_end",
 			 "id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
 			 " duration_ms=%" PRIu64 " core=%u",
-			 id, s->ops->protocol, peer, stream, reason_name(why), in, out, ms,
-			 s->core->id);
+			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, s->core->id);
 }
 
 /* Everything of the end but the network's part. */
@@ -294,20 +297,21 @@ void session_close_after_flush(struct session *s, enum reason why)
 
 /* ---- the network's handlers ---- */
 
-/* NONE, or which cap refuses a connection from there. */
-static enum reason admit(struct sessions *all, const struct net_conn *conn)
+/* NONE, or which cap refuses a connection from there. A proxy's address stands for many clients. */
+static enum reason admit(struct sessions *all, const struct net_conn *conn, bool proxy)
 {
 	const struct config *conf = engine_conf(all->core->engine);
 
 	if (all->draining)
 		return REASON_DRAIN;
-	return caps_take(&conn->peer, conf->limit_connections, conf->limit_per_address);
+	return caps_take(&conn->peer, conf->limit_connections, proxy ? 0 : conf->limit_per_address);
 }
 
 static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 {
 	struct sessions *all = owner;
-	enum reason why = admit(all, conn);
+	bool proxy = client_is_trusted(all->core, &conn->peer);
+	enum reason why = admit(all, conn, proxy);
 	char peer[NET_ADDR_TEXT];
 	struct session *s = NULL;
 
@@ -326,6 +330,8 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 		return false;
 	}
 	s->capped = true;
+	s->behind_proxy = proxy;
+	s->proxy_head_over = !proxy;
 	s->conn = conn;
 	conn->user = s;
 	if (s->ops->opened)
@@ -354,7 +360,7 @@ static void on_received(struct net_conn *conn, const uint8_t *p, size_t n)
 
 	if (s->close_when_sent)
 		return; /* nothing that the peer says now changes anything */
-	why = s->ops->received(s, p, n);
+	why = likely(s->proxy_head_over) ? s->ops->received(s, p, n) : client_head(s, p, n);
 	if (why != REASON_NONE)
 		session_close(s, why);
 }
@@ -472,12 +478,24 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	return 0;
 }
 
+static bool refuse_new(struct sessions *all, bool on)
+{
+	if (all->draining == on)
+		return false;
+	all->draining = on;
+	if (on)
+		net_listen_stop(all->net);
+	else
+		net_listen_resume(all->net);
+	return true;
+}
+
 void sessions_end(struct core *c, enum reason why)
 {
 	struct sessions *all = of_core(c);
 	uint64_t until_us = clock_us() + END_US;
 
-	sessions_drain(c, true);
+	refuse_new(all, true);
 	while (!LIST_EMPTY(&all->open))
 		session_close(LIST_FIRST(&all->open), why);
 	for (;;) {
@@ -504,17 +522,16 @@ void sessions_fini(struct core *c)
 	c->io = (struct core_io){NULL};
 }
 
+static void ask_to_leave(void *arg, struct session *s)
+{
+	if (s->ops->draining && !s->close_when_sent)
+		s->ops->draining(s);
+}
+
 void sessions_drain(struct core *c, bool on)
 {
-	struct sessions *all = of_core(c);
-
-	if (all->draining == on)
-		return;
-	all->draining = on;
-	if (on)
-		net_listen_stop(all->net);
-	else
-		net_listen_resume(all->net);
+	if (refuse_new(of_core(c), on) && on)
+		sessions_each(c, ask_to_leave, NULL);
 }
 
 void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg)

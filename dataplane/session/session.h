@@ -29,6 +29,7 @@
 #include "net/net.h"
 
 struct session;
+struct session_head;
 struct feed;
 
 struct session_ops {
@@ -46,6 +47,8 @@ struct session_ops {
 	enum reason (*peer_closed)(struct session *s);
 	/* The deadline passed; returns why to end, or NONE after setting a new one (optional). */
 	enum reason (*deadline)(struct session *s);
+	/* The node drains: the peer may be asked to go elsewhere (optional). */
+	void (*draining)(struct session *s);
 	/* First phase of death: leave streams, stop feeds. No I/O any more. */
 	void (*ending)(struct session *s, enum reason why);
 	/* Last call: free what the concrete session owns, not the session itself (optional). */
@@ -64,12 +67,15 @@ struct session {
 	LIST_ENTRY(session) link; /* of its core */
 	uint64_t id;		  /* unique in this process: core in the low 8 bits */
 	uint64_t since_wall_ms, since_us;
-	char *about;	      /* session_describe() */
-	uint8_t deadline_why; /* enum reason */
-	bool sending;	      /* private bytes are in flight or blocked */
+	const char *protocol;	   /* for logs and lists */
+	char *about;		   /* session_describe() */
+	struct session_head *head; /* session/client.h: part of a PROXY head */
+	uint8_t deadline_why;	   /* enum reason */
+	bool sending;		   /* private bytes are in flight or blocked */
 	bool closing, connecting;
 	bool close_when_sent;
-	bool capped; /* counted by session/caps.h */
+	bool capped;			    /* counted by session/caps.h */
+	bool behind_proxy, proxy_head_over; /* session/client.h */
 	uint8_t close_why;
 };
 
@@ -87,7 +93,8 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 void sessions_end(struct core *c, enum reason why);
 /* After every core has ended its sessions: frees the network and all else. */
 void sessions_fini(struct core *c);
-/* While draining, new connections are refused; existing ones go on. On the core's thread. */
+/* While draining, new connections are refused; existing ones go on, and who understands it is asked to
+ * reconnect (interop C17). On the core's thread. */
 void sessions_drain(struct core *c, bool on);
 /* Every session of this core, for control verbs. */
 void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg);

@@ -95,6 +95,7 @@ static void publisher_begin(struct world *w)
 		return;
 	w->home = luck_below(&w->luck, w->o.cores);
 	home = &w->b.core[w->home];
+	home->now_us = w->b.now_us; /* its turn is still to come */
 	world_check(w, stream_publish(w->b.engine.registry, home, "default/live/sim", false,
 				      &s->stream) == 0);
 	w->streams_n++;
