@@ -379,6 +379,18 @@ alive_but_silent(Peer().publish('b'), 'first_media_timeout')
 PY
 }
 
+@test "M1: times beyond 24, 31 and 32 bits go on modulo 2^32" {
+	dp_start
+	script <<'PY'
+for at in 0xFFFFF0, 0x7FFFFF00, 0xFFFFFF00:
+    pub, view = live_and_watched(hex(at), at)
+    sent = [(VIDEO, at + 40 * i & 0xFFFFFFFF, key(i)) for i in range(1, 20)]
+    for kind, ts, body in sent:
+        pub.video(ts, body)
+    assert view.media(len(sent)) == sent, hex(at)
+PY
+}
+
 # --- commands -------------------------------------------------------------------------------------
 
 @test "C1: any order of calls, missing and repeated ones; every transaction has its answer" {
