@@ -32,6 +32,7 @@
 #include "core/shm.h"
 #include "core/stream.h"
 #include "media/wire.h"
+#include "session/certificates.h"
 #include "session/control.h"
 #include "session/http_server.h"
 #include "session/listeners.h"
@@ -327,16 +328,29 @@ static void cores_stop(struct node *n)
 
 /* ---- the ladder ---- */
 
-static void listeners_open(struct node *n)
+static void listen_at(struct node *n, const char *key, const char *addresses,
+		      const struct session_ops *ops, struct net_tls *tls)
 {
 	char text[512];
 
-	listeners_init(&n->listeners, n->engine.cores_n);
-	if (listeners_add(&n->listeners, "rtmp.listen", n->conf.rtmp_listen, &rtmp_server_ops, text,
-			  sizeof(text)) ||
-	    listeners_add(&n->listeners, "http.listen", n->conf.http_listen, &http_server_ops, text,
-			  sizeof(text)))
+	if (listeners_add_tls(&n->listeners, key, addresses, ops, tls, text, sizeof(text)))
 		die("%s", text);
+}
+
+static void listeners_open(struct node *n)
+{
+	struct net_tls *tls = certificates_init();
+	struct conf_error err;
+
+	if (!tls)
+		die("no memory for TLS");
+	if (certificates_load(&n->conf, &err))
+		die("%s", err.text);
+	listeners_init(&n->listeners, n->engine.cores_n);
+	listen_at(n, "rtmp.listen", n->conf.rtmp_listen, &rtmp_server_ops, NULL);
+	listen_at(n, "http.listen", n->conf.http_listen, &http_server_ops, NULL);
+	listen_at(n, "rtmps.listen", n->conf.rtmps_listen, &rtmp_server_ops, tls);
+	listen_at(n, "https.listen", n->conf.https_listen, &http_server_ops, tls);
 }
 
 static enum arena_pages pages_of(const char *word)
@@ -390,18 +404,23 @@ static void services_start(struct node *n)
 
 static void say_start(const struct node *n)
 {
-	char rtmp[1200], http[1200], state[1200], rtmp_q[1200], http_q[1200];
+	static const char *const keys[] = {"rtmp", "http", "rtmps", "https"};
+	char key[32], at[1200], at_q[1200], state[1200], listens[5000];
+	size_t used = 0;
 
-	listeners_text(&n->listeners, &rtmp_server_ops, rtmp, sizeof(rtmp));
-	listeners_text(&n->listeners, &http_server_ops, http, sizeof(http));
-	log_info(
-		"start",
-		"version=%s cores=%u pinned=%s rtmp=%s http=%s net=io_uring pages=%s arena=%" PRId64
-		" state=%s pid=%d",
-		MILLRACE_VERSION, n->engine.cores_n, n->worker[0].cpu >= 0 ? "yes" : "no",
-		log_q(rtmp_q, sizeof(rtmp_q), rtmp), log_q(http_q, sizeof(http_q), http),
-		n->conf.dp_pages, n->conf.dp_arena, log_q(state, sizeof(state), n->state),
-		(int)getpid());
+	for (unsigned i = 0; i < array_len(keys); i++) {
+		snprintf(key, sizeof(key), "%s.listen", keys[i]);
+		listeners_text(&n->listeners, key, at, sizeof(at));
+		if (*at)
+			used += (size_t)snprintf(listens + used, sizeof(listens) - used, " %s=%s",
+						 keys[i], log_q(at_q, sizeof(at_q), at));
+	}
+	log_info("start",
+		 "version=%s cores=%u pinned=%s%s net=io_uring pages=%s arena=%" PRId64
+		 " state=%s pid=%d",
+		 MILLRACE_VERSION, n->engine.cores_n, n->worker[0].cpu >= 0 ? "yes" : "no", listens,
+		 n->conf.dp_pages, n->conf.dp_arena, log_q(state, sizeof(state), n->state),
+		 (int)getpid());
 }
 
 static void say_reloaded(void *arg, const struct conf_key *k, bool applied)
@@ -439,6 +458,7 @@ static void node_stop(struct node *n)
 	close(n->shm_fd);
 	arena_fini(&n->arena);
 	listeners_fini(&n->listeners);
+	certificates_fini();
 	reload_fini(&n->engine);
 	free(n->engine.cores);
 	free(n->worker);

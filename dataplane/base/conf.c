@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/cidr.h"
 #include "base/conf_value.h"
 #include "base/log.h"
 #include "base/word.h"
@@ -114,6 +115,21 @@ static bool redis_url_ok(const char *url)
 	       (!strncmp(url, "unix:///", 8) && url[8]);
 }
 
+static bool ranges_ok(const char *key, const char *text, struct conf_error *e)
+{
+	struct cidr_set set;
+	char bad[64];
+	int r = cidr_set_parse(&set, text, bad, sizeof(bad));
+
+	if (r == -E2BIG)
+		snprintf(e->text, sizeof(e->text), "%s: more than %d ranges", key, CIDR_RANGES_MAX);
+	else if (r)
+		snprintf(e->text, sizeof(e->text),
+			 "%s: %s is no range of addresses: must be like 10.0.0.0/8 or ::1", key,
+			 bad);
+	return !r;
+}
+
 int conf_check(const struct config *c, struct conf_error *e)
 {
 	if (c->dp_block & (c->dp_block - 1))
@@ -128,6 +144,9 @@ int conf_check(const struct config *c, struct conf_error *e)
 		return broken(e, "play.max_lag: must be at most half of stream.retain");
 	if (c->limit_message > c->limit_connection_bytes)
 		return broken(e, "limits.message_bytes: must not exceed limits.connection_bytes");
+	if (!ranges_ok("proxy.trusted", c->proxy_trusted, e) ||
+	    !ranges_ok("relay.deny", c->relay_deny, e))
+		return -EINVAL;
 	if (!redis_url_ok(c->redis_url))
 		return broken(e, "redis.url: must be redis://[user:password@]host[:port][/db] or "
 				 "unix:///path, or empty for a private Redis");

@@ -27,6 +27,8 @@ static int explain(int err, const char *key, const char *address, char *text, si
 		advice = "; this machine has no such address";
 	else if (err == -EACCES)
 		advice = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	else if (err == -EINVAL)
+		advice = "; must be host:port, [v6]:port or :port, with a literal address";
 	snprintf(text, n, "%s %s: %s%s", key, address, strerror(-err), advice);
 	return err;
 }
@@ -51,7 +53,8 @@ static int choose_port(union net_addr *at, int *keep)
 	return net_listener_address(*keep, at);
 }
 
-static int open_one(struct listeners *l, union net_addr at, const struct session_ops *ops)
+/* The rest of its place is filled in already. */
+static int open_one(struct listeners *l, union net_addr at)
 {
 	int *fd = malloc(l->cores * sizeof(*fd));
 	int r = net_listener_probe(&at), keep = -1;
@@ -61,7 +64,6 @@ static int open_one(struct listeners *l, union net_addr at, const struct session
 	for (unsigned i = 0; i < l->cores; i++)
 		fd[i] = -1;
 	l->one[l->n].fd = fd;
-	l->one[l->n].ops = ops;
 	if (!r)
 		r = choose_port(&at, &keep);
 	for (unsigned i = 0; !r && i < l->cores; i++) {
@@ -77,6 +79,12 @@ static int open_one(struct listeners *l, union net_addr at, const struct session
 int listeners_add(struct listeners *l, const char *key, const char *addresses,
 		  const struct session_ops *ops, char *text, size_t n)
 {
+	return listeners_add_tls(l, key, addresses, ops, NULL, text, n);
+}
+
+int listeners_add_tls(struct listeners *l, const char *key, const char *addresses,
+		      const struct session_ops *ops, struct net_tls *tls, char *text, size_t n)
+{
 	char copy[1025], *rest = NULL;
 	union net_addr at;
 	int r = 0;
@@ -88,9 +96,12 @@ int listeners_add(struct listeners *l, const char *key, const char *addresses,
 				 SESSION_LISTENERS_MAX);
 			return -E2BIG;
 		}
+		l->one[l->n].key = key;
+		l->one[l->n].ops = ops;
+		l->one[l->n].tls = tls;
 		r = net_addr_parse(&at, one);
 		if (!r)
-			r = open_one(l, at, ops);
+			r = open_one(l, at);
 		if (r)
 			return explain(r, key, one, text, n);
 	}
@@ -100,20 +111,21 @@ int listeners_add(struct listeners *l, const char *key, const char *addresses,
 unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out)
 {
 	for (unsigned i = 0; i < l->n; i++) {
-		out[i] = (struct session_listener){l->one[i].ops, l->one[i].fd[core]};
+		out[i] =
+			(struct session_listener){l->one[i].ops, l->one[i].fd[core], l->one[i].tls};
 		l->one[i].fd[core] = -1;
 	}
 	return l->n;
 }
 
-char *listeners_text(const struct listeners *l, const struct session_ops *ops, char *dst, size_t n)
+char *listeners_text(const struct listeners *l, const char *key, char *dst, size_t n)
 {
 	char one[NET_ADDR_TEXT];
 	size_t used = 0;
 
 	dst[0] = '\0';
 	for (unsigned i = 0; i < l->n && used < n; i++) {
-		if (l->one[i].ops == ops)
+		if (!strcmp(l->one[i].key, key))
 			used += (size_t)snprintf(dst + used, n - used, "%s%s", used ? " " : "",
 						 net_addr_text(one, &l->one[i].at));
 	}

@@ -14,6 +14,8 @@ struct listeners {
 	unsigned cores, n;
 	struct {
 		const struct session_ops *ops;
+		const char *key;     /* static text */
+		struct net_tls *tls; /* NULL: plain */
 		union net_addr at;
 		int *fd; /* one per core; -1 once a core has it */
 	} one[SESSION_LISTENERS_MAX];
@@ -24,10 +26,13 @@ void listeners_init(struct listeners *l, unsigned cores);
  * text that names key and address and says what to do. */
 int listeners_add(struct listeners *l, const char *key, const char *addresses,
 		  const struct session_ops *ops, char *text, size_t n);
+/* The same, by TLS; the context must outlive the cores. */
+int listeners_add_tls(struct listeners *l, const char *key, const char *addresses,
+		      const struct session_ops *ops, struct net_tls *tls, char *text, size_t n);
 /* Gives the core's sockets away; how many, out[SESSION_LISTENERS_MAX]. */
 unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out);
-/* The addresses of these ops as they are now, blanks between; returns dst. */
-char *listeners_text(const struct listeners *l, const struct session_ops *ops, char *dst, size_t n);
+/* The addresses of that key as they are now, blanks between; returns dst. */
+char *listeners_text(const struct listeners *l, const char *key, char *dst, size_t n);
 void listeners_fini(struct listeners *l);
 
 #endif

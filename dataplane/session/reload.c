@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "core/quiet.h"
+#include "session/certificates.h"
 
 /* A configuration of ours; `conf` first, so that engine_conf() leads here. */
 struct generation {
@@ -135,6 +136,8 @@ int reload(struct engine *e, void (*each)(void *arg, const struct conf_key *k, b
 	}
 	pthread_mutex_lock(&from.lock);
 	code = load(&g->conf, err);
+	if (!code)
+		code = certificates_load(&g->conf, err);
 	if (code) {
 		free(g);
 	} else {

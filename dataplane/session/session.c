@@ -229,8 +229,20 @@ static void flight_sent(struct session *s, size_t n, bool blocked)
 
 /* ---- the end ---- */
 
+/* " detail=..." where TLS ended it. */
+static const char *tls_detail(const struct session *s, enum reason why, char *dst, size_t n)
+{
+	char text[200];
+
+	if (!s->conn || (why != REASON_TLS_HANDSHAKE && why != REASON_TLS_RECORD))
+		return "";
+	snprintf(dst, n, " detail=%s", log_q(text, sizeof(text), net_tls_text(s->conn)));
+	return dst;
+}
+
 static void say_end(const struct session *s, enum reason why)
 {
+	char detail[256];
 	char id[20], peer[NET_ADDR_TEXT] = "-", stream[600] = "-";
 	uint64_t ms = (s->core->now_us - s->since_us) / 1000;
 	uint64_t in = s->conn ? s->conn->bytes_in : 0, out = s->conn ? s->conn->bytes_out : 0;
@@ -246,8 +258,9 @@ static void say_end(const struct session *s, enum reason why)
 	else
 		log_info("session_end",
 			 "id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
-			 " duration_ms=%" PRIu64 " core=%u",
-			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, s->core->id);
+			 " duration_ms=%" PRIu64 " core=%u%s",
+			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, s->core->id,
+			 tls_detail(s, why, detail, sizeof(detail)));
 }
 
 /* Everything of the end but the network's part. */
@@ -447,6 +460,7 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 		/* A closed window is the feed's to judge, with its own reason; this is for silence. */
 		.dead_peer_ms = (uint32_t)conf->play_stall_timeout + DEAD_PEER_EXTRA_MS,
 		.notsent_lowat = LISTEN_NOTSENT,
+		.no_ktls = !conf->tls_kernel,
 		.allocs = &c->allocs,
 		.ctr = c->ctr,
 	};
@@ -469,7 +483,8 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		all->listener[i] = at[i].ops;
 		all->listeners++;
-		r = net_listen(all->net, at[i].fd, (int)i);
+		r = at[i].tls ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)
+			      : net_listen(all->net, at[i].fd, (int)i);
 		if (r) {
 			sessions_fini(c);
 			return r;

@@ -83,6 +83,7 @@ struct session {
 struct session_listener {
 	const struct session_ops *ops; /* what an accepted connection becomes */
 	int fd;			       /* owned by the network from sessions_init() on */
+	struct net_tls *tls;	       /* NULL: plain */
 };
 #define SESSION_LISTENERS_MAX 32
 

@@ -22,7 +22,7 @@ static void test_every_core_gets_a_socket_of_the_same_port(void **state)
 	listeners_init(&l, 3);
 	assert_int_equal(
 		listeners_add(&l, "k", "127.0.0.1:0 127.0.0.2:0", &one, text, sizeof(text)), 0);
-	assert_int_equal(listeners_add(&l, "k", "127.0.0.1:0", &two, text, sizeof(text)), 0);
+	assert_int_equal(listeners_add(&l, "other", "127.0.0.1:0", &two, text, sizeof(text)), 0);
 	for (unsigned core = 0; core < 3; core++) {
 		assert_int_equal(listeners_take(&l, core, at[core]), 3);
 		assert_ptr_equal(at[core][1].ops, &one);
@@ -31,7 +31,7 @@ static void test_every_core_gets_a_socket_of_the_same_port(void **state)
 		assert_int_not_equal(a.in.sin_port, 0);
 		assert_int_equal(a.in.sin_port, l.one[0].at.in.sin_port);
 	}
-	listeners_text(&l, &one, text, sizeof(text));
+	listeners_text(&l, "k", text, sizeof(text));
 	assert_non_null(strstr(text, "127.0.0.1:"));
 	assert_non_null(strstr(text, " 127.0.0.2:"));
 	for (unsigned core = 0; core < 3; core++)
@@ -47,7 +47,7 @@ static void test_a_taken_port_names_key_and_address(void **state)
 
 	listeners_init(&l, 1);
 	assert_int_equal(listeners_add(&l, "k", "127.0.0.1:0", &one, text, sizeof(text)), 0);
-	listeners_text(&l, &one, address, sizeof(address));
+	listeners_text(&l, "k", address, sizeof(address));
 	listeners_init(&other, 2);
 	assert_true(listeners_add(&other, "rtmp.listen", address, &one, text, sizeof(text)) < 0);
 	assert_non_null(strstr(text, "rtmp.listen"));
