@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Everything that looks into audio, video and data messages. The first byte is the message type; a
- * message is one thing at most, and metadata written for players is metadata again.
+ * message is one thing at most, metadata written for players is metadata again, and a message said
+ * another way says the same.
  */
 #include "base/check.h"
 #include "fuzz/fuzz.h"
 #include "media/codec.h"
+#include "media/convert.h"
 
 static void check_media(const struct msg *m)
 {
@@ -24,6 +26,40 @@ static void check_media(const struct msg *m)
 		must(c.header && a && b && a < 65536 && b < 65536);
 	if (codec_aac_config(m, &a, &b))
 		must(c.header && a && b && b <= 8);
+}
+
+/* HEVC said the other way: the same thing, with the same time. */
+static void check_convert(const struct msg *m, bool enhanced)
+{
+	static uint8_t out[1 << 20];
+	struct converted c;
+	struct codec_info was, is;
+	struct msg said = {.type = MSG_VIDEO, .data = out};
+
+	if (convert_video(m, enhanced, &c) != CONVERT_DONE)
+		return;
+	must(c.head_n <= CONVERT_HEAD_MAX && c.head_n + c.body.n <= sizeof(out));
+	must(!c.body.n || (c.body.p >= m->data && c.body.p + c.body.n <= m->data + m->len));
+	memcpy(out, c.head, c.head_n);
+	if (c.body.n)
+		memcpy(out + c.head_n, c.body.p, c.body.n);
+	said.len = (uint32_t)(c.head_n + c.body.n);
+	must(codec_inspect(m, &was) && codec_inspect(&said, &is));
+	must(is.codec == CODEC_HEVC && was.codec == CODEC_HEVC && is.enhanced == enhanced);
+	must(is.header == was.header && is.frame == was.frame && is.end == was.end);
+	must(is.keyframe == was.keyframe && (!is.frame || is.cts_ms == was.cts_ms));
+	must(convert_video(&said, enhanced, &c) == CONVERT_SAME);
+}
+
+static void check_tracks(const struct msg *m)
+{
+	struct codec_tracks tracks;
+	struct codec_track one;
+
+	if (!codec_tracks_begin(&tracks, m))
+		return;
+	while (codec_tracks_next(&tracks, &one))
+		must(one.body.p >= m->data && one.body.p + one.body.n <= m->data + m->len);
 }
 
 static void check_data(const struct msg *m)
@@ -57,6 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	m = (struct msg){.type = data[0], .len = (uint32_t)size - 1, .data = data + 1};
 	check_media(&m);
+	check_convert(&m, true);
+	check_convert(&m, false);
+	check_tracks(&m);
 	if (m.type == MSG_DATA || m.type == MSG_DATA_AMF3)
 		check_data(&m);
 	return 0;
