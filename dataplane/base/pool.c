@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/pool.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 
@@ -24,6 +24,7 @@
 #endif
 
 #define POOL_ALIGN	64u
+#define POOL_PAGE	4096u
 #define POOL_SLAB_BYTES 65536u /* about; large objects get larger slabs */
 #define POOL_PER_SLAB	15u    /* at least so many objects in a slab, if the pool may hold them */
 
@@ -56,7 +57,7 @@ void pool_init(struct pool *p, const char *name, size_t object_bytes, uint32_t m
 	stride = pool_stride(p);
 	want = max_of((size_t)POOL_SLAB_BYTES, POOL_ALIGN + POOL_PER_SLAB * stride);
 	want = min_of(want, POOL_ALIGN + (size_t)max * stride);
-	for (p->slab_bytes = 2 * POOL_ALIGN; p->slab_bytes < want;)
+	for (p->slab_bytes = POOL_PAGE; p->slab_bytes < want;)
 		p->slab_bytes *= 2;
 	p->per_slab = (uint32_t)((p->slab_bytes - POOL_ALIGN) / stride);
 }
@@ -64,7 +65,7 @@ void pool_init(struct pool *p, const char *name, size_t object_bytes, uint32_t m
 static void slab_free(struct pool *p, struct pool_slab *s)
 {
 	pool_show(s, p->slab_bytes);
-	free(s);
+	munmap(s, p->slab_bytes);
 	p->slabs--;
 }
 
@@ -82,9 +83,25 @@ void pool_fini(struct pool *p)
 	p->used = 0;
 }
 
+/* Aligned to its size. The heap would leave a hole as large as the slab beside each. */
+static void *slab_map(size_t bytes)
+{
+	size_t wide = 2 * bytes, head;
+	uint8_t *p = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)p & (bytes - 1);
+	if (head)
+		munmap(p, head);
+	if (head < bytes)
+		munmap(p + head + bytes, wide - head - bytes);
+	return p + head;
+}
+
 static struct pool_slab *slab_new(struct pool *p)
 {
-	struct pool_slab *s = aligned_alloc(p->slab_bytes, p->slab_bytes);
+	struct pool_slab *s = slab_map(p->slab_bytes);
 
 	if (!s)
 		return NULL;

@@ -2,7 +2,7 @@
 /*
  * Objects of one size from slabs, up to a maximum.
  *
- * Slabs come from the heap as the pool grows and go back when all of a slab's objects are free and
+ * Slabs come from the system as the pool grows and go back when all of a slab's objects are free and
  * another whole slab is spare, so that memory follows use down again. A fresh object is zeroed.
  * Under AddressSanitizer free objects are poisoned: use after pool_put() is reported.
  * Invariant: used <= max. Threads: one owner (a pool per core).
@@ -23,7 +23,7 @@ struct pool {
 	uint32_t used, peak, max; /* objects */
 	uint32_t slabs;
 	size_t slab_bytes; /* a power of two; slabs are aligned to it */
-	uint64_t *allocs;  /* counted up when a slab is taken from the heap; may be NULL */
+	uint64_t *allocs;  /* counted up when a slab is taken from the system; may be NULL */
 	struct pool_slabs partial, full;
 	struct pool_slab *spare; /* the one slab kept with no object in use, or NULL */
 };

@@ -11,7 +11,7 @@
 #define CHUNK_SIZE_START 128
 #define CHUNK_SIZE_MAX	 0xffffffu
 #define EXTENDED	 0xffffff /* in the 24-bit field: the real timestamp follows */
-#define TABLE_START	 16
+#define TABLE_START	 4	  /* a player uses two or three */
 #define PARTIAL_START	 512
 #define PARTIAL_KEEP	 65536 /* memory of a chunk stream that is never worth giving back */
 #define REPEATS_SURE	 2
@@ -100,7 +100,7 @@ static struct rtmp_in_cs *cs_add(struct rtmp_in *in, uint32_t csid)
 {
 	struct rtmp_in_cs *cs;
 
-	if ((in->cs_n + 1) * 2 > in->cs_cap && !grow_table(in))
+	if ((in->cs_n + 1) * 4 > in->cs_cap * 3 && !grow_table(in))
 		return NULL;
 	cs = slot_of(in->cs, in->cs_cap, csid);
 	cs->csid = csid;

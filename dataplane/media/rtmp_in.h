@@ -33,7 +33,7 @@ struct rtmp_in {
 	uint32_t message_max; /* bytes */
 	uint32_t cs_max;      /* open chunk streams */
 	uint32_t cs_n, cs_cap;
-	struct rtmp_in_cs *cs; /* hash table: cs_cap slots, at most half of them in use */
+	struct rtmp_in_cs *cs; /* hash table: cs_cap slots, a quarter of them free */
 	uint32_t cur;	       /* slot of the chunk stream being read */
 	uint32_t chunk_left;   /* payload bytes left of the present chunk */
 	uint8_t head[18];      /* a header cut by the end of input */
