@@ -34,7 +34,7 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -W
            -Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
 OPT_release := -O2 -g
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DEXPENSIVE_CHECKS
-OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 OPT := $(OPT_$(MODE))
 CFLAGS  += $(CSTD) $(OPT) $(WARN) -D_GNU_SOURCE -DMILLRACE_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=$(if $(filter release,$(MODE)),2,0) -MMD -MP
 LDFLAGS += $(OPT) -Wl,-z,relro,-z,now -pthread
@@ -183,6 +183,7 @@ deps:
 	@configs/deps.sh build run
 deps-test:
 	@configs/deps.sh build run test
+	@tests/e2e/browser/install.sh
 deps-bench:
 	@configs/deps.sh build run bench
 
