@@ -165,6 +165,7 @@ static void test_H3_H4_H7_a_live_answer_and_its_first_bytes(void **state)
 	struct peer p;
 	const uint8_t *at;
 
+	node_set(n, "publish.hold", "0");
 	rtmp_peer_publish(&pub, n, "a");
 	rtmp_peer_gop(&pub, 700, true);
 	rtmp_peer_taken(n, 5);
@@ -173,6 +174,8 @@ static void test_H3_H4_H7_a_live_answer_and_its_first_bytes(void **state)
 	node_until(n, node_count(n, CTR_VIEWERS_FLV) == 1);
 	rtmp_peer_gop(&pub, 780, false);
 	rtmp_peer_close(&pub);
+	node_until(n, node_count(n, CTR_PUBLISHERS) == 0);
+	node_pass_ms(n, 3100); /* publish.hold */
 	node_until(n, node_count(n, CTR_PUBLISHERS) == 0);
 	node_pass_ms(n, 200);
 	peer_until_eof(&p);
