@@ -209,7 +209,6 @@ static void test_P3_a_pull_runs_with_its_first_usable_frame_not_before(void **st
 	uint8_t text[256];
 	struct wr w = wr_of(text, sizeof(text));
 
-	node_set(n, "publish.hold", "0");
 	remote_open(&at, n);
 	leg_to(n, false, "a", "live/a", "rtmp://127.0.0.1:%u/live/x", at.port);
 	source_open(&r, &at);
