@@ -9,23 +9,58 @@ struct publisher {
 	struct publish publish;
 };
 
+static void forget(struct publisher *p)
+{
+	if (p->session.about)
+		mem_free(&p->session.mem, p->session.about, strlen(p->session.about) + 1);
+	p->session.about = NULL;
+	assert_int_equal(p->session.mem.used, 0);
+}
+
 static enum reason begin(struct publisher *p, struct node *n, const char *key, bool pull)
 {
 	static const struct session_ops ops = {.protocol = "test"};
+	enum reason why;
 
 	*p = (struct publisher){.session = {.ops = &ops, .core = &n->core}};
 	p->conn.peer.sa.sa_family = AF_INET;
 	p->session.conn = &p->conn;
 	p->session.mem.max = 4096;
-	return publish_begin(&p->publish, &p->session, key, false, pull);
+	why = publish_begin(&p->publish, &p->session, key, false, pull);
+	if (why != REASON_NONE)
+		forget(p);
+	return why;
+}
+
+static void begun(struct publish *p, enum reason why)
+{
+	fail(); /* on one core every answer is there at once */
+}
+
+static enum reason ask(struct publisher *p, struct node *n, const char *address, const char *params)
+{
+	static const struct session_ops ops = {.protocol = "test"};
+
+	memset(p, 0, sizeof(*p));
+	p->session.ops = &ops;
+	p->session.core = &n->core;
+	assert_int_equal(net_addr_parse(&p->conn.peer, address), 0);
+	p->session.conn = &p->conn;
+	p->session.mem.max = 4096;
+	return publish_ask(&p->publish, &p->session, "default/live/a", params, begun);
+}
+
+static void lost(struct publisher *p)
+{
+	publish_end(&p->publish, REASON_PEER_RESET);
+	forget(p);
 }
 
 static void end(struct publisher *p)
 {
 	publish_end(&p->publish, REASON_UNPUBLISHED);
 	publish_end(&p->publish, REASON_UNPUBLISHED);
-	mem_free(&p->session.mem, p->session.about,
-		 p->session.about ? strlen(p->session.about) + 1 : 0);
+	forget(p);
 }
 
 static void message(struct publisher *p, uint8_t type, int64_t ts_ms, const void *data, size_t n)
@@ -64,6 +99,82 @@ static void test_one_publisher_a_name_and_it_is_free_afterwards(void **state)
 	assert_int_equal(begin(&b, n, "default/live/a", false), REASON_NONE);
 	end(&b);
 	assert_int_equal(node_count(n, CTR_PUBLISHERS), 0);
+}
+
+static void test_H6_who_returns_within_the_hold_has_the_same_stream(void **state)
+{
+	struct node *n = *state;
+	struct publisher a, b;
+	struct stream *s;
+
+	assert_int_equal(ask(&a, n, "10.0.0.1:1", "k=1"), REASON_NONE);
+	s = stream_get(a.publish.stream);
+	lost(&a);
+	assert_true(stream_is_live(s) && stream_is_held(s));
+	assert_int_equal(node_count(n, CTR_PUBLISHERS), 0);
+	node_pass_ms(n, 2900);
+	assert_int_equal(ask(&b, n, "10.0.0.2:1", ""), REASON_NONE);
+	assert_ptr_equal(b.publish.stream, s);
+	assert_int_equal(node_count(n, CTR_PUBLISHERS), 1);
+	lost(&b);
+	node_pass_ms(n, 3100);
+	assert_false(stream_is_live(s));
+	stream_put(s, &n->core);
+}
+
+static void test_C4_only_a_policy_makes_the_first_one_give_way(void **state)
+{
+	static const struct {
+		const char *policy, *address, *params;
+		bool replaces;
+	} cases[] = {
+		{"reject", "10.0.0.1:2", "k=1", false},
+		{"replace_same", "10.0.0.1:2", "k=1", true},
+		{"replace_same", "10.0.0.1:2", "k=2", false},
+		{"replace_same", "10.0.0.1:2", "", false},
+		{"replace_same", "10.0.0.11:2", "k=1", false},
+		{"replace_same", "[2001:db8::1]:2", "k=1", false},
+		{"replace", "10.0.0.9:2", "", true},
+	};
+	struct node *n = *state;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct rtmp_peer old;
+		struct publisher p;
+		struct publish *first;
+		struct stream *s;
+		char *who;
+
+		node_set(n, "publish.policy", cases[i].policy);
+		rtmp_peer_publish(&old, n, "a?k=1");
+		s = stream_find(n->engine.registry, "default/live/a");
+		first = s->publisher;
+		/* The test's peers have no address to choose. */
+		who = mem_resize(&first->session->mem, first->who, strlen(first->who) + 1, 13);
+		first->who = memcpy(who, "10.0.0.1 k=1", 13);
+		assert_int_equal(ask(&p, n, cases[i].address, cases[i].params),
+				 cases[i].replaces ? REASON_NONE : REASON_STREAM_BUSY);
+		assert_true(s->publisher == (cases[i].replaces ? &p.publish : first));
+		assert_int_equal(node_count(n, CTR_PUBLISHERS), 1);
+		lost(&p);
+		rtmp_peer_close(&old);
+		node_until(n, node_count(n, CTR_PUBLISHERS) == 0);
+		node_pass_ms(n, 3100);
+		stream_put(s, &n->core);
+	}
+	assert_int_equal(node_closes(n, REASON_REPLACED), 2);
+}
+
+static void test_C4_a_pull_replaces_nobody(void **state)
+{
+	struct node *n = *state;
+	struct publisher a, b;
+
+	node_set(n, "publish.policy", "replace");
+	assert_int_equal(ask(&a, n, "10.0.0.1:1", ""), REASON_NONE);
+	assert_int_equal(begin(&b, n, "default/live/a", true), REASON_STREAM_BUSY);
+	end(&b);
+	end(&a);
 }
 
 static void test_names_that_are_no_names_and_too_many_streams(void **state)
@@ -181,6 +292,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_node(test_one_publisher_a_name_and_it_is_free_afterwards),
+		with_node(test_H6_who_returns_within_the_hold_has_the_same_stream),
+		with_node(test_C4_only_a_policy_makes_the_first_one_give_way),
+		with_node(test_C4_a_pull_replaces_nobody),
 		with_node(test_names_that_are_no_names_and_too_many_streams),
 		with_node(test_C13_an_aggregate_is_taken_apart),
 		with_node(test_odd_messages_are_counted_and_change_nothing),
