@@ -4,7 +4,14 @@
  * publisher's messages, at their times, through one log in memory, to every socket that connects, in
  * the ticks that are asked for, with one io_uring send each.
  *
- *   bench/limit --port 9000 --tick-ms 50 [--bit-rate 2000000] [--fps 30] [--gop-ms 2000]
+ *   bench/limit --port 9000 --tick-ms 50 [--bit-rate 2000000] [--fps 30] [--gop-ms 2000] [--how send]
+ *
+ * --how: the ways of sending that a server could choose from, to be measured against each other
+ *   send    io_uring SEND (the limit that everything is compared with)
+ *   fixed   the same on registered files
+ *   vector  io_uring SENDMSG of two pieces
+ *   zc      io_uring SEND_ZC from a registered buffer
+ *   call    one send() system call each
  *
  * Prints "listening"; ends with SIGTERM.
  */
@@ -27,8 +34,12 @@
 #define SEND_MAX     65536
 #define LOG_BYTES    (4u << 20) /* as much memory as a stream of a few seconds has */
 #define CONNS_MAX    32768u
-#define MESSAGE_HEAD 12 /* what a protocol adds to a message */
+#define FILES_MAX    16384u /* registered ones: fewer than descriptors are allowed */
+#define MESSAGE_HEAD 12	    /* what a protocol adds to a message */
 #define RING_ENTRIES 4096
+
+enum how { HOW_SEND, HOW_FIXED, HOW_VECTOR, HOW_ZC, HOW_CALL, HOW_MAX };
+static const char *const how_words[HOW_MAX] = {"send", "fixed", "vector", "zc", "call"};
 
 struct conn {
 	int fd;
@@ -46,6 +57,13 @@ static struct limit {
 	int listen_fd;
 } limit;
 
+/* What a vectored send points to; as many as go into one submission. */
+static struct vector {
+	struct msghdr head;
+	struct iovec piece[2];
+} vector[RING_ENTRIES];
+
+static enum how how;
 static unsigned port, tick_ms = 50, fps = 30, gop_ms = 2000;
 static uint64_t bit_rate = 2000000;
 static volatile sig_atomic_t stop;
@@ -72,6 +90,9 @@ static void conn_add(int fd)
 	if (limit.conns == CONNS_MAX)
 		die("more than %u connections", CONNS_MAX);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (how == HOW_FIXED &&
+	    io_uring_register_files_update(&limit.ring, limit.conns, &fd, 1) != 1)
+		die("registered files: no place for descriptor %d", fd);
 	c = &limit.conn[limit.conns++];
 	*c = (struct conn){.fd = fd, .sent = limit.head};
 }
@@ -84,19 +105,59 @@ static void accept_all(void)
 		conn_add(fd);
 }
 
+static void finished(struct conn *c, int res)
+{
+	limit.sends++;
+	c->last = 0;
+	if (res > 0) {
+		c->sent += (unsigned)res;
+		limit.bytes += (unsigned)res;
+	} else if (res != -EAGAIN) {
+		close(c->fd);
+		c->fd = -1;
+	}
+}
+
+static void prepare(unsigned i, uint8_t *p, size_t n)
+{
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	struct io_uring_sqe *sqe = entry();
+	int fd = limit.conn[i].fd;
+	struct vector *v;
+
+	if (how == HOW_FIXED) {
+		io_uring_prep_send(sqe, (int)i, p, n, flags);
+		sqe->flags |= IOSQE_FIXED_FILE;
+	} else if (how == HOW_VECTOR) {
+		v = &vector[(size_t)(sqe - limit.ring.sq.sqes)];
+		v->piece[0] = (struct iovec){p, n / 2};
+		v->piece[1] = (struct iovec){p + n / 2, n - n / 2};
+		v->head = (struct msghdr){.msg_iov = v->piece, .msg_iovlen = 2};
+		io_uring_prep_sendmsg(sqe, fd, &v->head, flags);
+	} else if (how == HOW_ZC) {
+		io_uring_prep_send_zc_fixed(sqe, fd, p, n, flags, 0, 0);
+	} else {
+		io_uring_prep_send(sqe, fd, p, n, flags);
+	}
+	sqe->user_data = i;
+}
+
 /* Everything the connection has not got, up to the end of the log's memory. */
 static void conn_send(unsigned i)
 {
 	struct conn *c = &limit.conn[i];
 	uint64_t at = c->sent % LOG_BYTES, n = min_of(limit.head - c->sent, (uint64_t)SEND_MAX);
-	struct io_uring_sqe *sqe;
+	ssize_t rc;
 
 	if (!n || c->fd < 0 || c->last)
 		return;
 	c->last = (uint32_t)min_of(n, LOG_BYTES - at);
-	sqe = entry();
-	io_uring_prep_send(sqe, c->fd, limit.log + at, c->last, MSG_DONTWAIT | MSG_NOSIGNAL);
-	sqe->user_data = i;
+	if (how != HOW_CALL) {
+		prepare(i, limit.log + at, c->last);
+		return;
+	}
+	rc = send(c->fd, limit.log + at, c->last, MSG_DONTWAIT | MSG_NOSIGNAL);
+	finished(c, rc < 0 ? -errno : (int)rc);
 }
 
 static void reap(void)
@@ -106,18 +167,9 @@ static void reap(void)
 
 	io_uring_for_each_cqe(&limit.ring, head, cqe)
 	{
-		struct conn *c = &limit.conn[cqe->user_data];
-
 		n++;
-		limit.sends++;
-		c->last = 0;
-		if (cqe->res > 0) {
-			c->sent += (unsigned)cqe->res;
-			limit.bytes += (unsigned)cqe->res;
-		} else if (cqe->res != -EAGAIN) {
-			close(c->fd);
-			c->fd = -1;
-		}
+		if (!(cqe->flags & IORING_CQE_F_NOTIF))
+			finished(&limit.conn[cqe->user_data], cqe->res);
 	}
 	io_uring_cq_advance(&limit.ring, n);
 }
@@ -158,12 +210,25 @@ static void run(void)
 	}
 }
 
+static void registers(void)
+{
+	struct iovec all = {limit.log, LOG_BYTES};
+	int rc = 0;
+
+	if (how == HOW_FIXED)
+		rc = io_uring_register_files_sparse(&limit.ring, FILES_MAX);
+	else if (how == HOW_ZC)
+		rc = io_uring_register_buffers(&limit.ring, &all, 1);
+	if (rc)
+		die("--how %s: %s", how_words[how], strerror(-rc));
+}
+
 static void start(void)
 {
 	struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER |
 					     IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
 					     IORING_SETUP_CQSIZE,
-				    .cq_entries = 2 * RING_ENTRIES};
+				    .cq_entries = 4 * RING_ENTRIES};
 	struct sockaddr_in at = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -178,6 +243,7 @@ static void start(void)
 		mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(limit.conn && limit.log != MAP_FAILED);
 	memset(limit.log, 7, LOG_BYTES);
+	registers();
 	limit.slots = tick_ms * 1000 / SLOT_US;
 	traffic_init(&limit.traffic, bit_rate, fps, gop_ms);
 	limit.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -187,11 +253,23 @@ static void start(void)
 		die("port %u: %s", port, strerror(errno));
 }
 
+static enum how how_of(const char *word)
+{
+	for (unsigned i = 0; i < HOW_MAX; i++)
+		if (!strcmp(word, how_words[i]))
+			return (enum how)i;
+	die("--how: send, fixed, vector, zc or call");
+}
+
 static void options(int argc, char **argv)
 {
-	static const struct option known[] = {{"port", 1, 0, 'p'},     {"tick-ms", 1, 0, 't'},
-					      {"bit-rate", 1, 0, 'b'}, {"fps", 1, 0, 'f'},
-					      {"gop-ms", 1, 0, 'g'},   {0}};
+	static const struct option known[] = {{"port", 1, 0, 'p'},
+					      {"tick-ms", 1, 0, 't'},
+					      {"bit-rate", 1, 0, 'b'},
+					      {"fps", 1, 0, 'f'},
+					      {"gop-ms", 1, 0, 'g'},
+					      {"how", 1, 0, 'h'},
+					      {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -205,6 +283,8 @@ static void options(int argc, char **argv)
 			fps = (unsigned)option_number("fps", optarg, 240);
 		else if (c == 'g')
 			gop_ms = (unsigned)option_number("gop-ms", optarg, 60000);
+		else if (c == 'h')
+			how = how_of(optarg);
 		else
 			exit(2);
 	}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   bench/loadgen --url rtmp://127.0.0.1:1935/live/bench --viewers 1000 [--streams 1] [--rate 500]
- *                 [--seconds 10] [--settle 2] [--sample 50] [--stuck 0]
+ *                 [--seconds 10] [--settle 2] [--sample 50]
+ *                 [--stuck 0] [--slow 0 --slow-rate 1000000] [--late 0]
  *
  * url: rtmp, http (HTTP-FLV) or raw (the limit program). Viewers join at --rate a second; when all
  * are there, or 10 s after the last should be, it settles, prints "begin", measures for --seconds,
- * prints "end", then one line of JSON.
+ * prints "end", then one line of JSON. Of the --viewers, --stuck stop reading after their first
+ * frame, --slow go on at --slow-rate bit/s, and --late join after "begin", at --rate too.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +21,7 @@
 #define RING_ENTRIES 8192
 #define TURN_US	     10000
 #define PATIENCE_US  10000000u
+#define SLOW_US	     50000u
 
 static unsigned rate = 500, seconds = 10, settle = 2;
 
@@ -52,25 +55,43 @@ static void turn(void)
 	io_uring_cq_advance(&load.ring, n);
 }
 
-static void turn_until(uint64_t until_us)
+static unsigned started;
+
+/* Those who are due `us` after the first of them, up to `limit` in all. */
+static void join_due(unsigned first, unsigned limit, uint64_t us)
 {
-	do
-		turn();
-	while (load.now_us < until_us);
+	uint64_t due = first + us * rate / 1000000 + 1;
+
+	for (; started < limit && started < due; started++)
+		viewer_start(started);
 }
 
-static void join_all(void)
+static void join_early(void)
 {
-	const uint64_t begun = clock_us(), last = begun + (uint64_t)load.viewers * 1000000 / rate;
-	unsigned started = 0;
+	const unsigned early = load.viewers - load.late;
+	const uint64_t begun = clock_us(), last = begun + (uint64_t)early * 1000000 / rate;
 
-	while (load.joined + load.gone < load.viewers && clock_us() < last + PATIENCE_US) {
-		uint64_t due = (clock_us() - begun) * rate / 1000000 + 1;
-
-		for (; started < load.viewers && started < due; started++)
-			viewer_start(started);
+	while (load.joined + load.gone < early && clock_us() < last + PATIENCE_US) {
+		join_due(0, early, clock_us() - begun);
 		turn();
 	}
+	started = early;
+}
+
+static void watch_until(uint64_t until_us)
+{
+	const uint64_t begun = clock_us();
+	uint64_t slow_us = begun;
+
+	do {
+		turn();
+		if (load.measuring && load.late)
+			join_due(load.viewers - load.late, load.viewers, load.now_us - begun);
+		if (load.slow && load.now_us - slow_us >= SLOW_US) {
+			viewers_slow_read(load.now_us - slow_us);
+			slow_us = load.now_us;
+		}
+	} while (load.now_us < until_us);
 }
 
 static double cpu_seconds(void)
@@ -86,6 +107,9 @@ static void window_begin(void)
 {
 	memset(&load.latency, 0, sizeof(load.latency));
 	load.bytes = load.frames = load.skips = load.lost = load.damaged = 0;
+	load.slow_skips = load.slow_lost = 0;
+	if (load.late)
+		memset(&load.first, 0, sizeof(load.first));
 	for (unsigned i = 0; i < load.viewers; i++) {
 		load.viewer[i].bytes = load.viewer[i].silence_us = 0;
 		load.viewer[i].last_us = load.now_us;
@@ -109,7 +133,7 @@ static void report(double wall, double cpu)
 	unsigned n = 0;
 
 	must(bytes);
-	for (unsigned i = 0; i < load.viewers; i++) {
+	for (unsigned i = 0; i < load.viewers - load.late; i++) {
 		struct viewer *v = &load.viewer[i];
 
 		if (v->state != VIEWER_WATCHING)
@@ -128,6 +152,8 @@ static void report(double wall, double cpu)
 	printf("\"frames_checked\": %lu, \"skips\": %lu, \"lost\": %lu, \"damaged\": %lu, ",
 	       (unsigned long)load.frames, (unsigned long)load.skips, (unsigned long)load.lost,
 	       (unsigned long)load.damaged);
+	printf("\"slow_skips\": %lu, \"slow_lost\": %lu, ", (unsigned long)load.slow_skips,
+	       (unsigned long)load.slow_lost);
 	printf("\"silent_over_1s\": %lu, \"client_cpu\": %.3f, \"latency_us\": ",
 	       (unsigned long)silent, cpu / wall);
 	stats_print(&load.latency);
@@ -154,6 +180,12 @@ static unsigned *option_of(int c)
 		return &settle;
 	case 'k':
 		return &load.sample;
+	case 'l':
+		return &load.late;
+	case 'o':
+		return &load.slow;
+	case 'b':
+		return &load.slow_rate;
 	default:
 		return &load.stuck;
 	}
@@ -162,24 +194,28 @@ static unsigned *option_of(int c)
 static void options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"url", 1, 0, 'u'},    {"viewers", 1, 0, 'v'}, {"streams", 1, 0, 'n'},
-		{"rate", 1, 0, 'r'},   {"seconds", 1, 0, 's'}, {"settle", 1, 0, 'w'},
-		{"sample", 1, 0, 'k'}, {"stuck", 1, 0, 'x'},   {0}};
+		{"url", 1, 0, 'u'},    {"viewers", 1, 0, 'v'},	 {"streams", 1, 0, 'n'},
+		{"rate", 1, 0, 'r'},   {"seconds", 1, 0, 's'},	 {"settle", 1, 0, 'w'},
+		{"sample", 1, 0, 'k'}, {"stuck", 1, 0, 'x'},	 {"slow", 1, 0, 'o'},
+		{"late", 1, 0, 'l'},   {"slow-rate", 1, 0, 'b'}, {0}};
 	int c, at = 0;
 
 	load.streams = 1;
 	load.sample = 50;
+	load.slow_rate = 1000000;
 	while ((c = getopt_long(argc, argv, "", known, &at)) != -1) {
 		if (c == '?')
 			exit(2);
 		else if (c == 'u')
 			load.target = target_parse(optarg);
 		else
-			*option_of(c) = (unsigned)option_number(known[at].name, optarg, 1000000);
+			*option_of(c) = (unsigned)option_number(known[at].name, optarg, 1000000000);
 	}
 	if (!load.target.host[0] || !load.viewers || !load.streams || !rate || !seconds ||
 	    !load.sample)
 		die("loadgen: --url and --viewers are needed, and no zero elsewhere");
+	if (load.stuck + load.slow + load.late > load.viewers)
+		die("loadgen: --viewers counts the stuck, slow and late ones too");
 }
 
 int main(int argc, char **argv)
@@ -191,12 +227,12 @@ int main(int argc, char **argv)
 	descriptors_raise(load.viewers + 64);
 	ring_open();
 	viewers_init();
-	join_all();
-	turn_until(clock_us() + settle * 1000000ull);
+	join_early();
+	watch_until(clock_us() + settle * 1000000ull);
 	window_begin();
 	begun = clock_us();
 	cpu = cpu_seconds();
-	turn_until(begun + seconds * 1000000ull);
+	watch_until(begun + seconds * 1000000ull);
 	load.measuring = false;
 	printf("end\n");
 	fflush(stdout);

@@ -32,6 +32,7 @@ enum viewer_state {
 	VIEWER_WAITING,
 	VIEWER_WATCHING,
 	VIEWER_STUCK,
+	VIEWER_SLOW,
 	VIEWER_GONE
 };
 
@@ -48,7 +49,8 @@ struct reader {
 struct viewer {
 	int fd;
 	uint8_t state;
-	bool sampled, stuck, cutting; /* cutting: the reading request is being cancelled */
+	bool sampled, stuck, slow;
+	bool cutting; /* the reading request is being cancelled */
 	unsigned index;
 	uint64_t asked_us, last_us;
 	uint64_t bytes;	     /* in the window */
@@ -59,7 +61,10 @@ struct viewer {
 struct load {
 	struct io_uring ring;
 	struct target target;
-	unsigned viewers, streams, sample, stuck;
+	unsigned viewers, streams, sample;
+	unsigned stuck, slow; /* the first ones read nothing, the next ones too slowly */
+	unsigned late;	      /* the last ones join within the window */
+	unsigned slow_rate;   /* bit/s */
 	struct viewer *viewer;
 	uint64_t now_us;
 	bool measuring;
@@ -69,12 +74,15 @@ struct load {
 	/* in the window */
 	struct stats latency; /* server's and network's part of a frame's way, us */
 	uint64_t bytes, frames, skips, lost, damaged;
+	uint64_t slow_skips, slow_lost; /* of the slow ones */
 };
 
 extern struct load load;
 
 void viewers_init(void);
 void viewer_start(unsigned i);
+/* The slow ones read their share of `us` microseconds. */
+void viewers_slow_read(uint64_t us);
 /* One completion. */
 void viewer_complete(uint64_t user_data, int res, uint32_t flags);
 

@@ -3,9 +3,10 @@
  * Publishes N streams by RTMP, each message at its time, each stamped with the time of its sending.
  *
  *   bench/publisher --url rtmp://127.0.0.1:1935/live/bench [--streams 1] [--bit-rate 2000000]
- *                   [--fps 30] [--gop-ms 2000] [--seconds 0]
+ *                   [--fps 30] [--gop-ms 2000] [--seconds 0] [--churn]
  *
- * Prints "publishing" when every stream is accepted; ends after --seconds, or with SIGTERM.
+ * Prints "publishing" when every stream is accepted; ends after --seconds, or with SIGTERM. With
+ * --churn the streams come and go one after another, each with a few messages, and then it ends.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,8 +23,9 @@
 #include "bench/sock.h"
 #include "bench/traffic.h"
 
-#define BACKLOG_MAX (8u << 20)
-#define PIECES	    (2 + 2 * (TRAFFIC_BODY_MAX / RTMP_CHUNK_BYTES + 1))
+#define CHURN_MESSAGES 8
+#define BACKLOG_MAX    (8u << 20)
+#define PIECES	       (2 + 2 * (TRAFFIC_BODY_MAX / RTMP_CHUNK_BYTES + 1))
 
 struct stream {
 	int fd;
@@ -38,6 +40,7 @@ static struct options {
 	struct target target;
 	unsigned streams, fps, gop_ms, seconds;
 	uint64_t bit_rate;
+	bool churn;
 } opt = {.streams = 1, .fps = 30, .gop_ms = 2000, .bit_rate = 2000000};
 
 static volatile sig_atomic_t stop;
@@ -215,15 +218,32 @@ static void run(struct stream *s)
 	}
 }
 
+/* Ends with a reset, so that no port stays behind. */
+static void churn(void)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	for (unsigned i = 0; i < opt.streams && !stop; i++) {
+		struct stream s = {0};
+
+		stream_begin(&s, i);
+		for (unsigned k = 0; k < CHURN_MESSAGES; k++) {
+			struct traffic_msg m = traffic_next(&s.traffic);
+
+			stream_send(&s, &m, clock_us());
+		}
+		setsockopt(s.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		close(s.fd);
+		free(s.late);
+	}
+}
+
 static void options(int argc, char **argv)
 {
-	static const struct option known[] = {{"url", 1, 0, 'u'},
-					      {"streams", 1, 0, 'n'},
-					      {"bit-rate", 1, 0, 'b'},
-					      {"fps", 1, 0, 'f'},
-					      {"gop-ms", 1, 0, 'g'},
-					      {"seconds", 1, 0, 's'},
-					      {0}};
+	static const struct option known[] = {{"url", 1, 0, 'u'},      {"streams", 1, 0, 'n'},
+					      {"bit-rate", 1, 0, 'b'}, {"fps", 1, 0, 'f'},
+					      {"gop-ms", 1, 0, 'g'},   {"seconds", 1, 0, 's'},
+					      {"churn", 0, 0, 'c'},    {0}};
 	bool url = false;
 	int c;
 
@@ -232,7 +252,7 @@ static void options(int argc, char **argv)
 			opt.target = target_parse(optarg);
 			url = true;
 		} else if (c == 'n') {
-			opt.streams = (unsigned)option_number("streams", optarg, 100000);
+			opt.streams = (unsigned)option_number("streams", optarg, 1000000);
 		} else if (c == 'b') {
 			opt.bit_rate = option_number("bit-rate", optarg, 200000000);
 		} else if (c == 'f') {
@@ -241,6 +261,8 @@ static void options(int argc, char **argv)
 			opt.gop_ms = (unsigned)option_number("gop-ms", optarg, 60000);
 		} else if (c == 's') {
 			opt.seconds = (unsigned)option_number("seconds", optarg, 1u << 20);
+		} else if (c == 'c') {
+			opt.churn = true;
 		} else {
 			exit(2);
 		}
@@ -256,6 +278,10 @@ int main(int argc, char **argv)
 	options(argc, argv);
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
+	if (opt.churn) {
+		churn();
+		return 0;
+	}
 	descriptors_raise(opt.streams + 16);
 	s = calloc(opt.streams, sizeof(*s));
 	must(s);

@@ -4,28 +4,27 @@
 
 The server has one CPU to itself; the publisher and the viewers have another. Cost is the server
 process's CPU seconds per delivered Gbit, taken over a window in which every viewer is there. Each
-case runs several times, all cases in turn, and the median counts. Writes JSON and a Markdown table
-to bench/results/.
+case runs several times, all cases in turn, and the median counts. Writes JSON, a Markdown table and
+plots to bench/results/, and compares with the previous result of the same machine.
 """
 import argparse
 import contextlib
 import datetime
-import glob
 import json
 import os
-import platform
 import resource
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TICKS = {"low": 10, "normal": 50, "bulk": 150}
+import cases
+import meter
+import report
+
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 NGINX_CONF = """
 load_module %(module)s;
@@ -66,57 +65,28 @@ def end(process):
             process.wait()
 
 
-# ---- what the system says about a process -----------------------------------------------------
+class Snapshot:
+    """What a server has used up to a moment."""
 
+    def __init__(self, bench, server, counters):
+        self.at = time.monotonic()
+        self.threads = meter.thread_seconds(server.pid)
+        self.busy = meter.cpu_busy_seconds(bench.server_cpu)
+        self.counters = counters.read() if counters else {}
 
-def cpu_seconds(pid):
-    """Time on a CPU of every thread, in nanoseconds where the kernel says so."""
-    total = 0
-    for task in glob.glob("/proc/%d/task/*" % pid):
-        try:
-            with open(task + "/schedstat") as f:
-                total += int(f.read().split()[0]) / 1e9
-        except FileNotFoundError:
-            with open(task + "/stat") as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
-def resident_bytes(pid):
-    with open("/proc/%d/statm" % pid) as f:
-        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_busy_seconds(cpu):
-    """What was not idle on a CPU: shows work that no process was charged with."""
-    with open("/proc/stat") as f:
-        for line in f:
-            if line.startswith("cpu%d " % cpu):
-                v = [int(x) for x in line.split()[1:]]
-                return (sum(v[:8]) - v[3] - v[4]) / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
-def machine():
-    model, memory = "unknown", 0
-    with open("/proc/cpuinfo") as f:
-        for line in f:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    with open("/proc/meminfo") as f:
-        memory = int(f.readline().split()[1]) // 1024
-    return {
-        "cpu": model,
-        "cpus": os.cpu_count(),
-        "memory_mib": memory,
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
-    }
-
-
-# ---- one run ----------------------------------------------------------------------------------
+    def since(self, earlier):
+        used = {
+            "window": round(self.at - earlier.at, 3),
+            "cpu_seconds": round(sum(self.threads.values()) - sum(earlier.threads.values()), 4),
+            "cpu_busy_seconds": round(self.busy - earlier.busy, 2),
+            "thread_seconds": {k: round(v - earlier.threads.get(k, 0), 4)
+                               for k, v in self.threads.items()},
+        }
+        for name in ("allocations", "sends", "sends_blocked", "loop_turns", "sent_bytes",
+                     "messages_in", "message_bytes_in"):
+            if name in self.counters:
+                used[name] = [b - a for a, b in zip(earlier.counters[name], self.counters[name])]
+        return used
 
 
 class Bench:
@@ -130,16 +100,16 @@ class Bench:
     def program(self, name):
         return os.path.join(self.args.build, name)
 
-    def start(self, cpu, *command, **more):
-        return subprocess.Popen(["taskset", "-c", str(cpu)] + [str(c) for c in command],
+    def start(self, cpus, *command, **more):
+        return subprocess.Popen(["taskset", "-c", str(cpus)] + [str(c) for c in command],
                                 stdin=subprocess.DEVNULL, text=True, **more)
 
     def start_server(self, case, folder, log):
-        port, http = free_port(), free_port()
+        port, http, cpus = free_port(), free_port(), self.server_cpu
         if case["server"] == "limit":
-            command = [self.program("bench/limit"), "--port", port, "--tick-ms", TICKS[case["tick"]],
-                       "--bit-rate", case["bit_rate"], "--fps", self.args.fps,
-                       "--gop-ms", self.args.gop_ms]
+            command = [self.program("bench/limit"), "--port", port,
+                       "--tick-ms", cases.TICKS[case["tick"]], "--bit-rate", case["bit_rate"],
+                       "--fps", self.args.fps, "--gop-ms", self.args.gop_ms]
         elif case["server"] == "nginx":
             conf = os.path.join(folder, "nginx.conf")
             with open(conf, "w") as f:
@@ -147,47 +117,89 @@ class Bench:
                                       "files": self.args.files, "connections": self.args.files - 64})
             command = ["nginx", "-p", folder, "-c", conf]
         else:
-            command = [self.program("millrace-dp"), "--state", folder, "--set", "cores=1",
-                       "--set", "pin_cores=false", "--set", "play.tick=" + case["tick"],
-                       "--set", "rtmp.listen=127.0.0.1:%d" % port,
-                       "--set", "http.listen=127.0.0.1:%d" % http]
-        server = self.start(self.server_cpu, *command, stdout=log, stderr=log)
+            sets = ["cores=%d" % case["cores"], "play.tick=" + case["tick"],
+                    "pin_cores=" + ("true" if case["cores"] > 1 else "false"),
+                    "rtmp.listen=127.0.0.1:%d" % port, "http.listen=127.0.0.1:%d" % http]
+            command = [self.program("millrace-dp"), "--state", folder]
+            for s in sets + case["set"]:
+                command += ["--set", s]
+            if case["cores"] > 1:
+                cpus = "%d,%d" % (self.server_cpu, self.load_cpu)
+        server = self.start(cpus, *command, stdout=log, stderr=log)
         wait_for_port(port, server)
         publish = "rtmp://127.0.0.1:%d/live/bench" % port
         play = {"raw": "raw://127.0.0.1:%d" % port, "rtmp": publish,
                 "flv": "http://127.0.0.1:%d/live/bench" % http}[case["protocol"]]
         return server, publish, play
 
-    def start_publisher(self, case, url):
-        publisher = self.start(self.load_cpu, self.program("bench/publisher"), "--url", url,
-                               "--streams", case["streams"], "--bit-rate", case["bit_rate"],
-                               "--fps", self.args.fps, "--gop-ms", self.args.gop_ms,
-                               stdout=subprocess.PIPE)
-        if publisher.stdout.readline() != "publishing\n":
-            sys.exit("the publisher could not begin: %s" % case)
-        return publisher
+    def start_publisher(self, case, url, *more):
+        return self.start(self.load_cpu, self.program("bench/publisher"), "--url", url,
+                          "--streams", case["streams"], "--bit-rate", case["bit_rate"],
+                          "--fps", self.args.fps, "--gop-ms", self.args.gop_ms, *more,
+                          stdout=subprocess.PIPE)
 
-    def view(self, case, url, server):
+    def view(self, case, url, server, counters):
         """Runs the viewers; returns what they saw and what the server used meanwhile."""
         load = self.start(self.load_cpu, self.program("bench/loadgen"), "--url", url,
                           "--viewers", case["viewers"], "--streams", case["streams"],
-                          "--rate", self.args.rate, "--seconds", self.args.seconds,
+                          "--rate", case["rate"], "--seconds", case["seconds"],
                           "--settle", self.args.settle,
-                          "--sample", max(1, case["viewers"] // 80), stdout=subprocess.PIPE)
+                          "--sample", max(1, case["viewers"] // 80), *case["load"],
+                          stdout=subprocess.PIPE)
         try:
             if load.stdout.readline() != "begin\n":
-                sys.exit("the load generator could not begin: %s" % case)
-            cpu, busy = cpu_seconds(server.pid), cpu_busy_seconds(self.server_cpu)
+                raise RuntimeError("the load generator could not begin")
+            before = Snapshot(self, server, counters)
             if load.stdout.readline() != "end\n":
-                sys.exit("the load generator failed: %s" % case)
-            cpu = cpu_seconds(server.pid) - cpu
-            busy = cpu_busy_seconds(self.server_cpu) - busy
-            resident = resident_bytes(server.pid)
+                raise RuntimeError("the load generator failed")
+            used = Snapshot(self, server, counters).since(before)
+            used.update(resident_bytes=meter.resident_bytes(server.pid),
+                        kernel_bytes=meter.kernel_bytes())
             seen = json.loads(load.stdout.readline())
         finally:
             end(load)
-        seen.update(cpu_seconds=round(cpu, 4), cpu_busy_seconds=round(busy, 2),
-                    resident_bytes=resident)
+        seen.update(used)
+        return seen
+
+    def ingest(self, case, server, counters):
+        """Only publishers: what taking their streams in costs."""
+        before = Snapshot(self, server, counters)
+        time.sleep(case["seconds"])
+        seen = Snapshot(self, server, counters).since(before)
+        seen["resident_bytes"] = meter.resident_bytes(server.pid)
+        return seen
+
+    def churn(self, case, server, url):
+        """Names that come and go; memory after a first tenth, and at the end."""
+        sizes = []
+        begun = time.monotonic()
+        for part in (case["streams"] // 10, case["streams"]):
+            publisher = self.start_publisher(dict(case, streams=part), url, "--churn")
+            if publisher.wait() != 0:
+                raise RuntimeError("the publisher failed")
+            time.sleep(case["after"])
+            sizes.append(meter.resident_bytes(server.pid))
+        return {"resident_bytes": sizes[1], "growth_bytes": sizes[1] - sizes[0],
+                "window": round(time.monotonic() - begun, 1)}
+
+    def measure(self, case, server, publish, play, stack):
+        counters = meter.Counters(server.pid) if case["server"] == "millrace" else None
+        if case["scenario"] == "churn":
+            return self.churn(case, server, publish)
+        if case["server"] != "limit":
+            publisher = self.start_publisher(case, publish)
+            stack.callback(end, publisher)
+            if publisher.stdout.readline() != "publishing\n":
+                raise RuntimeError("the publisher could not begin")
+            time.sleep(case["before"])
+        before, kernel = meter.resident_bytes(server.pid), meter.kernel_bytes()
+        if not case["viewers"]:
+            return self.ingest(case, server, counters)
+        seen = self.view(case, play, server, counters)
+        gbit = seen["bytes"] * 8 / 1e9
+        seen["cpu_per_gbit"] = round(seen["cpu_seconds"] / gbit, 5) if gbit else None
+        seen["resident_growth"] = seen["resident_bytes"] - before
+        seen["kernel_growth"] = seen["kernel_bytes"] - kernel
         return seen
 
     def run(self, case):
@@ -197,157 +209,9 @@ class Bench:
             log = stack.enter_context(open(os.path.join(folder, "log"), "w"))
             server, publish, play = self.start_server(case, folder, log)
             stack.callback(end, server)
-            if case["server"] != "limit":
-                stack.callback(end, self.start_publisher(case, publish))
-                time.sleep(case["before"])
-            before = resident_bytes(server.pid)
-            seen = self.view(case, play, server)
-        gbit = seen["bytes"] * 8 / 1e9
-        seen["cpu_per_gbit"] = round(seen["cpu_seconds"] / gbit, 5) if gbit else None
-        seen["resident_per_viewer"] = round((seen["resident_bytes"] - before) / case["viewers"])
-        return seen
-
-
-# ---- which cases ------------------------------------------------------------------------------
-
-
-def case_of(server, protocol, tick, viewers, args, **more):
-    case = {"scenario": "fan-out", "server": server, "protocol": protocol, "tick": tick,
-            "viewers": viewers, "streams": 1, "bit_rate": args.bit_rate, "before": 1}
-    case.update(more)
-    return case
-
-
-def cases_of(args):
-    cases = []
-    for viewers in args.viewers:
-        for tick in args.ticks:
-            cases.append(case_of("limit", "raw", tick, viewers, args))
-            cases.append(case_of("millrace", "rtmp", tick, viewers, args))
-            if args.form == "full" or tick == "normal":
-                cases.append(case_of("millrace", "flv", tick, viewers, args))
-        cases.append(case_of("nginx", "rtmp", None, viewers, args))
-    if args.form == "full":
-        for streams, viewers in ((1, 4000), (1000, 4000)):
-            cases.append(case_of("millrace", "rtmp", "normal", viewers, args, streams=streams,
-                                 bit_rate=500000, scenario="streams"))
-        for server, protocol in (("limit", "raw"), ("millrace", "rtmp")):
-            cases.append(case_of(server, protocol, "bulk", 15000, args, bit_rate=500000,
-                                 scenario="capacity"))
-        # The log is as long as it gets before the first viewer comes: what is added is theirs.
-        cases.append(case_of("millrace", "rtmp", "normal", 4000, args, before=25, scenario="memory"))
-    if not (shutil.which("nginx") and os.path.exists(NGINX_MODULE)):
-        print("nginx with libnginx-mod-rtmp is not installed: left out", file=sys.stderr)
-        cases = [c for c in cases if c["server"] != "nginx"]
-    return cases
-
-
-# ---- the report -------------------------------------------------------------------------------
-
-
-def medians(runs):
-    def of(get):
-        values = [get(r) for r in runs if get(r) is not None]
-        return statistics.median(values) if values else None
-
-    return {
-        "cpu_per_gbit": of(lambda r: r["cpu_per_gbit"]),
-        "server_cpu": of(lambda r: r["cpu_seconds"] / r["seconds"]),
-        "client_cpu": of(lambda r: r["client_cpu"]),
-        "watching": of(lambda r: r["watching"]),
-        "bit_rate": of(lambda r: r["viewer_bit_rate_median"]),
-        "bit_rate_min": of(lambda r: r["viewer_bit_rate_min"]),
-        "latency_p50_ms": of(lambda r: r["latency_us"]["p50"] / 1000),
-        "latency_p99_ms": of(lambda r: r["latency_us"]["p99"] / 1000),
-        "first_p99_ms": of(lambda r: r["first_frame_us"]["p99"] / 1000),
-        "silent_over_1s": of(lambda r: r["silent_over_1s"]),
-        "resident_per_viewer": of(lambda r: r["resident_per_viewer"]),
-        "skips": sum(r["skips"] for r in runs),
-        "faults": sum(r["lost"] + r["damaged"] + r["gone"] for r in runs),
-    }
-
-
-def same_but(case, results, server):
-    """The result of the same load on another server, at the same tick where it has one."""
-    for r in results:
-        c = r["case"]
-        if c["server"] == server and c["tick"] in (case["tick"], None) and all(
-                c[k] == case[k] for k in ("scenario", "viewers", "streams", "bit_rate")):
-            return r["median"]["cpu_per_gbit"]
-    return None
-
-
-def remark(result):
-    case, m = result["case"], result["median"]
-    remarks = []
-    if m["faults"]:
-        remarks.append("%d faults" % m["faults"])
-    if m["watching"] < case["viewers"]:
-        remarks.append("%d viewers only" % m["watching"])
-    if m["bit_rate_min"] < 0.9 * case["bit_rate"]:
-        remarks.append("slowest viewer got %.0f %%" % (100 * m["bit_rate_min"] / case["bit_rate"]))
-    if m["skips"]:
-        remarks.append("%d skips" % m["skips"])
-    if m["server_cpu"] > 0.95:
-        remarks.append("server's CPU full")
-    if m["client_cpu"] > 0.95:
-        remarks.append("generator's CPU full")
-    return "; ".join(remarks)
-
-
-def ratio(a, b):
-    return "%.2f" % (a / b) if a and b else "-"
-
-
-def number(value, form):
-    return form % value if value is not None else "-"
-
-
-HEADINGS = ["load", "server", "tick", "viewers", "CPU s/Gbit", "of the limit", "of nginx-rtmp",
-            "latency p50 / p99 ms", "first frame p99 ms", "bytes/viewer", "remarks"]
-
-
-def table(results):
-    rows = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
-    for r in results:
-        c, m = r["case"], r["median"]
-        watched = c["server"] != "limit"
-        rows.append("| " + " | ".join([
-            "%s, %d x %.1f Mb/s" % (c["scenario"], c["streams"], c["bit_rate"] / 1e6),
-            c["server"] + (" " + c["protocol"] if c["protocol"] != "raw" else ""),
-            "%s %d ms" % (c["tick"], TICKS[c["tick"]]) if c["tick"] else "each message",
-            str(c["viewers"]),
-            number(m["cpu_per_gbit"], "%.4f"),
-            ratio(m["cpu_per_gbit"], same_but(c, results, "limit")),
-            ratio(m["cpu_per_gbit"], same_but(c, results, "nginx")),
-            "%.1f / %.1f" % (m["latency_p50_ms"], m["latency_p99_ms"]) if watched else "-",
-            number(m["first_p99_ms"], "%.1f") if watched else "-",
-            "%d" % m["resident_per_viewer"] if c["scenario"] == "memory" else "-",
-            remark(r)]) + " |")
-    return rows
-
-
-def markdown(report):
-    m, s = report["machine"], report["settings"]
-    lines = ["# Benchmark of %s" % report["date"], "",
-             "%(cpu)s, %(cpus)d CPUs, %(memory_mib)d MiB, Linux %(kernel)s." % m,
-             "",
-             "%(fps)d frames/s, GOP %(gop_ms)d ms; %(runs)d runs of %(seconds)d s each, medians; "
-             "server on one CPU, publisher and viewers on another, over loopback." % s,
-             ""]
-    return "\n".join(lines + table(report["results"])) + "\n"
-
-
-def write(report, folder):
-    os.makedirs(folder, exist_ok=True)
-    base = os.path.join(folder, "%s-%s" % (report["date"].replace(":", "").replace(" ", "-"),
-                                           report["settings"]["form"]))
-    with open(base + ".json", "w") as f:
-        json.dump(report, f, indent=1)
-        f.write("\n")
-    with open(base + ".md", "w") as f:
-        f.write(markdown(report))
-    return base
+            seen = self.measure(case, server, publish, play, stack)
+            seen["load_average"] = os.getloadavg()[0]
+            return seen
 
 
 # ---- main -------------------------------------------------------------------------------------
@@ -367,49 +231,74 @@ def arguments():
     p.add_argument("--build", default="build", help="where the programs are")
     p.add_argument("--form", choices=["quick", "full"], default="quick")
     p.add_argument("--viewers", type=lambda t: [int(v) for v in t.split(",")])
-    p.add_argument("--ticks", type=words(TICKS), default=list(TICKS))
+    p.add_argument("--ticks", type=words(cases.TICKS), default=list(cases.TICKS))
     p.add_argument("--servers", type=words(["limit", "millrace", "nginx"]),
                    default=["limit", "millrace", "nginx"])
+    p.add_argument("--scenarios", type=words(cases.SCENARIOS), default=list(cases.SCENARIOS))
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--seconds", type=int, help="length of the window")
     p.add_argument("--settle", type=int, default=1)
-    p.add_argument("--rate", type=int, default=500, help="joins a second")
     p.add_argument("--bit-rate", type=int, default=2000000)
     p.add_argument("--fps", type=int, default=30)
     p.add_argument("--gop-ms", type=int, default=2000)
-    p.add_argument("--out", default=os.path.join(HERE, "results"))
+    p.add_argument("--out", default=os.path.join(meter.HERE, "results"))
     args = p.parse_args()
     full = args.form == "full"
     args.viewers = args.viewers or ([1000, 4000, 8000] if full else [1000])
-    args.seconds = args.seconds or (15 if full else 5)
+    args.seconds = args.seconds or (6 if full else 4)  # whole GOPs
     args.files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (args.files, args.files))
     return args
 
 
+def chosen_cases(args):
+    have_nginx = shutil.which("nginx") and os.path.exists(NGINX_MODULE)
+    if not have_nginx and "nginx" in args.servers:
+        print("nginx with libnginx-mod-rtmp is not installed: left out", file=sys.stderr)
+    return [c for c in cases.all_of(args)
+            if c["server"] in args.servers and c["scenario"] in args.scenarios
+            and (have_nginx or c["server"] != "nginx")]
+
+
+def run_all(bench, results):
+    turns = max(r["case"]["runs"] for r in results)
+    for turn in range(turns):
+        for r in results:
+            c = r["case"]
+            if turn >= c["runs"]:
+                continue
+            try:
+                seen = bench.run(c)
+            except RuntimeError as e:
+                print("%s: %s" % (report.name_of(c), e), file=sys.stderr, flush=True)
+                continue
+            r["runs"].append(seen)
+            print("%d/%d %s: %s s/Gbit" % (turn + 1, c["runs"], report.name_of(c),
+                                           seen.get("cpu_per_gbit", "-")), flush=True)
+
+
 def main():
     args = arguments()
-    bench = Bench(args)
-    results = [{"case": c, "runs": []} for c in cases_of(args) if c["server"] in args.servers]
-    for turn in range(args.runs):
-        for r in results:
-            seen = bench.run(r["case"])
-            r["runs"].append(seen)
-            c = r["case"]
-            print("%d/%d %-8s %-8s %-4s %-6s %5d viewers: %s s/Gbit" % (
-                turn + 1, args.runs, c["scenario"], c["server"], c["protocol"], c["tick"] or "",
-                c["viewers"], seen["cpu_per_gbit"]), flush=True)
+    results = [{"case": c, "runs": []} for c in chosen_cases(args)]
+    if not results:
+        sys.exit("no case is left")
+    begun = time.monotonic()
+    run_all(Bench(args), results)
+    results = [r for r in results if r["runs"]]
     for r in results:
-        r["median"] = medians(r["runs"])
-    report = {
+        r["median"] = report.medians(r)
+    result = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M"),
-        "machine": machine(),
-        "settings": {k: getattr(args, k) for k in ("form", "runs", "seconds", "settle", "rate",
-                                                   "fps", "gop_ms")},
+        "machine": meter.machine(),
+        "settings": {k: getattr(args, k) for k in ("form", "runs", "seconds", "settle", "fps",
+                                                   "gop_ms")},
+        "minutes": round((time.monotonic() - begun) / 60, 1),
         "results": results,
     }
-    print("\n" + markdown(report))
-    print("written: %s.json and .md" % os.path.relpath(write(report, args.out)))
+    base = report.write(result, args.out)
+    with open(base + ".md") as f:
+        print("\n" + f.read())
+    print("written: %s.json, .md and plots" % os.path.relpath(base))
 
 
 if __name__ == "__main__":

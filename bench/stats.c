@@ -47,8 +47,14 @@ uint64_t stats_part(const struct stats *s, double part)
 
 void stats_print(const struct stats *s)
 {
-	printf("{\"count\": %lu, \"p50\": %lu, \"p90\": %lu, \"p99\": %lu, \"max\": %lu}",
-	       (unsigned long)s->count, (unsigned long)stats_part(s, 0.5),
-	       (unsigned long)stats_part(s, 0.9), (unsigned long)stats_part(s, 0.99),
-	       (unsigned long)s->max);
+	static const struct {
+		const char *name;
+		double part;
+	} parts[] = {{"p1", 0.01}, {"p10", 0.1},  {"p25", 0.25}, {"p50", 0.5},	 {"p75", 0.75},
+		     {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
+
+	printf("{\"count\": %lu, ", (unsigned long)s->count);
+	for (unsigned i = 0; i < array_len(parts); i++)
+		printf("\"%s\": %lu, ", parts[i].name, (unsigned long)stats_part(s, parts[i].part));
+	printf("\"max\": %lu}", (unsigned long)s->max);
 }

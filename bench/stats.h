@@ -15,7 +15,7 @@ struct stats {
 void stats_add(struct stats *s, uint64_t us);
 /* part: 0.5, 0.99; 0 when empty. */
 uint64_t stats_part(const struct stats *s, double part);
-/* {"count": .., "p50": .., "p90": .., "p99": .., "max": ..} to standard output */
+/* {"count": .., "p1": .., .., "p50": .., .., "p999": .., "max": ..} to standard output */
 void stats_print(const struct stats *s);
 
 #endif

@@ -117,6 +117,15 @@ static void say(struct viewer *v, const void *p, size_t n)
 
 /* ---- frames ---- */
 
+/* Going on at a key frame, or with its sound, is a skip; anything else is a loss. */
+static void count_gap(const struct viewer *v, const struct traffic_msg *m)
+{
+	if (m->key)
+		++*(v->slow ? &load.slow_skips : &load.skips);
+	else if (m->type == TRAFFIC_VIDEO)
+		++*(v->slow ? &load.slow_lost : &load.lost);
+}
+
 static void on_frame(void *user, const struct demux_frame *f)
 {
 	struct viewer *v = user;
@@ -127,14 +136,9 @@ static void on_frame(void *user, const struct demux_frame *f)
 	if (load.measuring) {
 		load.frames++;
 		load.damaged += f->damaged;
-		if (r->seen[video] && f->msg.number != expected) {
-			/* Going on at a key frame, or with its sound, is a skip; anything else is a loss. */
-			if (f->msg.key)
-				load.skips++;
-			else if (video)
-				load.lost++;
-		}
-		if (load.now_us > f->sent_us)
+		if (r->seen[video] && f->msg.number != expected)
+			count_gap(v, &f->msg);
+		if (!v->slow && load.now_us > f->sent_us)
 			stats_add(&load.latency, load.now_us - f->sent_us);
 	}
 	r->seen[video] = true;
@@ -156,7 +160,7 @@ static void watch(struct viewer *v)
 	v->state = VIEWER_WATCHING;
 	v->last_us = load.now_us;
 	load.joined++;
-	if (v->sampled && !v->stuck)
+	if (v->sampled && !v->stuck && !v->slow)
 		return;
 	v->cutting = true;
 	sqe = entry(v, OP_CANCEL);
@@ -202,7 +206,7 @@ static void connected(struct viewer *v, int res)
 		v->state = VIEWER_WATCHING;
 		v->last_us = load.now_us;
 		load.joined++;
-		recv_arm(v, OP_COUNT);
+		recv_arm(v, v->sampled ? OP_READ : OP_COUNT);
 		return;
 	}
 	v->reader = calloc(1, sizeof(*v->reader));
@@ -262,7 +266,7 @@ static void received(struct viewer *v, enum op op, unsigned id, size_t n)
 		v->silence_us = max_of(v->silence_us, load.now_us - v->last_us);
 	}
 	v->last_us = load.now_us;
-	if (op == OP_READ && !v->cutting && v->state != VIEWER_GONE)
+	if (op == OP_READ && v->reader && (!v->cutting || v->slow) && v->state != VIEWER_GONE)
 		read_some(v, buffer_at(GROUP_READ, id), n);
 	buffer_give(op == OP_COUNT ? GROUP_COUNT : GROUP_READ, id);
 }
@@ -280,6 +284,10 @@ static void on_recv(struct viewer *v, enum op op, int res, uint32_t flags)
 		return;
 	}
 	v->cutting = false;
+	if (v->slow) {
+		v->state = VIEWER_SLOW;
+		return;
+	}
 	reader_drop(v);
 	if (v->stuck)
 		v->state = VIEWER_STUCK;
@@ -295,7 +303,8 @@ void viewer_start(unsigned i)
 
 	v->index = i;
 	v->sampled = i % load.sample == 0;
-	v->stuck = i >= load.viewers - load.stuck;
+	v->stuck = i < load.stuck;
+	v->slow = !v->stuck && i < load.stuck + load.slow;
 	v->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (v->fd < 0)
 		die("socket: %s", strerror(errno));
@@ -305,6 +314,24 @@ void viewer_start(unsigned i)
 	io_uring_prep_connect(sqe, v->fd, (struct sockaddr *)&load.target.to,
 			      sizeof(load.target.to));
 	sqe->user_data = (uint64_t)i << OP_BITS | OP_CONNECT;
+}
+
+static void slow_read(struct viewer *v, size_t most)
+{
+	static uint8_t buf[65536];
+	ssize_t n = recv(v->fd, buf, min_of(most, sizeof(buf)), MSG_DONTWAIT);
+
+	if (n > 0)
+		demux_feed(&v->reader->demux, buf, (size_t)n);
+	if (n == 0 || (n < 0 && errno != EAGAIN) || v->reader->demux.broken)
+		viewer_end(v);
+}
+
+void viewers_slow_read(uint64_t us)
+{
+	for (unsigned i = load.stuck; i < load.stuck + load.slow; i++)
+		if (load.viewer[i].state == VIEWER_SLOW)
+			slow_read(&load.viewer[i], load.slow_rate * us / 8000000);
 }
 
 void viewer_complete(uint64_t user_data, int res, uint32_t flags)

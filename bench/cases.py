@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: each case is one load on one server, and a scenario is a question."""
+
+TICKS = {"low": 10, "normal": 50, "bulk": 150}
+
+SCENARIOS = {
+    "fan-out": "one stream to N viewers",
+    "memory": "what viewers add when the stream's log has reached its full length",
+    "joins": "viewers that join 500 a second while 4,000 watch",
+    "slow": "4,000 viewers of whom one stops reading and 200 read at half speed",
+    "streams": "1,000 streams with 4 viewers each against one with 4,000",
+    "capacity": "how many viewers at 500 kb/s one core serves without a gap",
+    "publishers": "streams that nobody watches",
+    "cores": "two data-plane cores against one",
+    "churn": "stream names that come and go",
+}
+
+
+def case_of(args, scenario, server, protocol, tick, viewers, **more):
+    case = {"scenario": scenario, "server": server, "protocol": protocol, "tick": tick,
+            "viewers": viewers, "streams": 1, "bit_rate": args.bit_rate, "cores": 1,
+            "rate": 2000,         # joins a second
+            "seconds": args.seconds, "runs": args.runs,
+            "before": 1,          # seconds from the publisher's start to the first viewer
+            "set": [],            # further configuration keys
+            "load": []}           # further options of the load generator
+    case.update(more)
+    return case
+
+
+def fan_out(args):
+    for n in args.viewers:
+        for tick in args.ticks:
+            yield case_of(args, "fan-out", "limit", "raw", tick, n)
+            yield case_of(args, "fan-out", "millrace", "rtmp", tick, n)
+            if args.form == "full" or tick == "normal":
+                yield case_of(args, "fan-out", "millrace", "flv", tick, n)
+        yield case_of(args, "fan-out", "nginx", "rtmp", None, n)
+
+
+def memory(args, sizes):
+    for n in sizes:
+        for server, protocol in (("millrace", "rtmp"), ("millrace", "flv"), ("nginx", "rtmp")):
+            yield case_of(args, "memory", server, protocol,
+                          "normal" if server == "millrace" else None, n,
+                          before=25, rate=500, seconds=2, runs=1, bit_rate=500000)
+
+
+def joins(args):
+    seconds = 3
+    yield case_of(args, "joins", "millrace", "rtmp", "normal", 4000 + 500 * seconds, rate=500,
+                  seconds=seconds, load=["--late", str(500 * seconds)])
+
+
+def slow(args):
+    yield case_of(args, "slow", "millrace", "rtmp", "normal", 4000, seconds=14, runs=1,
+                  set=["play.max_lag=3s"],
+                  load=["--stuck", "1", "--slow", "200", "--slow-rate", str(args.bit_rate // 2)])
+
+
+def streams(args):
+    for n in (1, 1000):
+        yield case_of(args, "streams", "millrace", "rtmp", "normal", 4000, streams=n,
+                      bit_rate=500000, set=["memory.arena=4g"], before=4)
+
+
+def capacity(args):
+    for tick, sizes in (("bulk", (15000,)), ("normal", (9000, 12000, 15000)),
+                        ("low", (5000, 7000, 9000))):
+        for n in sizes:
+            for server, protocol in (("limit", "raw"), ("millrace", "rtmp")):
+                yield case_of(args, "capacity", server, protocol, tick, n, bit_rate=500000, runs=1,
+                              seconds=10)
+
+
+def publishers(args):
+    yield case_of(args, "publishers", "millrace", "rtmp", "normal", 0, streams=3000,
+                  bit_rate=600000, set=["memory.arena=12g"], before=5, seconds=10, runs=1)
+
+
+def cores(args):
+    for n in (1, 2):
+        yield case_of(args, "cores", "millrace", "rtmp", "normal", 1000, cores=n,
+                      runs=max(args.runs, 6) if n == 2 else args.runs)
+
+
+def churn(args, names):
+    yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=5)
+
+
+def all_of(args):
+    found = list(fan_out(args))
+    if args.form == "full":
+        found += memory(args, (1000, 4000, 8000))
+        found += joins(args)
+        found += slow(args)
+        found += streams(args)
+        found += capacity(args)
+        found += publishers(args)
+        found += cores(args)
+        found += churn(args, 100000)
+    else:
+        found += memory(args, (2000,))
+        found += churn(args, 10000)
+    return found
