@@ -136,7 +136,7 @@ static enum reason take(struct publish *p, struct stream *s,
 	memcpy(t->who, p->who ? p->who : "", n);
 	t->mail.run = take_at_home;
 	p->take = t;
-	mail_post(c->engine->cores[s->home], &t->mail);
+	mail_post(stream_home(s), &t->mail);
 	return REASON_NONE;
 }
 
