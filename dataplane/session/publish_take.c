@@ -155,8 +155,8 @@ static enum reason ask_existing(struct publish *p, struct stream *s,
 			go_on(p, s);
 		goto out;
 	}
-	if (begun &&
-	    (stream_is_held(s) || strcmp(engine_conf(c->engine)->publish_policy, "reject") != 0))
+	/* Its home core alone knows whether it has a publisher at this moment. */
+	if (begun)
 		return take(p, s, begun);
 out:
 	stream_put(s, c);
