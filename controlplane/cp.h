@@ -37,6 +37,7 @@ struct cp {
 	struct streams *streams;
 	struct reconcile *reconcile;
 	struct tasks *tasks;
+	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };
 

@@ -20,7 +20,8 @@
 struct hook {
 	TAILQ_ENTRY(hook) link;
 	char *text, *id, *url, *body;
-	int tries; /* made so far, in this process */
+	int tries;	    /* made so far, in this process */
+	uint64_t queued_us; /* since when it waits in this process, on the monotonic clock */
 };
 
 struct hookq {

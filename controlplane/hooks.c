@@ -374,6 +374,7 @@ void hooks_add(struct hooks *h, const char *task_id, struct hook *hook)
 {
 	struct sender *s = sender_get(h, task_id);
 
+	hook->queued_us = clock_us();
 	hookq_add(&s->q, hook);
 	h->count.pending++;
 	sender_plan(s);
@@ -403,5 +404,14 @@ void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_i
 
 struct hooks_count hooks_count(const struct hooks *h)
 {
-	return h->count;
+	struct hooks_count count = h->count;
+	struct sender *s;
+
+	TAILQ_FOREACH (s, &h->senders, link) {
+		const struct hook *first = TAILQ_FIRST(&s->q.list);
+
+		if (first && (!count.oldest_us || first->queued_us < count.oldest_us))
+			count.oldest_us = first->queued_us;
+	}
+	return count;
 }

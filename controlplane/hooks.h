@@ -18,6 +18,7 @@ struct hooks;
 struct hooks_count {
 	uint64_t delivered, failed, dead; /* callbacks, tries, callbacks */
 	size_t pending;
+	uint64_t oldest_us; /* since when the oldest of them waits; 0: none does */
 };
 
 /* conf is read at every try: a reload applies at once. */
@@ -31,6 +32,7 @@ void hooks_add(struct hooks *h, const char *task_id, struct hook *hook);
 const char **hooks_texts(struct hooks *h, const char *task_id, size_t *n);
 /* Each task that has undelivered callbacks. */
 void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg);
+/* Looks at every task's queue. */
 struct hooks_count hooks_count(const struct hooks *h);
 
 #endif

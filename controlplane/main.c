@@ -76,6 +76,7 @@ static void on_dp_up(void *arg, int shm_fd)
 	struct cp *cp = arg;
 	char err[160];
 
+	cp->dp_connects++;
 	cp->shm = shm_attach(shm_fd, err, sizeof(err));
 	if (cp->shm)
 		streams_reset(cp->streams, shm_streams(cp->shm));
@@ -130,7 +131,8 @@ static void heartbeat(struct cp *cp)
 			     tasks_count(cp->tasks),
 			     cp->shm ? shm_total(cp->shm, CTR_PUBLISHERS) : 0,
 			     cp->shm ? shm_total(cp->shm, CTR_VIEWERS_RTMP) +
-					       shm_total(cp->shm, CTR_VIEWERS_FLV)
+					       shm_total(cp->shm, CTR_VIEWERS_FLV) +
+					       shm_total(cp->shm, CTR_VIEWERS_WS)
 				     : 0,
 			     cp->shm ? shm_in_bps(cp->shm) : 0,
 			     cp->shm ? shm_out_bps(cp->shm) : 0};

@@ -1,253 +1,130 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/metrics.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 
 #include "api/reasons.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/metrics_process.h"
+#include "controlplane/metrics_streams.h"
+#include "controlplane/metrics_tasks.h"
 #include "controlplane/numbers.h"
 
-enum metric_kind { COUNTER_KIND, GAUGE_KIND };
-
-enum metric {
-#define METRIC(sym, name, kind, labels, help) M_##sym,
-#include "controlplane/metrics.def"
-#undef METRIC
-	METRICS,
-};
-
-struct metric_row {
-	const char *name;
-	enum metric_kind kind;
-	const char *labels, *help;
-};
-
-static const struct metric_row metrics[METRICS] = {
-#define METRIC(sym, name, kind, labels, help) {name, kind##_KIND, labels, help},
-#include "controlplane/metrics.def"
-#undef METRIC
-};
-
-static const struct metric_row counters[CTR_MAX] = {
-#define COUNTER(sym, name, kind, unit, help) {name, kind##_KIND, "core", help},
-#include "api/counters.def"
-#undef COUNTER
-};
-
-static const char *suffix(const struct metric_row *m)
+static double seconds_since(uint64_t moment_us, uint64_t now_us)
 {
-	return m->kind == COUNTER_KIND ? "_total" : "";
+	return moment_us ? (double)numbers_age_ms(moment_us, now_us) / 1000 : 0;
 }
 
-const char *metrics_label(char *dst, size_t n, const char *text)
+/* ---- the node ------------------------------------------------------------------------------ */
+
+static void put_limits(const struct config *conf, struct evbuffer *out)
 {
-	json_t *utf8 = json_string(text);
-	size_t at = 0;
-
-	for (; *text && at + 4 < n; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '\\' || c == '"')
-			at += (size_t)snprintf(dst + at, n - at, "\\%c", c);
-		else if (c == '\n')
-			at += (size_t)snprintf(dst + at, n - at, "\\n");
-		else if (!utf8 && c >= 0x80)
-			at += (size_t)snprintf(dst + at, n - at, "%%%02X", c);
-		else
-			dst[at++] = (char)c;
-	}
-	/* A cut inside a character would leave half of it. */
-	while (utf8 && *text && at && ((unsigned char)dst[at - 1] & 0x80))
-		at--;
-	dst[at] = 0;
-	json_decref(utf8);
-	return dst;
+	metric_head(out, M_LIMIT);
+	metric_put(out, M_LIMIT, (double)conf->limit_connections, "connections");
+	metric_put(out, M_LIMIT, (double)conf->limit_streams, "streams");
+	metric_put(out, M_LIMIT, (double)conf->limit_relays, "relays");
+	metric_put(out, M_LIMIT, (double)conf->tasks_running, "tasks");
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
-
-static void head(struct evbuffer *out, const struct metric_row *m)
+static void put_processes(const struct cp *cp, struct evbuffer *out)
 {
-	evbuffer_add_printf(out, "# HELP millrace_%s%s %s\n# TYPE millrace_%s%s %s\n", m->name,
-			    suffix(m), m->help, m->name, suffix(m),
-			    m->kind == COUNTER_KIND ? "counter" : "gauge");
-}
+	static const char *const names[] = {"controlplane", "dataplane"};
+	struct process_view v[array_len(names)];
+	bool there[array_len(names)];
 
-/* labels: "{a=\"b\"}" or "". */
-static void line(struct evbuffer *out, enum metric m, const char *labels, double value)
-{
-	evbuffer_add_printf(out, "millrace_%s%s%s %.17g\n", metrics[m].name, suffix(&metrics[m]),
-			    labels, value);
-}
+	there[0] = process_read((int)getpid(), &v[0]);
+	there[1] = dp_up(cp->dp) && process_read(dp_pid(cp->dp), &v[1]);
+	for (enum metric m = M_PROCESS_CPU; m <= M_PROCESS_MAX_FDS; m++) {
+		metric_head(out, m);
+		for (size_t i = 0; i < array_len(names); i++) {
+			double value[] = {v[i].cpu_s, v[i].resident_bytes, v[i].open_fds,
+					  v[i].max_fds};
 
-static void one(struct evbuffer *out, enum metric m, double value)
-{
-	head(out, &metrics[m]);
-	line(out, m, "", value);
-}
-
-static void label1(struct evbuffer *out, enum metric m, const char *name, const char *text,
-		   double value)
-{
-	char safe[1700], labels[1800];
-
-	snprintf(labels, sizeof(labels), "{%s=\"%s\"}", name,
-		 metrics_label(safe, sizeof(safe), text));
-	line(out, m, labels, value);
-}
-
-/* ---- this process ------------------------------------------------------------------------------ */
-
-static void put_process(struct cp *cp, struct evbuffer *out)
-{
-	struct hooks_count hc = hooks_count(cp->hooks);
-	char labels[200], safe[130];
-
-	head(out, &metrics[M_INFO]);
-	snprintf(labels, sizeof(labels), "{version=\"%s\",node=\"%s\"}", MILLRACE_VERSION,
-		 metrics_label(safe, sizeof(safe), cp->node));
-	line(out, M_INFO, labels, 1);
-	head(out, &metrics[M_UP]);
-	label1(out, M_UP, "part", "dataplane", dp_up(cp->dp));
-	label1(out, M_UP, "part", "redis", store_ready(cp->store));
-	one(out, M_UPTIME, (double)((clock_us() - cp->start_us) / 1000000));
-	head(out, &metrics[M_CALLBACKS]);
-	label1(out, M_CALLBACKS, "result", "delivered", (double)hc.delivered);
-	label1(out, M_CALLBACKS, "result", "failed", (double)hc.failed);
-	label1(out, M_CALLBACKS, "result", "dead", (double)hc.dead);
-	one(out, M_CALLBACKS_PENDING, (double)hc.pending);
-	head(out, &metrics[M_API_CALLS]);
-	label1(out, M_API_CALLS, "result", "ok", (double)(cp->api_calls - cp->api_refused));
-	label1(out, M_API_CALLS, "result", "refused", (double)cp->api_refused);
-}
-
-/* ---- tasks ------------------------------------------------------------------------------------- */
-
-static void put_states(struct cp *cp, struct evbuffer *out)
-{
-	unsigned n[TASK_STATES] = {0};
-
-	for (struct relay *r = tasks_first(cp->tasks); r; r = tasks_next(r))
-		n[r->task->state]++;
-	head(out, &metrics[M_TASKS]);
-	for (int s = 0; s < TASK_EXIT; s++)
-		label1(out, M_TASKS, "state", task_state_name(s), n[s]);
-}
-
-static void put_task(struct evbuffer *out, enum metric m, const struct task *t,
-		     const struct task_numbers *n)
-{
-	switch (m) {
-	case M_TASK_STATE:
-		label1(out, m, "task", t->id, task_status(t->state));
-		break;
-	case M_TASK_RETRIES:
-		label1(out, m, "task", t->id, (double)t->retries);
-		break;
-	case M_TASK_IN:
-		label1(out, m, "task", t->id, (double)n->in_bps);
-		break;
-	case M_TASK_OUT:
-		label1(out, m, "task", t->id, (double)n->out_bps);
-		break;
-	default:
-		if (n->last_media_age_ms >= 0)
-			label1(out, m, "task", t->id, (double)n->last_media_age_ms / 1000);
-		break;
-	}
-}
-
-static void put_tasks(struct cp *cp, struct evbuffer *out)
-{
-	put_states(cp, out);
-	for (enum metric m = M_TASK_STATE; m <= M_TASK_AGE; m++) {
-		head(out, &metrics[m]);
-		for (struct relay *r = tasks_first(cp->tasks); r; r = tasks_next(r)) {
-			struct task_numbers n;
-
-			numbers_of(cp->shm, r, clock_us(), &n);
-			put_task(out, m, r->task, &n);
+			if (there[i] && value[m - M_PROCESS_CPU] >= 0)
+				metric_put(out, m, value[m - M_PROCESS_CPU], names[i]);
 		}
 	}
 }
 
-/* ---- the data plane ---------------------------------------------------------------------------- */
-
-static void put_counters(const struct shm *shm, struct evbuffer *out)
+static void put_node(const struct cp *cp, struct evbuffer *out)
 {
-	for (unsigned c = 0; c < CTR_MAX; c++) {
-		head(out, &counters[c]);
-		for (uint32_t core = 0; core < shm_head(shm)->cores; core++)
-			evbuffer_add_printf(out,
-					    "millrace_%s%s{core=\"%" PRIu32 "\"} %" PRIu64 "\n",
-					    counters[c].name, suffix(&counters[c]), core,
-					    shm_counter(shm, core, c));
+	metric_head(out, M_INFO);
+	metric_put(out, M_INFO, 1, MILLRACE_VERSION, cp->node);
+	metric_head(out, M_UP);
+	metric_put(out, M_UP, dp_up(cp->dp), "dataplane");
+	metric_put(out, M_UP, store_ready(cp->store), "redis");
+	metric_one(out, M_UPTIME, seconds_since(cp->start_us, clock_us()));
+	put_limits(&cp->conf, out);
+	put_processes(cp, out);
+	metric_head(out, M_API_CALLS);
+	metric_put(out, M_API_CALLS, (double)(cp->api_calls - cp->api_refused), "ok");
+	metric_put(out, M_API_CALLS, (double)cp->api_refused, "refused");
+}
+
+static void put_redis(const struct cp *cp, struct evbuffer *out)
+{
+	struct store_health health = store_health(cp->store);
+
+	if (health.latency_us)
+		metric_one(out, M_REDIS_LATENCY, (double)health.latency_us / 1e6);
+	metric_one(out, M_REDIS_CONNECTS, (double)health.connects);
+}
+
+static void put_callbacks(const struct cp *cp, struct evbuffer *out)
+{
+	struct hooks_count n = hooks_count(cp->hooks);
+
+	metric_head(out, M_CALLBACKS);
+	metric_put(out, M_CALLBACKS, (double)n.delivered, "delivered");
+	metric_put(out, M_CALLBACKS, (double)n.failed, "failed");
+	metric_put(out, M_CALLBACKS, (double)n.dead, "dead");
+	metric_one(out, M_CALLBACKS_PENDING, (double)n.pending);
+	metric_one(out, M_CALLBACKS_OLDEST, seconds_since(n.oldest_us, clock_us()));
+}
+
+/* ---- the data plane ------------------------------------------------------------------------ */
+
+static uint64_t counter_at(const void *shm, uint32_t core, enum counter c)
+{
+	return shm_counter(shm, core, c);
+}
+
+static void put_cores(const struct shm *shm, struct evbuffer *out)
+{
+	uint32_t cores = shm_head(shm)->cores;
+	char core[16];
+
+	metric_head(out, M_BUSY);
+	for (uint32_t i = 0; i < cores; i++) {
+		snprintf(core, sizeof(core), "%u", i);
+		metric_put(out, M_BUSY, shm_busy_share(shm, i), core);
 	}
-	head(out, &metrics[M_CLOSES]);
+	for (unsigned c = 0; c < CTR_MAX; c++)
+		metric_counter(out, c, cores, counter_at, shm);
+}
+
+static void put_dataplane(const struct cp *cp, struct evbuffer *out)
+{
+	const struct shm *shm = cp->shm;
+
+	metric_one(out, M_DP_CONNECTS, (double)cp->dp_connects);
+	if (!shm)
+		return;
+	metric_one(out, M_DP_START, (double)shm_head(shm)->start_wall_ms / 1000);
+	metric_one(out, M_DP_BEAT, seconds_since(shm_beat_us(shm), clock_us()));
+	metric_one(out, M_ARENA, (double)cp->conf.dp_arena);
+	put_cores(shm, out);
+	metric_head(out, M_CLOSES);
 	for (unsigned r = 1; r < REASON_MAX; r++)
-		label1(out, M_CLOSES, "reason", reason_name(r), (double)shm_closes(shm, r));
-	one(out, M_DP_START, (double)shm_head(shm)->start_wall_ms / 1000);
+		metric_put(out, M_CLOSES, (double)shm_closes(shm, r), reason_name(r));
 }
 
-static void put_stream(struct evbuffer *out, enum metric m, const struct shm_stream_view *v)
-{
-	char safe[1700], labels[1800];
-
-	switch (m) {
-	case M_STREAM_VIEWERS:
-		metrics_label(safe, sizeof(safe), v->name);
-		snprintf(labels, sizeof(labels), "{stream=\"%s\",protocol=\"rtmp\"}", safe);
-		line(out, m, labels, (double)v->viewers_rtmp);
-		snprintf(labels, sizeof(labels), "{stream=\"%s\",protocol=\"http-flv\"}", safe);
-		line(out, m, labels, (double)v->viewers_flv);
-		break;
-	case M_STREAM_PUSHES:
-		label1(out, m, "stream", v->name, (double)v->pushes);
-		break;
-	case M_STREAM_IN:
-		label1(out, m, "stream", v->name, (double)v->bytes_in);
-		break;
-	case M_STREAM_OUT:
-		label1(out, m, "stream", v->name, (double)v->bytes_out);
-		break;
-	case M_STREAM_SKIPS:
-		label1(out, m, "stream", v->name, (double)v->skips);
-		break;
-	case M_STREAM_AGE:
-		if (v->last_media_us)
-			label1(out, m, "stream", v->name,
-			       (double)numbers_age_ms(v->last_media_us, clock_us()) / 1000);
-		break;
-	case M_STREAM_GOP:
-		label1(out, m, "stream", v->name, (double)v->gop_ms / 1000);
-		break;
-	default:
-		label1(out, m, "stream", v->name, (double)v->log_bytes);
-		break;
-	}
-}
-
-static void put_streams(const struct shm *shm, struct evbuffer *out)
-{
-	struct shm_stream_view v;
-	unsigned live = 0;
-
-	for (enum metric m = M_STREAM_VIEWERS; m <= M_STREAM_LOG; m++) {
-		head(out, &metrics[m]);
-		live = 0;
-		for (uint32_t i = 0; i < shm_streams(shm); i++) {
-			if (!shm_stream_at(shm, i, &v) || v.internal)
-				continue;
-			put_stream(out, m, &v);
-			live++;
-		}
-	}
-	one(out, M_STREAMS, live);
-}
+/* ---- answers ------------------------------------------------------------------------------- */
 
 /* Names of streams are often as good as keys: what is not signed stays on this machine. */
 static bool refuse_stranger(struct http_call *c)
@@ -262,18 +139,23 @@ static bool refuse_stranger(struct http_call *c)
 
 void metrics_handle(struct cp *cp, struct http_call *c)
 {
+	const char *only = params_value(&c->params, "stream");
+	size_t most = (size_t)cp->conf.metrics_streams;
 	struct evbuffer *out;
 
 	if (refuse_stranger(c))
 		return;
 	out = evbuffer_new();
 	must(out);
-	put_process(cp, out);
-	put_tasks(cp, out);
-	if (cp->shm) {
-		put_counters(cp->shm, out);
-		put_streams(cp->shm, out);
+	if (!only) {
+		put_node(cp, out);
+		put_redis(cp, out);
+		put_callbacks(cp, out);
+		metrics_tasks(cp->tasks, cp->shm, most, out);
+		put_dataplane(cp, out);
 	}
+	if (cp->shm)
+		metrics_streams(cp->shm, cp->streams, only, most, out);
 	http_reply(c, 200, "text/plain; version=0.0.4; charset=utf-8", out);
 }
 
@@ -289,39 +171,4 @@ void metrics_health(struct cp *cp, struct http_call *c)
 			 "connected", (int)redis, "trouble", store_trouble(cp->store));
 	must(body);
 	http_reply_json(c, dp && redis ? 200 : 503, body);
-}
-
-/* ---- METRICS.md -------------------------------------------------------------------------------- */
-
-static void doc_row(FILE *to, const struct metric_row *m)
-{
-	fprintf(to, "| `millrace_%s%s` | %s | %s | %s |\n", m->name, suffix(m),
-		m->kind == COUNTER_KIND ? "counter" : "gauge", *m->labels ? m->labels : "-",
-		m->help);
-}
-
-void metrics_doc(FILE *to)
-{
-	fputs("<!-- Written by `millrace-cp --metrics-doc` from controlplane/metrics.def and "
-	      "dataplane/api/counters.def. -->\n\n"
-	      "# Metrics\n\n"
-	      "`GET /metrics` on the API's listener, Prometheus text format, to addresses of the "
-	      "loopback only.\n"
-	      "While the data plane is away, its numbers are absent and `millrace_up{part=\"dataplane\"}` "
-	      "is 0.\n\n"
-	      "## Control plane, streams, tasks\n\n"
-	      "| name | kind | labels | meaning |\n|---|---|---|---|\n",
-	      to);
-	for (unsigned m = 0; m < METRICS; m++)
-		doc_row(to, &metrics[m]);
-	fputs("\n## Data plane, one series per core\n\n"
-	      "| name | kind | labels | meaning |\n|---|---|---|---|\n",
-	      to);
-	for (unsigned c = 0; c < CTR_MAX; c++)
-		doc_row(to, &counters[c]);
-	fputs("\n## Reasons (label `reason` of `millrace_closes_total`)\n\n"
-	      "| reason | meaning |\n|---|---|\n",
-	      to);
-	for (unsigned r = 1; r < REASON_MAX; r++)
-		fprintf(to, "| `%s` | %s |\n", reason_name(r), reason_help(r));
 }

@@ -8,8 +8,8 @@ int64_t numbers_age_ms(uint64_t moment_us, uint64_t now_us)
 	return now_us > moment_us ? (int64_t)((now_us - moment_us) / 1000) : 0;
 }
 
-static bool leg_numbers(const struct shm *shm, const struct relay *r, enum leg_kind kind,
-			struct shm_relay_view *v)
+bool numbers_of_leg(const struct shm *shm, const struct relay *r, enum leg_kind kind,
+		    struct shm_relay_view *v)
 {
 	const struct leg *g = &r->legs.leg[kind];
 	char id[128];
@@ -24,11 +24,11 @@ void numbers_of(const struct shm *shm, const struct relay *r, uint64_t now_us,
 	struct shm_relay_view v;
 
 	*out = (struct task_numbers){.last_media_age_ms = -1};
-	if (leg_numbers(shm, r, LEG_PULL, &v)) {
+	if (numbers_of_leg(shm, r, LEG_PULL, &v)) {
 		out->first_media_ms = (int64_t)v.first_media_ms;
 		out->last_media_age_ms = numbers_age_ms(v.last_media_us, now_us);
 		out->in_bps = (int64_t)v.bps;
 	}
-	if (leg_numbers(shm, r, LEG_PUSH, &v))
+	if (numbers_of_leg(shm, r, LEG_PUSH, &v))
 		out->out_bps = (int64_t)v.bps;
 }

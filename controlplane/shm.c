@@ -12,9 +12,12 @@
 #include "api/reasons.h"
 #include "base/check.h"
 
+#define NODE_GEN 1 /* of rates that have one owner for ever */
+
 /* A growing count and its rate. */
 struct rate {
-	uint64_t gen, last, bps;
+	uint64_t gen, last;
+	double per_s;
 };
 
 struct shm {
@@ -22,7 +25,7 @@ struct shm {
 	size_t bytes;
 	struct shm_head head; /* checked copy */
 	struct rate in, out;
-	struct rate *stream_in, *stream_out, *relay;
+	struct rate *stream_in, *stream_out, *relay, *busy;
 	uint64_t sampled_us;
 };
 
@@ -85,6 +88,7 @@ struct shm *shm_attach(int fd, char *err, size_t err_n)
 	s->stream_in = rates_new(s->head.streams);
 	s->stream_out = rates_new(s->head.streams);
 	s->relay = rates_new(s->head.relays);
+	s->busy = rates_new(s->head.cores);
 	return s;
 }
 
@@ -97,6 +101,7 @@ void shm_detach(struct shm *s)
 	free(s->stream_in);
 	free(s->stream_out);
 	free(s->relay);
+	free(s->busy);
 	free(s);
 }
 
@@ -136,6 +141,12 @@ static bool gen_same(const shm_u64 *gen, uint64_t was)
 	return shm_get(gen) == was;
 }
 
+/* Of a count of bytes; 0 where the slot has another owner since. */
+static uint64_t rate_bps(const struct rate *r, uint64_t gen)
+{
+	return r->gen == gen ? (uint64_t)(r->per_s * 8) : 0;
+}
+
 static void copy_text(char *dst, const char *src, size_t n)
 {
 	memcpy(dst, src, n);
@@ -156,6 +167,9 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 	out->since_ms = shm_get(&st->publish_wall_ms);
 	out->last_media_us = shm_get(&st->last_media_us);
 	out->bytes_in = shm_get(&st->bytes_in);
+	out->msgs_video = shm_get(&st->msgs_video);
+	out->msgs_audio = shm_get(&st->msgs_audio);
+	out->msgs_data = shm_get(&st->msgs_data);
 	out->keyframes = shm_get(&st->keyframes);
 	out->gop_ms = shm_get(&st->gop_ms);
 	out->video_codec = shm_get(&st->video_codec);
@@ -168,15 +182,14 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 
 		out->viewers_rtmp += shm_get(&a->viewers_rtmp);
 		out->viewers_flv += shm_get(&a->viewers_flv);
+		out->viewers_ws += shm_get(&a->viewers_ws);
 		out->pushes += shm_get(&a->pushes);
 		out->bytes_out += shm_get(&a->bytes_out);
 		out->skips += shm_get(&a->skips);
 		out->joins += shm_get(&a->joins);
 	}
-	if (s->stream_in[slot].gen == out->gen)
-		out->in_bps = s->stream_in[slot].bps;
-	if (s->stream_out[slot].gen == out->gen)
-		out->out_bps = s->stream_out[slot].bps;
+	out->in_bps = rate_bps(&s->stream_in[slot], out->gen);
+	out->out_bps = rate_bps(&s->stream_out[slot], out->gen);
 	return gen_same(&st->gen, out->gen);
 }
 
@@ -209,8 +222,7 @@ bool shm_relay_at(const struct shm *s, uint32_t slot, const char *id, struct shm
 	out->bytes = shm_get(&r->bytes);
 	out->messages = shm_get(&r->messages);
 	out->skips = shm_get(&r->skips);
-	if (s->relay[slot].gen == out->gen)
-		out->bps = s->relay[slot].bps;
+	out->bps = rate_bps(&s->relay[slot], out->gen);
 	return gen_same(&r->gen, out->gen) && !strcmp(out->id, id);
 }
 
@@ -226,6 +238,16 @@ uint64_t shm_total(const struct shm *s, enum counter c)
 	for (uint32_t core = 0; core < s->head.cores; core++)
 		sum += shm_counter(s, core, c);
 	return sum;
+}
+
+double shm_busy_share(const struct shm *s, uint32_t core)
+{
+	return min_of(s->busy[core].per_s / 1e6, 1.0);
+}
+
+uint64_t shm_beat_us(const struct shm *s)
+{
+	return shm_get(&((const struct shm_head *)s->base)->beat_us);
 }
 
 uint64_t shm_closes(const struct shm *s, uint32_t reason)
@@ -250,12 +272,12 @@ uint32_t shm_streams(const struct shm *s)
 
 uint64_t shm_in_bps(const struct shm *s)
 {
-	return s->in.bps;
+	return rate_bps(&s->in, NODE_GEN);
 }
 
 uint64_t shm_out_bps(const struct shm *s)
 {
-	return s->out.bps;
+	return rate_bps(&s->out, NODE_GEN);
 }
 
 /* ---- rates --------------------------------------------------------------------------------- */
@@ -264,7 +286,7 @@ static void rate_note(struct rate *r, uint64_t gen, uint64_t count, uint64_t dt_
 {
 	bool same = r->gen == gen && count >= r->last && dt_us;
 
-	r->bps = same ? (uint64_t)((double)(count - r->last) * 8e6 / (double)dt_us) : 0;
+	r->per_s = same ? (double)(count - r->last) * 1e6 / (double)dt_us : 0;
 	r->gen = gen;
 	r->last = count;
 }
@@ -274,8 +296,10 @@ void shm_sample(struct shm *s, uint64_t now_us)
 	uint64_t dt_us = s->sampled_us ? now_us - s->sampled_us : 0;
 
 	s->sampled_us = now_us;
-	rate_note(&s->in, 1, shm_total(s, CTR_BYTES_IN), dt_us);
-	rate_note(&s->out, 1, shm_total(s, CTR_BYTES_OUT), dt_us);
+	rate_note(&s->in, NODE_GEN, shm_total(s, CTR_BYTES_IN), dt_us);
+	rate_note(&s->out, NODE_GEN, shm_total(s, CTR_BYTES_OUT), dt_us);
+	for (uint32_t i = 0; i < s->head.cores; i++)
+		rate_note(&s->busy[i], NODE_GEN, shm_counter(s, i, CTR_BUSY_US), dt_us);
 	for (uint32_t i = 0; i < s->head.streams; i++) {
 		struct shm_stream_view v;
 

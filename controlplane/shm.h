@@ -23,8 +23,9 @@ struct shm_stream_view {
 	char name[512];
 	bool internal;
 	uint64_t since_ms, last_media_us;
-	uint64_t bytes_in, bytes_out, keyframes, gop_ms, video_codec, audio_codec, width, height;
-	uint64_t viewers_rtmp, viewers_flv, pushes, skips, joins, log_bytes;
+	uint64_t bytes_in, bytes_out, msgs_video, msgs_audio, msgs_data, keyframes, gop_ms;
+	uint64_t video_codec, audio_codec, width, height;
+	uint64_t viewers_rtmp, viewers_flv, viewers_ws, pushes, skips, joins, log_bytes;
 	uint64_t in_bps, out_bps;
 };
 
@@ -53,6 +54,10 @@ bool shm_relay_at(const struct shm *s, uint32_t slot, const char *id, struct shm
 /* A counter of one core, and of all. */
 uint64_t shm_counter(const struct shm *s, uint32_t core, enum counter c);
 uint64_t shm_total(const struct shm *s, enum counter c);
+/* How much of its time the core worked between the last two samples: 0 to 1. */
+double shm_busy_share(const struct shm *s, uint32_t core);
+/* Microseconds of the monotonic clock: the data plane's control thread was alive then. */
+uint64_t shm_beat_us(const struct shm *s);
 /* Ended connections by reason, all cores. */
 uint64_t shm_closes(const struct shm *s, uint32_t reason);
 uint64_t shm_in_bps(const struct shm *s);

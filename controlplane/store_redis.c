@@ -39,7 +39,8 @@ struct store {
 	unsigned pause_ms;
 	char trouble[256];
 	bool loaded, closing;
-	size_t loading;	       /* answers of the load that are missing */
+	size_t loading; /* answers of the load that are missing */
+	struct store_health health;
 	uint64_t asked_us;     /* a heartbeat's answer is missing since then; 0: none is */
 	struct commit *parked; /* asked for while not ready: their answer comes from the loop */
 	struct event *parked_turn;
@@ -265,6 +266,8 @@ static void on_heartbeat(redisAsyncContext *ac, void *reply, void *arg)
 	struct store *s = arg;
 
 	on_ignored(ac, reply, NULL);
+	if (reply && s->asked_us)
+		s->health.latency_us = clock_us() - s->asked_us;
 	s->asked_us = 0;
 }
 
@@ -348,6 +351,7 @@ static void become_ready(struct store *s)
 	s->state = STORE_READY;
 	s->pause_ms = PAUSE_MIN_MS;
 	s->trouble[0] = 0;
+	s->health.connects++;
 	log_info("redis_ready", "first=%d", first);
 	s->ops->ready(s->arg, first);
 }
@@ -620,6 +624,11 @@ void store_free(struct store *s)
 bool store_ready(const struct store *s)
 {
 	return s->state == STORE_READY;
+}
+
+struct store_health store_health(const struct store *s)
+{
+	return s->health;
 }
 
 const char *store_trouble(const struct store *s)

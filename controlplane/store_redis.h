@@ -57,6 +57,11 @@ void store_free(struct store *s);
 bool store_ready(const struct store *s);
 /* Why it is not ready; "" where nothing is known yet. */
 const char *store_trouble(const struct store *s);
+/* How often the connection became ready, and how long the last heartbeat took; 0: none yet. */
+struct store_health {
+	uint64_t connects, latency_us;
+};
+struct store_health store_health(const struct store *s);
 /* Only while ready; otherwise done() gets the error from the loop. done may be NULL. */
 void store_save(struct store *s, const struct store_change *c, store_done *done, void *arg);
 

@@ -144,12 +144,26 @@ static void put(json_t *row, const char *name, uint64_t n)
 	json_object_set_new(row, name, json_integer((json_int_t)n));
 }
 
+static const struct words *words_of(const struct streams *s, uint32_t slot, uint64_t gen)
+{
+	static const struct words none;
+
+	return slot < s->n && s->words[slot].mark.gen == gen ? &s->words[slot] : &none;
+}
+
+void streams_codecs(const struct streams *s, uint32_t slot, uint64_t gen, const char **video,
+		    const char **audio)
+{
+	const struct words *w = words_of(s, slot, gen);
+
+	*video = w->video;
+	*audio = w->audio;
+}
+
 json_t *streams_row(const struct streams *s, uint32_t slot, const struct shm_stream_view *v,
 		    uint64_t now_us)
 {
-	static const struct words none;
-	const struct words *w =
-		slot < s->n && s->words[slot].mark.gen == v->gen ? &s->words[slot] : &none;
+	const struct words *w = words_of(s, slot, v->gen);
 	json_t *row = json_pack("{so sb ss ss ss ss}", "stream", name_json(v->name), "internal",
 				(int)v->internal, "publisher", w->publisher, "protocol",
 				w->protocol, "video", w->video, "audio", w->audio);
@@ -158,6 +172,7 @@ json_t *streams_row(const struct streams *s, uint32_t slot, const struct shm_str
 	put(row, "since", v->since_ms);
 	put(row, "viewers_rtmp", v->viewers_rtmp);
 	put(row, "viewers_flv", v->viewers_flv);
+	put(row, "viewers_ws", v->viewers_ws);
 	put(row, "pushes", v->pushes);
 	put(row, "in_bps", v->in_bps);
 	put(row, "out_bps", v->out_bps);

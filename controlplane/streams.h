@@ -26,4 +26,8 @@ void streams_refresh(struct streams *s, const struct shm *shm);
 json_t *streams_row(const struct streams *s, uint32_t slot, const struct shm_stream_view *v,
 		    uint64_t now_us);
 
+/* Codec names of the stream in that slot; "" while they are not known. */
+void streams_codecs(const struct streams *s, uint32_t slot, uint64_t gen, const char **video,
+		    const char **audio);
+
 #endif

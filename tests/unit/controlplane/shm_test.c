@@ -7,89 +7,8 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "api/reasons.h"
-#include "controlplane/shm.h"
-
-#define CORES	2
-#define STREAMS 3
-#define RELAYS	2
-#define S_US	1000000
-
-/* The writer's side: larger slots than this program knows, as a newer data plane may have. */
-struct writer {
-	int fd;
-	uint8_t *p;
-	struct shm_head *head;
-};
-
-static struct shm_core *core_at(struct writer *w, unsigned i)
-{
-	return (void *)(w->p + w->head->core_off + i * w->head->core_bytes);
-}
-
-static struct shm_stream *stream_at(struct writer *w, unsigned i)
-{
-	return (void *)(w->p + w->head->stream_off + i * w->head->stream_slot_bytes);
-}
-
-static struct shm_audience *audience_at(struct writer *w, unsigned i, unsigned core)
-{
-	return (void *)((uint8_t *)stream_at(w, i)->audience + core * w->head->audience_bytes);
-}
-
-static struct shm_relay *relay_at(struct writer *w, unsigned i)
-{
-	return (void *)(w->p + w->head->relay_off + i * w->head->relay_bytes);
-}
-
-static void begin(struct writer *w)
-{
-	struct shm_head h = {.magic = SHM_MAGIC,
-			     .version = SHM_VERSION,
-			     .cores = CORES,
-			     .counters = CTR_MAX,
-			     .reasons = REASON_MAX,
-			     .streams = STREAMS,
-			     .relays = RELAYS};
-
-	h.core_bytes = sizeof(struct shm_core) + 64;
-	h.audience_bytes = sizeof(struct shm_audience) + 64;
-	h.stream_slot_bytes = sizeof(struct shm_stream) + CORES * h.audience_bytes + 64;
-	h.relay_bytes = sizeof(struct shm_relay) + 64;
-	h.core_off = 4096;
-	h.stream_off = h.core_off + CORES * h.core_bytes;
-	h.relay_off = h.stream_off + STREAMS * h.stream_slot_bytes;
-	h.total_bytes = h.relay_off + RELAYS * h.relay_bytes;
-	w->fd = memfd_create("shm-test", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(w->fd, (off_t)h.total_bytes), 0);
-	w->p = mmap(NULL, h.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
-	assert_true(w->p != MAP_FAILED);
-	w->head = (struct shm_head *)w->p;
-	*w->head = h;
-}
-
-static void end(struct writer *w)
-{
-	munmap(w->p, w->head->total_bytes);
-	close(w->fd);
-}
-
-static struct shm *attach(struct writer *w)
-{
-	char err[128];
-
-	return shm_attach(dup(w->fd), err, sizeof(err));
-}
-
-static void go_live(struct writer *w, unsigned i, const char *name)
-{
-	strcpy(stream_at(w, i)->name, name);
-	shm_add(&stream_at(w, i)->gen, 1);
-}
+#include "tests/unit/controlplane/shm_writer.h"
 
 static void test_sums_over_cores(void **state)
 {
@@ -135,11 +54,14 @@ static void test_rates_over_the_time_between_samples(void **state)
 	shm_add(&stream_at(&w, 0)->bytes_in, 250000);
 	shm_add(&audience_at(&w, 0, 1)->bytes_out, 500000);
 	shm_add(&core_at(&w, 0)->ctr[CTR_BYTES_OUT], 125000);
+	shm_add(&core_at(&w, 1)->ctr[CTR_BUSY_US], S_US / 2);
 	shm_sample(s, 12 * S_US);
 	assert_true(shm_stream_at(s, 0, &v));
 	assert_int_equal(v.in_bps, 1000000);
 	assert_int_equal(v.out_bps, 2000000);
 	assert_int_equal(shm_out_bps(s), 500000);
+	assert_true(shm_busy_share(s, 0) == 0);
+	assert_true(shm_busy_share(s, 1) == 0.25);
 	shm_detach(s);
 	end(&w);
 }
