@@ -130,7 +130,7 @@ static bool check_sources(const struct task *t, struct refusal *r)
 	bool fine = true;
 
 	must(url);
-	rule = rtmp ? rule_rtmp(url) : rule_url(url, RULE_HTTP);
+	rule = rtmp ? rule_rtmp(url) : rule_url(url, RULE_HTTP | RULE_HTTPS);
 	if (json_array_size(list) != 1)
 		fine = refuse(
 			r, 400, "InvalidParameter",

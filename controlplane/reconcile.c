@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -160,9 +161,9 @@ static void leg_create(struct reconcile *r, const struct task *t, enum leg_kind 
 
 static bool wanted_row(const struct task *t, enum leg_kind kind, const json_t *row)
 {
-	char stream[128], *source = task_source_url(t);
+	char stream[128], digest[DIGEST_TEXT], *source = task_source_url(t);
 	const char *url = kind == LEG_PULL ? source : t->dst_url;
-	bool same = !strcmp(dp_text(row, "url"), url) &&
+	bool same = !strcmp(dp_text(row, "url_digest"), digest_text(digest, url)) &&
 		    !strcmp(dp_text(row, "stream"), leg_stream(stream, t->id));
 
 	free(source);

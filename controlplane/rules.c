@@ -74,6 +74,7 @@ static const struct {
 	const char *prefix;
 } schemes_known[] = {
 	{RULE_RTMP, "rtmp://"},
+	{RULE_RTMPS, "rtmps://"},
 	{RULE_HTTP, "http://"},
 	{RULE_HTTPS, "https://"},
 };
@@ -81,8 +82,8 @@ static const struct {
 static const char *wanted_scheme(unsigned schemes)
 {
 	switch (schemes) {
-	case RULE_RTMP:
-		return "must begin with rtmp://";
+	case RULE_RTMP | RULE_RTMPS:
+		return "must begin with rtmp:// or rtmps://";
 	case RULE_HTTP:
 		return "must begin with http://";
 	default:
@@ -154,17 +155,20 @@ const char *rule_url(const char *text, unsigned schemes)
 
 const char *rule_rtmp(const char *text)
 {
-	const char *broken = rule_url(text, RULE_RTMP);
-	const char *app, *slash;
+	const char *broken = rule_url(text, RULE_RTMP | RULE_RTMPS);
+	const char *host, *app, *slash;
 
 	if (broken)
 		return broken;
-	app = text + strlen("rtmp://");
-	app += strcspn(app, "/?#");
+	host = strstr(text, "://") + 3;
+	app = host + strcspn(host, "/?#");
+	if (memchr(host, '@', (size_t)(app - host)))
+		return "must not have user and password: RTMP has no common way to send them; put "
+		       "what the server wants into the path or the query";
 	while (*app == '/')
 		app++;
 	slash = strchr(app, '/');
 	if (!*app || !slash || !slash[1])
-		return "must have the form rtmp://host[:port]/application/stream";
+		return "must have the form rtmp[s]://host[:port]/application/stream";
 	return NULL;
 }

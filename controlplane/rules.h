@@ -24,11 +24,11 @@ bool rule_is_plain(const char *text);
 /* A whole number within 64 bits and nothing else. */
 bool rule_is_int(const char *text, int64_t *out);
 
-enum { RULE_RTMP = 1, RULE_HTTP = 2, RULE_HTTPS = 4 };
+enum { RULE_RTMP = 1, RULE_HTTP = 2, RULE_HTTPS = 4, RULE_RTMPS = 8 };
 
 /* A URL of one of the schemes (a set of the above) with a host, a fair port, nothing unprintable. */
 const char *rule_url(const char *text, unsigned schemes);
-/* A URL as rule_url(RULE_RTMP) has it, with an application and a stream name. */
+/* An rtmp or rtmps URL as rule_url() has it, with an application and a stream name, without a user. */
 const char *rule_rtmp(const char *text);
 
 #endif

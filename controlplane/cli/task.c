@@ -14,8 +14,8 @@
 #define REGION "local" /* the API asks for one; a node has only itself */
 
 static const struct opt create_opts[] = {
-	{"source", "URL", "pull from here: rtmp://... or http://... (needed)"},
-	{"destination", "URL", "push to here: rtmp://host/app/stream (needed)"},
+	{"source", "URL", "pull from here: rtmp://, rtmps://, http:// or https://... (needed)"},
+	{"destination", "URL", "push to here: rtmp://host/app/stream or rtmps://... (needed)"},
 	{"name", "NAME", "a name to find it by"},
 	{"start", "WHEN", "now (default), +2h, 2026-01-31T12:00:00Z (UTC)"},
 	{"end", "WHEN", "default +24h; the task is then deleted"},
@@ -67,11 +67,10 @@ static const char *protocol_of(const char *url)
 {
 	static const struct {
 		const char *scheme, *protocol;
-	} known[] = {{"rtmp://", "rtmp"},
-		     {"http://", "http-flv"},
-		     {"https://", "http-flv"},
-		     {"rtsp://", "rtsp"},
-		     {"srt://", "srt"}};
+	} known[] = {
+		{"rtmp://", "rtmp"},	  {"rtmps://", "rtmp"}, {"http://", "http-flv"},
+		{"https://", "http-flv"}, {"rtsp://", "rtsp"},	{"srt://", "srt"},
+	};
 
 	for (size_t i = 0; i < array_len(known); i++)
 		if (!strncasecmp(url, known[i].scheme, strlen(known[i].scheme)))

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/cidr.h"
+#include "base/cidr.h"
 #include "base/conf_value.h"
 #include "base/log.h"
 #include "base/word.h"
@@ -130,6 +131,18 @@ static bool ranges_ok(const char *key, const char *text, struct conf_error *e)
 	return !r;
 }
 
+static int ranges_check(const char *key, const char *ranges, struct conf_error *e)
+{
+	struct cidr_set set;
+	char bad[64], shown[96];
+
+	if (cidr_set_parse(&set, ranges, bad, sizeof(bad)) == 0)
+		return 0;
+	snprintf(e->text, sizeof(e->text), "%s: %s is not an address range, or one too many", key,
+		 log_q(shown, sizeof(shown), bad));
+	return -EINVAL;
+}
+
 int conf_check(const struct config *c, struct conf_error *e)
 {
 	if (c->dp_block & (c->dp_block - 1))
@@ -150,6 +163,9 @@ int conf_check(const struct config *c, struct conf_error *e)
 	if (!redis_url_ok(c->redis_url))
 		return broken(e, "redis.url: must be redis://[user:password@]host[:port][/db] or "
 				 "unix:///path, or empty for a private Redis");
+	if (ranges_check("relay.deny", c->relay_deny, e) ||
+	    ranges_check("proxy.trusted", c->proxy_trusted, e))
+		return -EINVAL;
 	return 0;
 }
 

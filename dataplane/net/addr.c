@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 struct ip net_addr_ip(const union net_addr *a)
 {
@@ -99,4 +100,23 @@ int net_addr_parse(union net_addr *out, const char *text)
 	}
 	*out = a;
 	return 0;
+}
+
+bool net_addr_is_local(const union net_addr *a)
+{
+	bool v4 = a->sa.sa_family == AF_INET;
+	int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union net_addr at = *a;
+	bool local;
+
+	if (fd < 0)
+		return false;
+	if (v4)
+		at.in.sin_port = 0;
+	else
+		at.in6.sin6_port = 0;
+	/* The system lets a socket have no address but its own. */
+	local = bind(fd, &at.sa, v4 ? sizeof(at.in) : sizeof(at.in6)) == 0;
+	close(fd);
+	return local;
 }

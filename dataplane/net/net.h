@@ -183,6 +183,8 @@ union net_addr net_addr_of(const struct ip *ip, uint16_t port);
 char *net_addr_text(char *dst, const union net_addr *a);
 /* From "host:port", "[v6]:port", ":port" with a literal address ("localhost" too). 0 or -EINVAL. */
 int net_addr_parse(union net_addr *out, const char *text);
+/* Whether it is an address of this machine. */
+bool net_addr_is_local(const union net_addr *a);
 
 /*
  * Name resolution off the cores: getaddrinfo() on helper threads. done() is called on such a thread,

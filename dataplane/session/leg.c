@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/leg.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,10 @@
 #include "base/log.h"
 #include "core/stream.h"
 #include "session/control.h"
+#include "session/dial.h"
+#include "session/redirect.h"
+
+#define LEG_TEXT 128 /* of ours, about an address */
 
 static void leg_resolve(struct leg *leg);
 
@@ -133,42 +136,83 @@ void leg_wake(struct mail *m, struct core *core)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
-static struct leg_session *client_new(struct leg *leg)
+static struct leg_session *client_new(struct leg *leg, const struct url *url)
 {
-	struct url url;
-	const char *rule;
-
 	if (leg->push)
 		return push_rtmp_new(leg);
-	if (leg_url(leg, &url, &rule) == 0 && url.scheme == URL_HTTP)
+	if (url->scheme == URL_HTTP || url->scheme == URL_HTTPS)
 		return pull_flv_new(leg);
 	return pull_rtmp_new(leg);
+}
+
+/* An address that must not be tried says less than one that was. */
+static void leg_note_failure(struct leg *leg, enum reason why, const char *text)
+{
+	if (why == REASON_ADDRESS_DENIED && leg->last_why != REASON_UNREACHABLE)
+		return;
+	leg->last_why = (uint8_t)why;
+	say_text(leg, text);
+}
+
+/* Starts a client. NONE, or why the next address has to be tried, with a sentence in text. */
+static enum reason leg_try(struct leg *leg, const struct url *url, const struct net_dial *to,
+			   char text[LEG_TEXT])
+{
+	const struct config *conf = engine_conf(leg->core->engine);
+	char address[NET_ADDR_TEXT];
+	struct leg_session *ls;
+	enum reason why;
+
+	text[0] = '\0';
+	if (relay_meets_itself(conf, url, to->to, leg->stream)) {
+		snprintf(text, LEG_TEXT, "%s itself", leg->push ? "pushes to" : "pulls from");
+		return REASON_BAD_URL;
+	}
+	ls = client_new(leg, url);
+	if (!ls)
+		return REASON_NO_MEMORY;
+	session_describe(&ls->session, leg->stream);
+	why = session_connect(&ls->session, to);
+	if (why == REASON_NONE) {
+		ls->leg = leg;
+		leg->client = ls;
+		return REASON_NONE;
+	}
+	if (why == REASON_ADDRESS_DENIED)
+		snprintf(text, LEG_TEXT, "relay.deny has %s", net_addr_text(address, to->to));
+	session_close(&ls->session, why);
+	return why;
 }
 
 /* Each address gets an equal share of the time that is left, so that a silent one is not the end. */
 static void leg_next_address(struct leg *leg)
 {
+	char text[LEG_TEXT];
+	const char *rule = "";
+	struct dial dial;
+	struct url url;
+	enum reason why;
+
+	if (leg_url(leg, &url, &rule))
+		why = REASON_BAD_URL;
+	else
+		why = dial_init(&dial, engine_conf(leg->core->engine), &url, &rule);
+	if (why != REASON_NONE) {
+		say_text(leg, rule);
+		leg_fail(leg, why);
+		return;
+	}
 	while (leg->next_addr < leg->resolve.n) {
 		uint64_t now = leg->core->now_us, end = leg->timer.deadline_us;
 		uint64_t left_ms = end > now ? (end - now) / 1000 : 0;
-		uint64_t share_ms = left_ms / (leg->resolve.n - leg->next_addr);
-		struct leg_session *ls = client_new(leg);
-		enum reason why;
 
-		if (!ls) {
-			leg_fail(leg, REASON_NO_MEMORY);
+		dial.net.timeout_ms =
+			(uint32_t)max_of(left_ms / (leg->resolve.n - leg->next_addr), 1u);
+		dial.net.to = &leg->resolve.addr[leg->next_addr++];
+		why = leg_try(leg, &url, &dial.net, text);
+		if (why == REASON_NONE)
 			return;
-		}
-		session_describe(&ls->session, leg->stream);
-		why = session_connect(&ls->session, &leg->resolve.addr[leg->next_addr++],
-				      (uint32_t)max_of(share_ms, 1u));
-		if (why == REASON_NONE) {
-			ls->leg = leg;
-			leg->client = ls;
-			return;
-		}
-		leg->last_why = (uint8_t)why;
-		session_close(&ls->session, why);
+		leg_note_failure(leg, why, text);
 	}
 	leg_fail(leg, leg->last_why);
 }
@@ -234,6 +278,15 @@ static void leg_resolve(struct leg *leg)
 	net_resolve(&leg->resolve);
 }
 
+/* What TLS has to say about the end of a connection. */
+static const char *tls_text(const struct session *s, enum reason why)
+{
+	bool tls =
+		why == REASON_TLS_HANDSHAKE || why == REASON_TLS_VERIFY || why == REASON_TLS_RECORD;
+
+	return tls && s->conn ? net_tls_text(s->conn) : "";
+}
+
 bool leg_connected(struct leg_session *ls, enum reason why)
 {
 	struct leg *leg = ls->leg;
@@ -242,12 +295,14 @@ bool leg_connected(struct leg_session *ls, enum reason why)
 	if (!leg)
 		return false;
 	if (why != REASON_NONE) {
-		leg->last_why = (uint8_t)why;
+		leg_note_failure(leg, why, tls_text(&ls->session, why));
 		ls->leg = NULL;
 		leg->client = NULL;
 		leg_next_address(leg);
 		return false;
 	}
+	/* What was said of an address before this one. */
+	leg->said[0] = '\0';
 	conf = engine_conf(leg->core->engine);
 	wheel_cancel(&leg->core->wheel, &leg->timer);
 	session_deadline(&ls->session, (uint64_t)conf->relay_start_timeout,
@@ -257,7 +312,7 @@ bool leg_connected(struct leg_session *ls, enum reason why)
 
 void leg_running(struct leg *leg)
 {
-	if (leg && leg->state == SHM_RELAY_CONNECTING)
+	if (leg && !leg->removed && leg->state == SHM_RELAY_CONNECTING)
 		leg_set_state(leg, SHM_RELAY_RUNNING, REASON_NONE);
 }
 
@@ -272,34 +327,6 @@ static uint64_t text_hash(const char *text)
 	return h;
 }
 
-/* Absolute, "//host/path" and "/path" forms; a relative path is resolved against the last '/'. */
-static int location_join(const struct url *from, const char *to, char *dst, size_t n)
-{
-	char path[sizeof(from->path)];
-	const char *dir = "";
-	char port[8] = "";
-	int len;
-
-	if (strstr(to, "://"))
-		return snprintf(dst, n, "%s", to) < (int)n ? 0 : -ENAMETOOLONG;
-	if (to[0] == '/' && to[1] == '/')
-		return snprintf(dst, n, "http:%s", to) < (int)n ? 0 : -ENAMETOOLONG;
-	if (to[0] != '/') {
-		char *slash;
-
-		memcpy(path, from->path, sizeof(path));
-		slash = strrchr(path, '/');
-		if (slash)
-			slash[1] = '\0';
-		dir = slash ? path : "/";
-	}
-	if (from->port_given)
-		snprintf(port, sizeof(port), ":%u", from->port);
-	len = snprintf(dst, n, from->v6 ? "http://[%s]%s%s%s" : "http://%s%s%s%s", from->host, port,
-		       dir, to);
-	return len < (int)n ? 0 : -ENAMETOOLONG;
-}
-
 static bool seen_before(struct leg *leg, const char *where)
 {
 	uint64_t h = text_hash(where);
@@ -311,28 +338,37 @@ static bool seen_before(struct leg *leg, const char *where)
 	return false;
 }
 
+/* Verified TLS is not given up because a server says so. */
+static bool downgrades(const struct leg *leg, const struct url *from, const struct url *to)
+{
+	return engine_conf(leg->core->engine)->tls_verify && from->scheme == URL_HTTPS &&
+	       to->scheme != URL_HTTPS;
+}
+
 enum reason leg_redirect(struct leg *leg, struct slice location)
 {
 	const char *rule = "";
-	char to[2048], joined[2048];
+	char to[REDIRECT_TEXT_MAX], joined[REDIRECT_TEXT_MAX], shown[REDIRECT_TEXT_MAX];
 	struct url from, url;
 
-	if (leg->visited_n == 0)
-		seen_before(leg, leg->url);
-	if (leg->visited_n > LEG_REDIRECTS_MAX) {
-		say_text(leg, "more than 5 redirects");
-		return REASON_REMOTE_STATUS;
-	}
 	if (location.n == 0 || location.n >= sizeof(to)) {
 		say_text(leg, "a redirect without a usable Location");
 		return REASON_REMOTE_STATUS;
 	}
 	memcpy(to, location.p, location.n);
 	to[location.n] = '\0';
-	if (leg_url(leg, &from, &rule) || location_join(&from, to, joined, sizeof(joined)) ||
-	    url_parse(&url, joined, &rule) || url.scheme != URL_HTTP) {
+	log_url(shown, sizeof(shown), to);
+	location = (struct slice){(uint8_t *)shown, strlen(shown)};
+	if (leg_url(leg, &from, &rule) || redirect_join(&from, to, &url, &rule) ||
+	    redirect_text(&url, joined) || downgrades(leg, &from, &url)) {
 		leg_say(leg, "cannot follow a redirect to ", location);
 		return REASON_BAD_URL;
+	}
+	if (leg->visited_n == 0 && redirect_text(&from, to) == 0)
+		seen_before(leg, to);
+	if (leg->visited_n > LEG_REDIRECTS_MAX) {
+		say_text(leg, "more than 5 redirects");
+		return REASON_REMOTE_STATUS;
 	}
 	if (seen_before(leg, joined)) {
 		leg_say(leg, "redirects lead back to ", location);
@@ -380,10 +416,13 @@ void leg_ended(struct leg_session *ls, enum reason why)
 
 	if (!leg || leg->removed)
 		return;
-	if (why == REASON_SOURCE_LOST)
+	if (why == REASON_SOURCE_LOST) {
 		leg_set_state(leg, SHM_RELAY_WAITING, why);
-	else if (!leg->redirected)
+	} else if (!leg->redirected) {
+		if (why == REASON_TLS_RECORD)
+			say_text(leg, tls_text(&ls->session, why));
 		leg_fail(leg, remote_reason(leg, why));
+	}
 }
 
 void leg_gone(struct leg_session *ls)
@@ -422,7 +461,9 @@ void leg_remove(struct mail *m, struct core *core)
 	leg->removed = true;
 	count_active(leg, leg->state, 0);
 	wheel_cancel(&core->wheel, &leg->timer);
-	if (leg->client)
+	if (leg->client && leg->client->leave)
+		leg->client->leave(leg->client);
+	else if (leg->client)
 		session_close(&leg->client->session, REASON_REMOVED);
 	leg_let_go(leg);
 }

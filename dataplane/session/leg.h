@@ -9,7 +9,8 @@
  *
  * A leg has one client session at a time; concrete clients embed struct leg_session first and tell
  * the leg what happens to them. An address that refuses is followed by the next one, all within
- * relay.connect_timeout.
+ * relay.connect_timeout. Addresses that relay.deny holds, and this node's own listeners where the same
+ * stream would meet itself, are never connected to (interop U7, P7).
  *
  * Threads: the leg's core, except where a prototype says otherwise. `detail` is also read by the
  * control thread, under relay.c's lock.
@@ -29,6 +30,8 @@ struct leg;
 struct leg_session {
 	struct session session;
 	struct leg *leg; /* NULL: the leg has turned to another address */
+	/* The leg is removed: says goodbye and closes with REMOVED, soon (optional). */
+	void (*leave)(struct leg_session *ls);
 };
 
 struct leg {

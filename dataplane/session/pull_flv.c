@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "media/flv.h"
+#include "media/http_basic.h"
 #include "media/http_in.h"
 #include "session/pull.h"
 
@@ -29,21 +30,22 @@ static struct pull_flv *of(struct session *s)
 
 static enum reason send_request(struct pull_flv *p)
 {
-	char text[3072], port[8] = "";
+	char text[3072], port[8] = "", basic[HTTP_BASIC_MAX] = "";
 	const char *rule;
 	struct url url;
 	int n;
 
-	if (leg_url(p->base.leg, &url, &rule))
+	if (leg_url(p->base.leg, &url, &rule) || (url.userinfo[0] && http_basic(basic, &url)))
 		return REASON_BAD_URL;
 	if (url.port_given)
 		snprintf(port, sizeof(port), ":%u", url.port);
 	n = snprintf(
 		text, sizeof(text),
 		"GET %s%s%s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: Millrace/" MILLRACE_VERSION
-		"\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-		url.path[0] ? url.path : "/", url.query[0] ? "?" : "", url.query, url.v6 ? "[" : "",
-		url.host, url.v6 ? "]" : "", port);
+		"\r\nAccept: */*\r\n%s%s%sConnection: close\r\n\r\n",
+		url.path, url.query[0] ? "?" : "", url.query, url.v6 ? "[" : "", url.host,
+		url.v6 ? "]" : "", port, basic[0] ? "Authorization: " : "", basic,
+		basic[0] ? "\r\n" : "");
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return REASON_BAD_URL;
 	session_sink(&p->base.session)->write(session_sink(&p->base.session), text, (size_t)n);

@@ -49,3 +49,12 @@ void push_rewrite(struct push_rewrite *r, const struct wlog *log, uint64_t off, 
 		at += message_bytes(log, at);
 	}
 }
+
+uint64_t push_messages(const struct wlog *log, uint64_t *boundary, uint64_t to)
+{
+	uint64_t n = 0;
+
+	for (; *boundary < to; n++)
+		*boundary += message_bytes(log, *boundary);
+	return n;
+}

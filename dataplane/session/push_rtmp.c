@@ -10,15 +10,22 @@
 #include "session/push_rewrite.h"
 #include "session/rtmp_client.h"
 
-#define START_WATCH_MS 50 /* until the first bytes are accepted */
+#define START_WATCH_MS 50 /* until it runs */
 #define WATCH_MS       500
+/* A server that lets nobody in takes media for a moment before it closes (interop P3). */
+#define STEADY_US 400000u
 
 struct push_rtmp {
 	struct rtmp_client client;
 	struct feed feed;
 	struct push_rewrite rewrite;
-	uint64_t start_off; /* in the log, where the destination began */
-	uint64_t bytes;	    /* sent to the destination when last looked */
+	uint64_t start_off;   /* in the log, where the destination began */
+	uint64_t accepted_us; /* when media was accepted first; 0: not yet */
+	/* when last looked */
+	uint64_t bytes; /* sent to the destination */
+	uint64_t
+		counted; /* messages before this offset were counted; WLOG_NONE: find one to go on at */
+	uint32_t skips;
 	bool fed, running;
 };
 
@@ -55,8 +62,10 @@ static void headers(struct feed *f, const struct stream_headers *h, const struct
 {
 	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
 
-	if (first)
+	if (first) {
 		p->start_off = key->off;
+		p->counted = key->off;
+	}
 	for (unsigned i = 0; h && i < h->n; i++) {
 		struct msg m = {
 			.type = h->msg[i].type,
@@ -79,6 +88,51 @@ static void rewrite(struct feed *f, struct buf *to, const struct slice *s, unsig
 	struct push_rtmp *p = container_of(f, struct push_rtmp, feed);
 
 	push_rewrite(&p->rewrite, f->viewer.cursor.log, f->viewer.cursor.sent, to, s, n);
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+/* The log tells no count: messages are found by their headers, and again after a skip. */
+static uint64_t count_messages(struct push_rtmp *p)
+{
+	const struct cursor *c = &p->feed.viewer.cursor;
+
+	if (!p->feed.viewer.stream || !p->feed.got_first)
+		return 0;
+	if (c->skips != p->skips || p->counted < wlog_tail(c->log))
+		p->counted = WLOG_NONE;
+	p->skips = c->skips;
+	if (p->counted == WLOG_NONE)
+		p->counted = wlog_boundary(c->log, c->sent);
+	return p->counted == WLOG_NONE ? 0 : push_messages(c->log, &p->counted, c->sent);
+}
+
+/* Media went out, and the destination has kept the connection for a while since. */
+static bool is_steady(struct push_rtmp *p)
+{
+	uint64_t now_us = p->client.base.session.core->now_us;
+
+	if (!p->accepted_us && p->feed.got_first && p->feed.viewer.cursor.sent > p->start_off)
+		p->accepted_us = now_us;
+	return p->accepted_us && now_us - p->accepted_us >= STEADY_US;
+}
+
+static void report(struct push_rtmp *p)
+{
+	struct shm_relay *shm = p->client.base.leg->shm;
+	struct session *s = &p->client.base.session;
+	uint64_t sent = s->conn->bytes_out;
+
+	if (sent != p->bytes)
+		shm_set(&shm->last_media_us, s->core->now_us);
+	shm_add(&shm->bytes, sent - p->bytes);
+	p->bytes = sent;
+	shm_add(&shm->messages, count_messages(p));
+	shm_set(&shm->skips, p->feed.viewer.cursor.skips);
+	if (!p->running && is_steady(p)) {
+		p->running = true;
+		leg_running(p->client.base.leg);
+	}
 }
 
 /* ---- the feed -------------------------------------------------------------------------------- */
@@ -110,9 +164,23 @@ static void over(struct feed *f, enum reason why)
 		session_close(s, why);
 		return;
 	}
+	report(p);
 	feed_stop(f);
+	if (s->close_when_sent) { /* removed: what is left to say goes out without the log now */
+		session_flush(s);
+		return;
+	}
 	say_goodbye(p);
 	session_close_after_flush(s, REASON_SOURCE_LOST);
+}
+
+static void leave(struct leg_session *ls)
+{
+	struct push_rtmp *p = of(&ls->session);
+
+	if (p->client.stage == RTMP_C_STARTED && !ls->session.close_when_sent)
+		say_goodbye(p);
+	session_close_after_flush(&ls->session, REASON_REMOVED);
 }
 
 static const struct feed_ops plain_ops = {
@@ -192,23 +260,6 @@ static const struct rtmp_role role = {
 
 /* ---- the session ----------------------------------------------------------------------------- */
 
-static void report(struct push_rtmp *p)
-{
-	struct shm_relay *shm = p->client.base.leg->shm;
-	struct session *s = &p->client.base.session;
-	uint64_t sent = s->conn->bytes_out;
-
-	if (sent != p->bytes)
-		shm_set(&shm->last_media_us, s->core->now_us);
-	shm_add(&shm->bytes, sent - p->bytes);
-	p->bytes = sent;
-	shm_set(&shm->skips, p->feed.viewer.cursor.skips);
-	if (!p->running && p->feed.got_first && p->feed.viewer.cursor.sent > p->start_off) {
-		p->running = true;
-		leg_running(p->client.base.leg);
-	}
-}
-
 static enum reason deadline(struct session *s)
 {
 	struct push_rtmp *p = of(s);
@@ -224,8 +275,12 @@ static void ending(struct session *s, enum reason why)
 {
 	struct push_rtmp *p = of(s);
 
-	if (p->fed && p->client.base.leg)
+	if (p->fed && p->client.base.leg) {
 		report(p);
+		if (!p->running && (why == REASON_PEER_CLOSED || why == REASON_PEER_RESET))
+			leg_say(p->client.base.leg, "closed soon after it had accepted publish",
+				(struct slice){NULL, 0});
+	}
 	feed_stop(&p->feed);
 	leg_ended(&p->client.base, why);
 }
@@ -244,5 +299,8 @@ struct leg_session *push_rtmp_new(struct leg *leg)
 {
 	struct rtmp_client *c = rtmp_client_new(leg, &ops, &role);
 
-	return c ? &c->base : NULL;
+	if (!c)
+		return NULL;
+	c->base.leave = leave;
+	return &c->base;
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/relay.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/digest.h"
+#include "base/log.h"
 #include "core/shm.h"
+#include "media/http_basic.h"
 #include "session/ctl_request.h"
+#include "session/dial.h"
 #include "session/leg.h"
 
 #define BUCKETS 4096u
@@ -59,55 +64,67 @@ static struct core *core_for(struct engine *e, const char *id)
 
 static const char *scheme_rule(const struct url *u, bool push)
 {
-	static const char *const refused[] = {
-		[URL_RTMPS] = "scheme rtmps is not supported by this build",
-		[URL_HTTPS] = "scheme https is not supported by this build",
-		[URL_SRT] = "scheme srt is not supported by this build",
-		[URL_RTSP] = "scheme rtsp is not supported by this build",
-		[URL_OTHER] = "scheme must be rtmp, or http for an HTTP-FLV source",
-	};
+	static const char http[] = "schemes http and https are not supported for a destination; "
+				   "use rtmp or rtmps";
 
-	if (u->scheme == URL_RTMP)
+	switch (u->scheme) {
+	case URL_RTMP:
+	case URL_RTMPS:
 		return NULL;
-	if (u->scheme == URL_HTTP)
-		return push ? "scheme http is not supported for a destination; use rtmp" : NULL;
-	return refused[u->scheme];
-}
-
-/* Whether `at` ("host:port" of a listener) is where a client of u would arrive. */
-static bool listener_matches(const char *at, const struct url *u)
-{
-	char text[NET_ADDR_TEXT + sizeof(u->host)];
-	union net_addr own, to;
-
-	snprintf(text, sizeof(text), u->v6 ? "[%s]:%u" : "%s:%u", u->host, u->port);
-	if (net_addr_parse(&own, at) || net_addr_parse(&to, text) ||
-	    own.in.sin_port != to.in.sin_port)
-		return false;
-	if (to.sa.sa_family == AF_INET) {
-		uint32_t host = ntohl(to.in.sin_addr.s_addr);
-
-		if (own.sa.sa_family == AF_INET && own.in.sin_addr.s_addr == to.in.sin_addr.s_addr)
-			return true;
-		/* Every address includes loopback; which others are ours is not known here. */
-		return host >> 24 == 127 &&
-		       (own.sa.sa_family == AF_INET ? own.in.sin_addr.s_addr == htonl(INADDR_ANY)
-						    : IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr));
+	case URL_HTTP:
+	case URL_HTTPS:
+		return push ? http : NULL;
+	case URL_SRT:
+		return "scheme srt is not supported by this build";
+	case URL_RTSP:
+		return "scheme rtsp is not supported by this build";
+	default:
+		return "scheme must be rtmp, rtmps, or http or https for an HTTP-FLV source";
 	}
-	if (own.sa.sa_family != AF_INET6)
-		return false;
-	return memcmp(&own.in6.sin6_addr, &to.in6.sin6_addr, sizeof(to.in6.sin6_addr)) == 0 ||
-	       (IN6_IS_ADDR_LOOPBACK(&to.in6.sin6_addr) &&
-		IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr));
 }
 
-static bool own_listener(const char *listeners, const struct url *u)
+static bool is_rtmp(const struct url *u)
+{
+	return u->scheme == URL_RTMP || u->scheme == URL_RTMPS;
+}
+
+static const char *userinfo_rule(const struct url *u)
+{
+	char basic[HTTP_BASIC_MAX];
+
+	if (!u->userinfo[0])
+		return NULL;
+	if (is_rtmp(u))
+		return "RTMP has no common way to send user and password (Adobe's authentication "
+		       "is not supported); put what the server wants into the path or the query";
+	return http_basic(basic, u) ? "user or password has a bad percent-escape" : NULL;
+}
+
+/* Whether `at` ("host:port" of a listener) takes connections to that address. */
+static bool listener_matches(const char *at, const union net_addr *to)
+{
+	static const struct ip any = {0};
+	struct ip to_ip = net_addr_ip(to), own_ip;
+	union net_addr own;
+
+	if (net_addr_parse(&own, at) || own.in.sin_port != to->in.sin_port)
+		return false;
+	own_ip = net_addr_ip(&own);
+	if (memcmp(&own_ip, &to_ip, sizeof(to_ip)) == 0)
+		return true;
+	if (own.sa.sa_family == AF_INET)
+		return own.in.sin_addr.s_addr == htonl(INADDR_ANY) && ip_is_v4(&to_ip) &&
+		       net_addr_is_local(to);
+	return memcmp(&own_ip, &any, sizeof(any)) == 0 && net_addr_is_local(to);
+}
+
+static bool own_listener(const char *listeners, const union net_addr *to)
 {
 	char list[sizeof(((struct config *)0)->rtmp_listen)], *save = NULL;
 
 	snprintf(list, sizeof(list), "%s", listeners);
 	for (char *at = strtok_r(list, " ", &save); at; at = strtok_r(NULL, " ", &save))
-		if (listener_matches(at, u))
+		if (listener_matches(at, to))
 			return true;
 	return false;
 }
@@ -119,7 +136,7 @@ static bool url_stream(const struct url *u, char key[STREAM_KEY_MAX])
 	const char *field, *rule;
 	struct stream_name name;
 
-	if (u->scheme == URL_RTMP) {
+	if (is_rtmp(u)) {
 		if (url_rtmp_split(u, app, stream, tc_url, &rule) ||
 		    stream_name_rtmp(&name, (struct slice){(uint8_t *)tc_url, strlen(tc_url)},
 				     (struct slice){(uint8_t *)app, strlen(app)},
@@ -139,12 +156,30 @@ static bool url_stream(const struct url *u, char key[STREAM_KEY_MAX])
 	return true;
 }
 
-static bool meets_itself(const struct config *conf, const struct url *u, const char *stream)
+bool relay_meets_itself(const struct config *conf, const struct url *u, const union net_addr *to,
+			const char *stream)
 {
-	const char *listeners = u->scheme == URL_RTMP ? conf->rtmp_listen : conf->http_listen;
+	const char *const listeners[] = {
+		[URL_RTMP] = conf->rtmp_listen,
+		[URL_RTMPS] = conf->rtmps_listen,
+		[URL_HTTP] = conf->http_listen,
+		[URL_HTTPS] = conf->https_listen,
+	};
 	char key[STREAM_KEY_MAX];
 
-	return own_listener(listeners, u) && url_stream(u, key) && strcmp(key, stream) == 0;
+	/* The name first: asking about addresses costs system calls. */
+	return url_stream(u, key) && strcmp(key, stream) == 0 &&
+	       own_listener(listeners[u->scheme], to);
+}
+
+/* What is known before the name is resolved; the leg looks at every address once more. */
+static bool literal_meets_itself(const struct config *conf, const struct url *u, const char *stream)
+{
+	char text[sizeof(u->host) + 16];
+	union net_addr to;
+
+	snprintf(text, sizeof(text), u->v6 ? "[%s]:%u" : "%s:%u", u->host, u->port);
+	return net_addr_parse(&to, text) == 0 && relay_meets_itself(conf, u, &to, stream);
 }
 
 bool relay_id_ok(const char *id)
@@ -173,13 +208,13 @@ static enum reason spec_check(struct engine *e, const struct relay_spec *spec,
 	*rule = scheme_rule(&url, spec->push);
 	if (*rule)
 		return REASON_BAD_URL;
-	*rule = "user names and passwords in URLs are not supported by this build";
-	if (url.userinfo[0])
+	*rule = userinfo_rule(&url);
+	if (*rule)
 		return REASON_BAD_URL;
-	if (url.scheme == URL_RTMP && url_rtmp_split(&url, app, stream, tc_url, rule))
+	if (is_rtmp(&url) && url_rtmp_split(&url, app, stream, tc_url, rule))
 		return REASON_BAD_URL;
 	*rule = spec->push ? "pushes to itself" : "pulls from itself";
-	if (meets_itself(engine_conf(e), &url, key))
+	if (literal_meets_itself(engine_conf(e), &url, key))
 		return REASON_BAD_URL;
 	*rule = NULL;
 	return REASON_NONE;
@@ -223,8 +258,14 @@ static struct leg *leg_make(struct engine *e, const struct relay_spec *spec, con
 
 int relays_init(struct engine *e)
 {
+	struct conf_error err;
+	char text[sizeof(err.text)];
+
 	table.engine = e;
-	return 0;
+	if (dial_trust(engine_conf(e), &err) == 0)
+		return 0;
+	log_error("relay", "message=%s", log_q(text, sizeof(text), err.text));
+	return -EINVAL;
 }
 
 void relays_fini(struct engine *e)
@@ -244,6 +285,7 @@ void relays_fini(struct engine *e)
 	table.n = 0;
 	table.waiting_n = 0;
 	table.engine = NULL;
+	dial_forget();
 }
 
 enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,
@@ -301,10 +343,12 @@ bool relay_remove(struct engine *e, const char *id, bool push)
 
 static json_t *leg_json(const struct leg *leg)
 {
-	json_t *o = json_pack("{s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "id", ctl_text(leg->id), "url",
-			      ctl_text(leg->url), "stream", ctl_text(leg->stream), "state",
-			      leg_state_name((unsigned)shm_get(&leg->shm->state)), "reason",
-			      reason_name((unsigned)shm_get(&leg->shm->reason)), "slot",
+	char url[sizeof(((struct relay_spec *)0)->url)], digest[DIGEST_TEXT];
+	json_t *o = json_pack("{s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i}", "id", ctl_text(leg->id),
+			      "url", ctl_text(log_url(url, sizeof(url), leg->url)), "url_digest",
+			      digest_text(digest, leg->url), "stream", ctl_text(leg->stream),
+			      "state", leg_state_name((unsigned)shm_get(&leg->shm->state)),
+			      "reason", reason_name((unsigned)shm_get(&leg->shm->reason)), "slot",
 			      (int)leg->slot, "core", (int)leg->core->id);
 
 	if (o && leg->detail[0])

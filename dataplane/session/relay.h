@@ -12,7 +12,8 @@
  * changes are events.
  *
  * Clients: RTMP (handshake with digest, connect, createStream, play or publish) and HTTP-FLV (GET,
- * up to 5 redirects, chunked or not). Names are resolved off the cores.
+ * up to 5 redirects, chunked or not), both over TLS too. Names are resolved off the cores. Where legs
+ * may connect to and whom they trust is session/dial.h's.
  *
  * Threads: relay_create and friends run on the control thread and mail the owning core.
  */
@@ -23,18 +24,23 @@
 
 #include "core/core.h"
 #include "media/url.h"
+#include "net/net.h"
 
 struct relay_spec {
-	char id[64]; /* [A-Za-z0-9._:-]+ */
-	char url[2048];
+	char id[64];	  /* [A-Za-z0-9._:-]+ */
+	char url[2048];	  /* shown with its secrets masked only (interop U5) */
 	char stream[512]; /* domain/app/name */
 	bool push, internal;
 };
 
 /* Whether it may be the id of a leg. */
 bool relay_id_ok(const char *id);
+/* 0, or -EINVAL: tls.ca cannot be used, which the log has said. */
 int relays_init(struct engine *e);
 void relays_fini(struct engine *e); /* after the cores have stopped */
+/* Whether that stream is what u means at this address, which is a listener of ours (interop P7). */
+bool relay_meets_itself(const struct config *conf, const struct url *u, const union net_addr *to,
+			const char *stream);
 /* NONE, or BAD_URL, BAD_NAME, CAP_RELAYS, NO_MEMORY with *rule; *conflict: the id exists with other
  * keys; the same keys again: NONE. */
 enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "core/quiet.h"
 #include "session/certificates.h"
+#include "session/dial.h"
 
 /* A configuration of ours; `conf` first, so that engine_conf() leads here. */
 struct generation {
@@ -138,6 +139,8 @@ int reload(struct engine *e, void (*each)(void *arg, const struct conf_key *k, b
 	code = load(&g->conf, err);
 	if (!code)
 		code = certificates_load(&g->conf, err);
+	if (!code)
+		code = dial_trust(&g->conf, err);
 	if (code) {
 		free(g);
 	} else {

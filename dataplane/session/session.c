@@ -125,11 +125,12 @@ struct session *session_new(struct core *c, const struct session_ops *ops)
 	return s;
 }
 
-enum reason session_connect(struct session *s, const union net_addr *to, uint32_t timeout_ms)
+enum reason session_connect(struct session *s, const struct net_dial *to)
 {
-	const struct net_dial dial = {.to = to, .timeout_ms = timeout_ms, .user = s};
+	struct net_dial dial = *to;
 	enum reason why;
 
+	dial.user = s;
 	s->conn = net_connect(of_core(s->core)->net, &dial, &why);
 	if (!s->conn)
 		return why;
@@ -361,8 +362,8 @@ static void on_connected(struct net_conn *conn, enum reason why)
 		s->ops->connected(s, why);
 		return;
 	}
-	s->conn = NULL; /* gone already */
 	s->ops->connected(s, why);
+	s->conn = NULL; /* gone already */
 	session_close(s, why);
 }
 

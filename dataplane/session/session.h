@@ -103,8 +103,9 @@ void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), v
 /* ---- one session ---- */
 /* For an accepted connection, or one made by session_connect(). NULL: a cap or memory. */
 struct session *session_new(struct core *c, const struct session_ops *ops);
-/* Starts an outgoing connection; ops->connected follows. 0 or an enum reason. */
-enum reason session_connect(struct session *s, const union net_addr *to, uint32_t timeout_ms);
+/* Starts an outgoing connection; ops->connected follows, with s->conn to be looked at even where it
+ * failed. 0 or an enum reason. */
+enum reason session_connect(struct session *s, const struct net_dial *to);
 /* Ends after timeout_ms with `why` unless set again; 0: no deadline. */
 void session_deadline(struct session *s, uint64_t timeout_ms, enum reason why);
 /* The sink for private output; session_flush() sends it. */

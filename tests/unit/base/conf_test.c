@@ -275,6 +275,24 @@ static void test_ticks_must_fit_the_tick_wheel(void **state)
 	assert_int_equal(conf_check(&c, &e), 0);
 }
 
+static void test_U7_address_ranges_must_be_ranges(void **state)
+{
+	struct conf_error e;
+	struct config c;
+
+	conf_defaults(&c);
+	assert_int_equal(conf_set(&c, "relay.deny", "10.0.0.0/8 ::1", &e), 0);
+	assert_int_equal(conf_set(&c, "proxy.trusted", "fe80::/10", &e), 0);
+	assert_int_equal(conf_check(&c, &e), 0);
+	assert_int_equal(conf_set(&c, "relay.deny", "10.0.0.0/8 10.0.0.0/33", &e), 0);
+	assert_int_equal(conf_check(&c, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "relay.deny: 10.0.0.0/33"));
+	assert_int_equal(conf_set(&c, "relay.deny", "", &e), 0);
+	assert_int_equal(conf_set(&c, "proxy.trusted", "localhost", &e), 0);
+	assert_int_equal(conf_check(&c, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "proxy.trusted: localhost"));
+}
+
 static void count_key(void *arg, const struct conf_key *k)
 {
 	snprintf(arg, 256, "%s%s", strcmp(k->path, "cores") ? "" : "cores ",
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_numbers_and_their_units),
 		cmocka_unit_test(test_ticks_must_fit_the_tick_wheel),
+		cmocka_unit_test(test_U7_address_ranges_must_be_ranges),
 		cmocka_unit_test(test_diff_names_what_changed),
 		cmocka_unit_test(test_the_sample_holds_every_key_with_its_default),
 		cmocka_unit_test(test_state_folder),

@@ -87,11 +87,14 @@ static void test_urls(void **state)
 
 static void test_P10_rtmp_targets(void **state)
 {
-	static const char *const good[] = {"rtmp://h/app/key", "rtmp://h:1936/app/a/b?x=1&y=2",
-					   "rtmp://[::1]/a/b", "RTMP://h//a/b"};
-	static const char *const bad[] = {"rtmp://h",	    "rtmp://h/",	"rtmp://h/app",
-					  "rtmp://h/app/",  "http://h/app/key", "rtmps://h/app/key",
-					  "rtmp:///app/key"};
+	static const char *const good[] = {"rtmp://h/app/key",	"rtmp://h:1936/app/a/b?x=1&y=2",
+					   "rtmp://[::1]/a/b",	"RTMP://h//a/b",
+					   "rtmps://h/app/key", "RTMPS://h:444/a/b?x=@y",
+					   "rtmp://h/a/b@c"};
+	static const char *const bad[] = {
+		"rtmp://h",	   "rtmp://h/",	       "rtmp://h/app",
+		"rtmp://h/app/",   "http://h/app/key", "rtmps:/h/app/key",
+		"rtmp:///app/key", "rtmps://h/app",    "rtmp://u:p@h/app/key"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_null(rule_rtmp(good[i]));

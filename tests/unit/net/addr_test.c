@@ -99,6 +99,21 @@ static void test_addresses_as_ranges_see_them_and_back(void **state)
 	}
 }
 
+static void test_own_addresses_are_local_and_others_are_not(void **state)
+{
+	union net_addr a;
+
+	assert_int_equal(net_addr_parse(&a, "127.0.0.1:1935"), 0);
+	assert_true(net_addr_is_local(&a));
+	assert_int_equal(net_addr_parse(&a, "127.1.2.3:1"), 0);
+	assert_true(net_addr_is_local(&a));
+	/* TEST-NET-3 and the documentation prefix are nobody's. */
+	assert_int_equal(net_addr_parse(&a, "203.0.113.7:1935"), 0);
+	assert_false(net_addr_is_local(&a));
+	assert_int_equal(net_addr_parse(&a, "[2001:db8::1]:1935"), 0);
+	assert_false(net_addr_is_local(&a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_nonsense_is_refused_and_changes_nothing),
 		cmocka_unit_test(test_unknown_family_has_a_text_too),
 		cmocka_unit_test(test_addresses_as_ranges_see_them_and_back),
+		cmocka_unit_test(test_own_addresses_are_local_and_others_are_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,7 +292,7 @@ static void test_relays_are_created_once_listed_and_removed(void **state)
 		ask_code(w, "push.create", leg_keys("p", "live/a", "rtmp://127.0.0.1:1/a/c")),
 		"conflict");
 	assert_string_equal(
-		ask_code(w, "pull.create", leg_keys("p", "live/a", "rtmps://127.0.0.1/a/c")),
+		ask_code(w, "pull.create", leg_keys("p", "live/a", "srt://127.0.0.1:9000")),
 		"bad_field");
 	assert_string_equal(
 		ask_code(w, "pull.create", leg_keys("a/b", "live/a", "rtmp://127.0.0.1/a/c")),

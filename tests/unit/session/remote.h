@@ -17,17 +17,28 @@ struct remote {
 	uint16_t port;
 };
 
+/* On a loopback address; false: this machine has none of that family. */
+static inline bool remote_open_at(struct remote *r, struct node *n, const char *address)
+{
+	socklen_t len = sizeof(union net_addr);
+	union net_addr at;
+
+	assert_int_equal(net_addr_parse(&at, address), 0);
+	*r = (struct remote){.node = n};
+	r->fd = socket(at.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (r->fd < 0 || bind(r->fd, &at.sa, len)) {
+		close(r->fd);
+		return false;
+	}
+	assert_int_equal(listen(r->fd, 16), 0);
+	assert_int_equal(getsockname(r->fd, &at.sa, &len), 0);
+	r->port = ntohs(at.in.sin_port);
+	return true;
+}
+
 static inline void remote_open(struct remote *r, struct node *n)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-
-	r->node = n;
-	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(r->fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(r->fd, 16), 0);
-	assert_int_equal(getsockname(r->fd, (struct sockaddr *)&at, &len), 0);
-	r->port = ntohs(at.sin_port);
+	assert_true(remote_open_at(r, n, "127.0.0.1:0"));
 }
 
 static inline void remote_close(struct remote *r)
@@ -123,6 +134,22 @@ static inline const char *leg_text(struct node *n, bool push, const char *id, co
 	}
 	json_decref(list);
 	return text;
+}
+
+/* Its numbers. */
+static inline struct shm_relay *leg_numbers(struct node *n, bool push, const char *id)
+{
+	json_t *list = relay_list(&n->engine, push), *leg;
+	struct shm_relay *found = NULL;
+	size_t i;
+
+	json_array_foreach (list, i, leg)
+		if (strcmp(json_string_value(json_object_get(leg, "id")), id) == 0)
+			found = shm_relay_of(n->engine.shm, (unsigned)json_integer_value(
+								    json_object_get(leg, "slot")));
+	json_decref(list);
+	assert_non_null(found);
+	return found;
 }
 
 #define leg_until(n, push, id, state) \
