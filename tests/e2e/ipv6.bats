@@ -49,7 +49,6 @@ plays() { # host for RTMP and HTTP URLs
 	ports 4
 	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
 	background dp millrace-dp --state "$S" --set "rtmp.listen=:$RTMP" --set "http.listen=:$HTTP" --set memory.arena=64m
-	DP=$PID
 	background far millrace-dp --state "$T/far" --set "rtmp.listen=[::1]:${PORTS[2]}" --set "http.listen=[::1]:${PORTS[3]}" --set memory.arena=64m
 	within 10 listening "$RTMP"
 	within 10 grep -q event=start "$T/far.log"

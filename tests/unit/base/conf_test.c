@@ -145,6 +145,9 @@ static void test_each_mistake_has_its_line_and_leaves_the_caller_unchanged(void 
 		{"play: {max_lag: 19s}\n",
 		 "FILE: play.max_lag: must be at most half of stream.retain"},
 		{"memory: {block: 100000}\n", "FILE: memory.block: must be a power of two"},
+		{"proxy: {trusted: 10.0.0.0/8 10.0.0.0/33}\n",
+		 "FILE: proxy.trusted: 10.0.0.0/33 is no range of addresses: must be like "
+		 "10.0.0.0/8 or ::1"},
 		{"redis: {url: localhost}\n",
 		 "FILE: redis.url: must be redis://[user:password@]host[:port][/db] or "
 		 "unix:///path, or empty for a private Redis"},

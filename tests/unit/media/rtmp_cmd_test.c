@@ -125,6 +125,25 @@ static bool contains(const struct made *c, const char *text)
 	return memmem(c->bytes, wr_len(&c->w), text, strlen(text)) != NULL;
 }
 
+static void test_C17_a_reconnect_request_names_where_to_only_when_told(void **state)
+{
+	static const char code[] = "NetConnection.Connect.ReconnectRequest";
+	struct rtmp_cmd p;
+	struct made c;
+
+	make(&c);
+	rtmp_cmd_reconnect(&c.w, "rtmp://elsewhere/live", "bye");
+	p = parse(&c);
+	assert_int_equal(p.kind, RTMP_CMD_ON_STATUS);
+	assert_text(p.code, code);
+	assert_text(p.level, "status");
+	assert_true(contains(&c, "tcUrl") && contains(&c, "rtmp://elsewhere/live"));
+	make(&c);
+	rtmp_cmd_reconnect(&c.w, "", "bye");
+	assert_text(parse(&c).code, code);
+	assert_false(contains(&c, "tcUrl"));
+}
+
 static void test_C16_connect_result_speaks_enhanced_rtmp_only_when_asked(void **state)
 {
 	static const char *const keys[] = {"fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap",
@@ -379,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_connect_as_a_client_sends_it),
 		cmocka_unit_test(test_connect_members_of_every_kind),
 		cmocka_unit_test(test_C16_caps_ex_out_of_range_is_none),
+		cmocka_unit_test(test_C17_a_reconnect_request_names_where_to_only_when_told),
 		cmocka_unit_test(test_C16_connect_result_speaks_enhanced_rtmp_only_when_asked),
 		cmocka_unit_test(test_C7_connect_result_echoes_object_encoding),
 		cmocka_unit_test(test_C1_every_command_of_a_publisher),
