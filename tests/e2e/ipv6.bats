@@ -22,7 +22,6 @@ plays() { # host for RTMP and HTTP URLs
 	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
 	background dp millrace-dp --state "$S" --set "rtmp.listen=[::1]:$RTMP" --set "http.listen=[::1]:$HTTP" \
 		--set memory.arena=64m --set cores=2
-	DP=$PID
 	within 10 grep -q event=start "$T/dp.log"
 	fixture
 	background publish ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f flv "rtmp://[::1]:$RTMP/live/a"
@@ -36,7 +35,6 @@ plays() { # host for RTMP and HTTP URLs
 	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
 	background dp millrace-dp --state "$S" --set "rtmp.listen=:$RTMP" --set "http.listen=[::]:$HTTP 127.0.0.1:${PORTS[2]}" \
 		--set memory.arena=64m --set cores=2
-	DP=$PID
 	within 10 listening "$RTMP"
 	publish a
 	within 10 plays 127.0.0.1
@@ -49,6 +47,8 @@ plays() { # host for RTMP and HTTP URLs
 	ports 4
 	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
 	background dp millrace-dp --state "$S" --set "rtmp.listen=:$RTMP" --set "http.listen=:$HTTP" --set memory.arena=64m
+	# shellcheck disable=SC2034 # script() uses it
+	DP=$PID
 	background far millrace-dp --state "$T/far" --set "rtmp.listen=[::1]:${PORTS[2]}" --set "http.listen=[::1]:${PORTS[3]}" --set memory.arena=64m
 	within 10 listening "$RTMP"
 	within 10 grep -q event=start "$T/far.log"
