@@ -13,7 +13,7 @@
 
 static const struct command *const tables[] = {up_commands,	status_commands, task_commands,
 					       stream_commands, viewer_commands, node_commands,
-					       config_commands};
+					       config_commands, doctor_commands};
 
 static const struct opt global_opts[] = {
 	{"state", "DIR", "state folder of the Millrace to talk to (or to start)"},
@@ -52,7 +52,7 @@ static void help_all(FILE *to)
 	fputs("\nOptions of every command\n", to);
 	args_help(global_opts, to);
 	fputs("\nExit status: 0 done, 1 the server refused, 2 wrong usage or configuration,\n"
-	      "3 Millrace cannot be reached, 4 a failure, 5 `up` could not start.\n"
+	      "3 Millrace cannot be reached, 4 a failure, 5 `up` could not start, or would not (`doctor`).\n"
 	      "`millrace COMMAND --help` tells more; so does millrace(1).\n",
 	      to);
 }

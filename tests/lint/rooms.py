@@ -30,11 +30,11 @@ API_HEADERS = {'dataplane/base': {'api/config.h', 'api/config.def'},
                'dataplane/net': {'api/counters.h', 'api/reasons.h', 'api/counters.def'}}
 # library header pattern -> where it may be included
 DOORS = [
-    (r'^(liburing|linux/io_uring)', r'^(dataplane/net/uring|bench/)'),
+    (r'^(liburing|linux/io_uring)', r'^(dataplane/net/uring|bench/|controlplane/cli/doctor_kernel)'),
     (r'^rte_', r'^dataplane/net/dpdk'),
     (r'^hiredis/', r'^controlplane/store_redis'),
     (r'^libav', r'^controlplane/worker/'),
-    (r'^bpf/|^linux/bpf', r'^bpf/'),
+    (r'^bpf/(bpf|libbpf|btf)|^linux/bpf', r'^(bpf/|tests/unit/bpf/|controlplane/cli/doctor_bpf)'),
     (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/)'),
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
     (r'^yaml\.h', r'^dataplane/base/conf'),
