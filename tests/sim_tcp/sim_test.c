@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack against itself over bad paths. Environment: SIM_SEEDS so many random worlds (default
+ * 150), SIM_FIRST the first of them, SIM_SEED one world, with its packets told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sim_tcp/world.h"
+
+#define SECOND 1000000ull
+#define LAN                     \
+	{                       \
+		.delay_us = 500 \
+	}
+#define WAN(delay)                                                          \
+	{                                                                   \
+		.delay_us = (delay), .rate = 2500000, .queue_bytes = 125000 \
+	}
+
+static struct world w;
+
+static struct world_options usual(void)
+{
+	return (struct world_options){
+		.seed = 1,
+		.blocks = {256, 256},
+		.path = {WAN(20000), WAN(20000)},
+	};
+}
+
+/* Runs to the end: everything arrived and both are gone. Microseconds of the last answer. */
+static uint64_t run_to_end(uint64_t seconds)
+{
+	uint64_t start = w.now_us, last = 0;
+	const char *wrong;
+
+	world_run(&w, start + seconds * SECOND);
+	wrong = world_verdict(&w);
+	if (wrong)
+		fail_msg("seed %lu: %s", (unsigned long)w.o.seed, wrong);
+	for (unsigned i = 0; i < w.peers; i++)
+		last = max_of(last, w.peer[SERVER][i].ended_us - start);
+	return last;
+}
+
+static void test_a_clean_path_is_filled_without_a_retransmission(void **state)
+{
+	struct world_options o = usual();
+	uint64_t took;
+
+	o.path[DOWN].queue_bytes = 0;
+	world_init(&w, &o);
+	world_open(&w, 500, 5000000);
+	took = run_to_end(60);
+	/* 5 MB at 2.5 MB/s. */
+	assert_in_range(took, 2 * SECOND, 3 * SECOND);
+	assert_int_equal(tcp_stats(w.stack[SERVER])->bytes_resent, 0);
+	assert_int_equal(tcp_stats(w.stack[SERVER])->timeouts, 0);
+	world_fini(&w);
+}
+
+static void test_ipv6_and_offloads_carry_the_same_bytes(void **state)
+{
+	struct world_options o = usual();
+
+	o.v6 = o.tso = o.csum_offload = true;
+	o.path[DOWN].loss = 10000;
+	world_init(&w, &o);
+	world_open(&w, 5000, 2000000);
+	run_to_end(60);
+	world_fini(&w);
+}
+
+static void test_a_hundred_connections_share_a_bottleneck(void **state)
+{
+	struct world_options o = usual();
+
+	o.seed = 3;
+	world_init(&w, &o);
+	for (int i = 0; i < 100; i++)
+		world_open(&w, 100, 40000);
+	run_to_end(120);
+	world_fini(&w);
+}
+
+/* Payload that the sender puts out per second at this loss, over 40 ms and 20 Mbit/s. */
+static double goodput(uint32_t loss, bool no_rack)
+{
+	struct world_options o = usual();
+	uint64_t took;
+
+	o.seed = 11;
+	o.no_rack[SERVER] = no_rack;
+	o.path[DOWN].loss = loss;
+	world_init(&w, &o);
+	world_open(&w, 100, 4000000);
+	took = run_to_end(600);
+	world_fini(&w);
+	return 4e6 / ((double)took / 1e6);
+}
+
+static void test_random_loss_costs_what_CUBIC_says_not_more(void **state)
+{
+	/* Lower bounds: half of the Reno model 1.22 MSS / (RTT sqrt(p)), or of the link. */
+	static const struct {
+		uint32_t loss;
+		double least;
+	} at[] = {{0, 1.5e6}, {1000, 600e3}, {10000, 180e3}, {30000, 80e3}};
+
+	for (unsigned i = 0; i < array_len(at); i++) {
+		double rack = goodput(at[i].loss, false), dupacks = goodput(at[i].loss, true);
+
+		printf("# loss %.1f %%: RACK %.0f kB/s, duplicates %.0f kB/s\n",
+		       at[i].loss / 10000.0, rack / 1000, dupacks / 1000);
+		if (rack < at[i].least || dupacks < at[i].least)
+			fail_msg("loss %u ppm: %.0f and %.0f B/s, want %.0f", at[i].loss, rack,
+				 dupacks, at[i].least);
+	}
+}
+
+static void test_reordering_is_not_taken_for_loss(void **state)
+{
+	struct world_options o = usual();
+	uint64_t took;
+
+	o.path[DOWN].jitter_us = 8000;
+	o.path[DOWN].queue_bytes = 0;
+	world_init(&w, &o);
+	world_open(&w, 100, 4000000);
+	took = run_to_end(60);
+	/* The path carries 2.5 MB/s; others end at a tenth of it. */
+	assert_in_range(took, 1, 4 * SECOND);
+	world_fini(&w);
+}
+
+static void test_a_lost_tail_is_repaired_by_a_probe_not_by_the_timer(void **state)
+{
+	struct world_options o = usual();
+
+	world_init(&w, &o);
+	world_open(&w, 100, 1000);
+	/* The answer leaves after a round trip and a half; it vanishes. */
+	w.o.path[DOWN].dead_from_us = w.now_us + 55000;
+	w.o.path[DOWN].dead_to_us = w.now_us + 90000;
+	run_to_end(60);
+	assert_true(tcp_stats(w.stack[SERVER])->bytes_resent > 0);
+	world_fini(&w);
+}
+
+static void test_a_path_that_dies_for_a_while_is_survived(void **state)
+{
+	struct world_options o = usual();
+
+	o.path[DOWN].dead_from_us = SECOND / 2;
+	o.path[DOWN].dead_to_us = 6 * SECOND;
+	world_init(&w, &o);
+	world_open(&w, 100, 3000000);
+	run_to_end(120);
+	assert_true(tcp_stats(w.stack[SERVER])->timeouts > 1);
+	world_fini(&w);
+}
+
+static void test_a_dead_peer_is_given_up_after_the_user_timeout(void **state)
+{
+	struct world_options o = usual();
+	const struct peer *p = &w.peer[SERVER][0];
+
+	o.user_timeout_ms = 5000;
+	o.path[DOWN].dead_from_us = o.path[UP].dead_from_us = SECOND / 2;
+	o.path[DOWN].dead_to_us = o.path[UP].dead_to_us = 1000 * SECOND;
+	world_init(&w, &o);
+	world_open(&w, 100, 3000000);
+	world_run(&w, w.now_us + 100 * SECOND);
+	assert_true(p->ended);
+	assert_int_equal(p->end, TCP_END_TIMEOUT);
+	assert_int_equal(tcp_conns(w.stack[SERVER]), 0);
+	world_fini(&w);
+}
+
+static void test_an_idle_peer_that_is_gone_is_found_by_keep_alive(void **state)
+{
+	struct world_options o = usual();
+	const struct peer *p = &w.peer[SERVER][0];
+
+	o.keep_idle_ms = 2000;
+	o.path[DOWN].dead_from_us = o.path[UP].dead_from_us = SECOND;
+	o.path[DOWN].dead_to_us = o.path[UP].dead_to_us = 1000 * SECOND;
+	world_init(&w, &o);
+	world_open(&w, 100, 1000);
+	w.peer[SERVER][0].closes = false;
+	world_run(&w, w.now_us + 100 * SECOND);
+	assert_true(p->ended);
+	assert_int_equal(p->end, TCP_END_TIMEOUT);
+	assert_int_equal(tcp_stats(w.stack[SERVER])->probes_keep, 3);
+	world_fini(&w);
+}
+
+static void test_path_MTU_is_learned_from_ICMP_and_without_it(void **state)
+{
+	for (int tells = 0; tells < 2; tells++) {
+		struct world_options o = usual();
+
+		o.path[DOWN].mtu = 1300;
+		o.path[DOWN].tells_mtu = tells;
+		world_init(&w, &o);
+		world_open(&w, 100, 300000);
+		run_to_end(60);
+		assert_true(tells ? tcp_stats(w.stack[SERVER])->mtu_lowered
+				  : tcp_stats(w.stack[SERVER])->black_holes);
+		world_fini(&w);
+	}
+}
+
+static void test_options_taken_away_by_a_middlebox_are_not_missed(void **state)
+{
+	/* 3 window scale, 4 SACK permitted, 8 timestamps, 2 MSS */
+	static const uint32_t strip[] = {1 << 8, 1 << 4, 1 << 3, 1 << 8 | 1 << 4 | 1 << 3 | 1 << 2};
+
+	for (unsigned i = 0; i < array_len(strip); i++) {
+		struct world_options o = usual();
+
+		o.seed = 20 + i;
+		o.path[UP].strip = strip[i];
+		o.path[DOWN].loss = 10000;
+		world_init(&w, &o);
+		world_open(&w, 1000, 500000);
+		run_to_end(120);
+		world_fini(&w);
+	}
+}
+
+static void test_without_blocks_losses_are_repaired_all_the_same(void **state)
+{
+	struct world_options o = usual();
+
+	o.blocks[SERVER] = o.blocks[CLIENT] = 0;
+	o.path[DOWN].loss = 10000;
+	world_init(&w, &o);
+	world_open(&w, 3000, 300000);
+	run_to_end(600);
+	world_fini(&w);
+}
+
+static void test_bytes_that_left_the_log_end_the_viewer(void **state)
+{
+	struct world_options o = usual();
+	const struct peer *p = &w.peer[SERVER][0];
+
+	o.log_keeps = 20000;
+	o.path[DOWN].dead_from_us = SECOND / 4;
+	o.path[DOWN].dead_to_us = SECOND;
+	world_init(&w, &o);
+	world_open(&w, 100, 3000000);
+	world_run(&w, w.now_us + 60 * SECOND);
+	assert_true(p->ended);
+	assert_int_equal(p->end, TCP_END_LOG_GONE);
+	assert_true(tcp_stats(w.stack[SERVER])->log_gone > 0);
+	world_fini(&w);
+}
+
+/* ---- random worlds ---- */
+
+static uint32_t one_of(const uint32_t *list, unsigned n)
+{
+	return list[world_random(&w, n)];
+}
+#define PICK(...) \
+	one_of((const uint32_t[]){__VA_ARGS__}, array_len(((const uint32_t[]){__VA_ARGS__})))
+
+static struct path random_path(void)
+{
+	struct path p = {
+		.delay_us = PICK(50, 500, 5000, 20000, 60000, 150000),
+		.jitter_us = PICK(0, 0, 0, 500, 5000, 30000),
+		.rate = PICK(0, 125000, 500000, 2500000, 12500000),
+		.queue_bytes = PICK(0, 20000, 60000, 250000),
+		.loss = PICK(0, 0, 1000, 10000, 30000, 100000),
+		.burst_loss = PICK(0, 0, 0, 1000, 5000),
+		.duplicate = PICK(0, 0, 5000, 50000),
+		.corrupt = PICK(0, 0, 0, 5000),
+		.thin_acks = PICK(0, 0, 0, 300000, 700000),
+		.mtu = PICK(0, 0, 0, 0, 1300, 1400),
+		.tells_mtu = PICK(0, 1),
+		.strip = PICK(0, 0, 0, 1 << 8, 1 << 4, 1 << 3, 1 << 8 | 1 << 4),
+	};
+
+	if (!world_random(&w, 6)) {
+		p.dead_from_us = world_random(&w, 3000000);
+		p.dead_to_us = p.dead_from_us + world_random(&w, 5000000);
+	}
+	return p;
+}
+
+static void run_seed(uint64_t seed, bool told)
+{
+	struct world_options o = {.seed = seed};
+	unsigned pairs;
+
+	memset(&w, 0, sizeof(w));
+	w.random = seed * 0x9e3779b97f4a7c15ull + 99;
+	for (int i = 0; i < 8; i++)
+		world_random(&w, 2);
+	o.v6 = world_random(&w, 3) == 0;
+	o.tso = world_random(&w, 2);
+	o.csum_offload = world_random(&w, 2);
+	o.no_rack[0] = world_random(&w, 3) == 0;
+	o.no_rack[1] = world_random(&w, 3) == 0;
+	o.recv_window[0] = PICK(4000, 65535, 262144);
+	o.recv_window[1] = PICK(2000, 16384, 65535, 262144, 4000000);
+	o.blocks[0] = PICK(0, 3, 64, 512);
+	o.blocks[1] = PICK(0, 3, 64, 512);
+	o.mtu = (uint16_t)PICK(1500, 1500, 1500, 9000, 1280);
+	o.user_timeout_ms = 300000;
+	o.path[DOWN] = random_path();
+	o.path[UP] = random_path();
+	pairs = 1 + world_random(&w, 4);
+	world_init(&w, &o);
+	w.told = told;
+	for (unsigned i = 0; i < pairs; i++)
+		world_open(&w, PICK(1, 100, 3000, 60000), PICK(1, 1000, 30000, 200000));
+	run_to_end(7200);
+	world_fini(&w);
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void test_random_worlds_deliver_every_byte(void **state)
+{
+	uint64_t one = from_environment("SIM_SEED", 0), first = from_environment("SIM_FIRST", 1);
+	uint64_t n = from_environment("SIM_SEEDS", 150);
+
+	if (one) {
+		run_seed(one, true);
+		return;
+	}
+	for (uint64_t seed = first; seed < first + n; seed++)
+		run_seed(seed, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_clean_path_is_filled_without_a_retransmission),
+		cmocka_unit_test(test_ipv6_and_offloads_carry_the_same_bytes),
+		cmocka_unit_test(test_a_hundred_connections_share_a_bottleneck),
+		cmocka_unit_test(test_random_loss_costs_what_CUBIC_says_not_more),
+		cmocka_unit_test(test_reordering_is_not_taken_for_loss),
+		cmocka_unit_test(test_a_lost_tail_is_repaired_by_a_probe_not_by_the_timer),
+		cmocka_unit_test(test_a_path_that_dies_for_a_while_is_survived),
+		cmocka_unit_test(test_a_dead_peer_is_given_up_after_the_user_timeout),
+		cmocka_unit_test(test_an_idle_peer_that_is_gone_is_found_by_keep_alive),
+		cmocka_unit_test(test_path_MTU_is_learned_from_ICMP_and_without_it),
+		cmocka_unit_test(test_options_taken_away_by_a_middlebox_are_not_missed),
+		cmocka_unit_test(test_without_blocks_losses_are_repaired_all_the_same),
+		cmocka_unit_test(test_bytes_that_left_the_log_end_the_viewer),
+		cmocka_unit_test(test_random_worlds_deliver_every_byte),
+	};
+
+	return cmocka_run_group_tests_name("tcp_sim", tests, NULL, NULL);
+}
