@@ -145,10 +145,28 @@ static struct leg_session *client_new(struct leg *leg, const struct url *url)
 	return pull_rtmp_new(leg);
 }
 
-/* An address that must not be tried says less than one that was. */
+/* How far a try came: of several addresses, the one that came farthest tells most. */
+static unsigned reach(enum reason why)
+{
+	switch (why) {
+	case REASON_NONE:
+		return 0;
+	case REASON_ADDRESS_DENIED:
+		return 1;
+	case REASON_UNREACHABLE:
+		return 2;
+	case REASON_CONNECT_TIMEOUT:
+		return 3;
+	case REASON_CONNECT_REFUSED:
+		return 4;
+	default:
+		return 5;
+	}
+}
+
 static void leg_note_failure(struct leg *leg, enum reason why, const char *text)
 {
-	if (why == REASON_ADDRESS_DENIED && leg->last_why != REASON_UNREACHABLE)
+	if (reach(why) <= reach((enum reason)leg->last_why))
 		return;
 	leg->last_why = (uint8_t)why;
 	say_text(leg, text);
@@ -230,7 +248,7 @@ static void leg_resolved(struct mail *m, struct core *core)
 	if (leg->state != SHM_RELAY_CONNECTING)
 		return;
 	leg->next_addr = 0;
-	leg->last_why = (uint8_t)(leg->resolve.n ? REASON_UNREACHABLE : leg->resolve.why);
+	leg->last_why = (uint8_t)(leg->resolve.n ? REASON_NONE : leg->resolve.why);
 	leg_next_address(leg);
 }
 

@@ -186,6 +186,21 @@ script() {
 	alive "$DP"
 }
 
+# --- certificates ---------------------------------------------------------------------------
+
+# ca: an authority of the test, $T/ca.crt
+ca() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
+		-keyout "$T/ca.key" -out "$T/ca.crt" 2>/dev/null
+}
+
+# issue NAME [IP]: $T/NAME.crt and .key, signed by the test's own authority
+issue() {
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$T/$1.key" -out "$T/$1.csr" 2>/dev/null
+	openssl x509 -req -in "$T/$1.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 2 -out "$T/$1.crt" \
+		-extfile <(printf 'subjectAltName=DNS:%s%s' "$1" "${2:+,IP:$2}") 2>/dev/null
+}
+
 # --- media ----------------------------------------------------------------------------------
 
 # fixture: 60 s of H.264 (with B-frames) and AAC, made once; sets AV

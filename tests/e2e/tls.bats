@@ -16,18 +16,6 @@ teardown() {
 	e2e_teardown
 }
 
-ca() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
-		-keyout "$T/ca.key" -out "$T/ca.crt" 2>/dev/null
-}
-
-# issue NAME [IP]: $T/NAME.crt and .key, signed by the test's own authority
-issue() {
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$T/$1.key" -out "$T/$1.csr" 2>/dev/null
-	openssl x509 -req -in "$T/$1.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 2 -out "$T/$1.crt" \
-		-extfile <(printf 'subjectAltName=DNS:%s%s' "$1" "${2:+,IP:$2}") 2>/dev/null
-}
-
 tls_run() {
 	dp_run --set "rtmps.listen=127.0.0.1:$RTMPS" --set "https.listen=127.0.0.1:$HTTPS" "$@"
 }

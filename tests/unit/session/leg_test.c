@@ -299,7 +299,7 @@ static void test_U7_an_allowed_address_is_used_beside_a_denied_one(void **state)
 	source_open(&r, &at);
 	rtmp_peer_close(&r);
 	leg_fails(n, false, "a", REASON_REMOTE_CLOSED);
-	/* A denied address does not hide why the other one failed. */
+	/* Of several, the address that came farthest says why. */
 	remote_close(&at);
 	node_set(n, "relay.deny", "::1");
 	leg_to(n, false, "b", "live/b", "rtmp://localhost:%u/live/x", at.port);
