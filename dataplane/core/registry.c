@@ -67,7 +67,7 @@ static void stream_free(struct stream *s)
 
 	for (unsigned f = 0; f < STREAM_LOGS_MAX; f++)
 		wlog_free(stream_own_log(s, f));
-	core_uncount(e->cores[s->home], CTR_LOG_BLOCKS, s->writer->blocks);
+	core_uncount(stream_home(s), CTR_LOG_BLOCKS, s->writer->blocks);
 	headers_free(s);
 	if (s->writer->room.mem)
 		buf_fini(&s->writer->room);
@@ -93,7 +93,7 @@ static void grave_fire(struct timer *t, uint64_t now_us)
 	struct registry *r = s->engine->registry;
 
 	if (!quiet_passed(s->engine->quiet, s->grave_stamp) || is_held(s)) {
-		wheel_arm(&s->engine->cores[s->home]->wheel, t, now_us + GRAVE_US);
+		wheel_arm(&stream_home(s)->wheel, t, now_us + GRAVE_US);
 		return;
 	}
 	pthread_mutex_lock(&r->lock);
@@ -281,7 +281,7 @@ void stream_put(struct stream *s, struct core *core)
 	if (core && core->id == s->home)
 		bury(&s->bury, core);
 	else
-		mail_post(s->engine->cores[s->home], &s->bury);
+		mail_post(stream_home(s), &s->bury);
 }
 
 void registry_each(struct registry *r, void (*each)(void *arg, struct stream *s), void *arg)

@@ -128,6 +128,15 @@ void stream_hold(struct stream *s, struct core *home, enum reason why, uint64_t 
 void stream_hand_over(struct stream *s, struct core *home, struct core *to, void *claim);
 /* A publisher goes on with a held stream, with the reference of the one before it. Home core. */
 void stream_resume(struct stream *s, struct core *home);
+/*
+ * Its home core now; it may be another one a moment later. Said by name because gcc 12 makes a plain
+ * load, not an atomic one, of an _Atomic that is an array's index.
+ */
+static inline struct core *stream_home(const struct stream *s)
+{
+	return s->engine
+		->cores[atomic_load_explicit(&((struct stream *)s)->home, memory_order_acquire)];
+}
 static inline bool stream_is_held(const struct stream *s)
 {
 	return atomic_load_explicit(&((struct stream *)s)->held, memory_order_acquire);
