@@ -7,8 +7,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-static int ring = -1; /* the control thread's, the same for every query */
-
 struct ctl_query *ctl_query_new(const struct ctl_query_ops *ops, unsigned parts_n,
 				unsigned rows_max)
 {
@@ -45,6 +43,7 @@ static void part_run(struct mail *m, struct core *core)
 	struct ctl_part *part = container_of(m, struct ctl_part, mail);
 	struct ctl_query *q = part->query;
 	const uint64_t one = 1;
+	int ring = q->ring;
 
 	q->ops->work(q, core, part);
 	/* From here on the control thread may free it. */
@@ -52,9 +51,9 @@ static void part_run(struct mail *m, struct core *core)
 		return; /* full: it is readable already */
 }
 
-void ctl_query_send(struct ctl_query *q, struct core **cores, int ring_fd)
+void ctl_query_send(struct ctl_query *q, struct core **cores, int ring)
 {
-	ring = ring_fd;
+	q->ring = ring;
 	q->deadline_us = clock_us() + CTL_DEADLINE_US;
 	atomic_store(&q->left, q->parts_n);
 	for (unsigned i = 0; i < q->parts_n; i++) {

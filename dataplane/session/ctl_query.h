@@ -45,6 +45,7 @@ struct ctl_query {
 	uint32_t client_serial;
 	uint64_t deadline_us;
 	bool answered;
+	int ring; /* written to when the last part is back */
 	/* the question */
 	char text[512];
 	uint64_t number;
@@ -60,8 +61,8 @@ struct ctl_query {
 struct ctl_query *ctl_query_new(const struct ctl_query_ops *ops, unsigned parts_n,
 				unsigned rows_max);
 void ctl_query_free(struct ctl_query *q);
-/* Mails part i to cores[i]; ring_fd is written to when the last part is back. */
-void ctl_query_send(struct ctl_query *q, struct core **cores, int ring_fd);
+/* Mails part i to cores[i]; ring, a descriptor, is written to when the last part is back. */
+void ctl_query_send(struct ctl_query *q, struct core **cores, int ring);
 static inline bool ctl_query_back(const struct ctl_query *q)
 {
 	return atomic_load(&((struct ctl_query *)q)->left) == 0;
