@@ -145,9 +145,9 @@ static void retry(struct task *t, const struct task_view *v)
 {
 	halt(t);
 	t->retries++;
-	/* A pull that went on while only the destination failed stays as it is. */
+	/* The leg that went on while only the other one failed stays as it is. */
 	for (int kind = 0; kind < LEGS; kind++)
-		if (v->leg[kind].state != LEG_RUNNING && v->leg[kind].state != LEG_CONNECTING)
+		if (v->leg[kind].state == LEG_FAILED || v->leg[kind].state == LEG_NONE)
 			t->attempt[kind]++;
 }
 
@@ -248,8 +248,8 @@ unsigned machine_wants(const struct task *t, enum leg_kind kind)
 {
 	if (trying(t))
 		return t->attempt[kind];
-	/* Waiting for the destination's next try: the source need not be opened again. */
-	if (t->state == TASK_RECOVERING && t->fault == FAULT_PUSH && kind == LEG_PULL)
+	/* Waiting for one end's next try: the other need not be opened again (interop P9). */
+	if (t->state == TASK_RECOVERING && t->fault == (kind == LEG_PULL ? FAULT_PUSH : FAULT_PULL))
 		return t->attempt[kind];
 	return 0;
 }

@@ -212,7 +212,7 @@ static void test_P3_running_means_both_legs_carry_media(void **state)
 	end(&w);
 }
 
-static void test_a_failed_pull_takes_both_legs_down_and_says_why(void **state)
+static void test_P9_a_failed_pull_leaves_the_destination_connected_and_says_why(void **state)
 {
 	struct world w;
 	unsigned pull, push;
@@ -226,15 +226,37 @@ static void test_a_failed_pull_takes_both_legs_down_and_says_why(void **state)
 	assert_string_equal(task_invalid_reason(w.t), "PullStreamFailed");
 	assert_string_equal(w.t->reason, "media_timeout");
 	assert_string_equal(w.t->detail, "gone");
-	assert_int_equal(machine_wants(w.t, LEG_PULL) + machine_wants(w.t, LEG_PUSH), 0);
+	assert_int_equal(machine_wants(w.t, LEG_PULL), 0);
+	assert_int_equal(machine_wants(w.t, LEG_PUSH), push);
 	assert_int_equal(w.t->retries, 0);
+	/* The hold is over: the data plane said goodbye to the destination and waits. */
+	w.v.leg[LEG_PUSH].state = LEG_WAITING;
 	pass(&w, 59);
 	assert_int_equal(settle(&w), 0);
 	assert_int_equal(machine_wake_us(w.t, &w.v), w.v.now_us + S_US);
 	pass(&w, 1);
 	assert_int_equal(settle(&w), 1);
 	assert_int_equal(w.t->retries, 1);
-	assert_true(machine_wants(w.t, LEG_PULL) > pull && machine_wants(w.t, LEG_PUSH) > push);
+	assert_true(machine_wants(w.t, LEG_PULL) > pull);
+	assert_int_equal(machine_wants(w.t, LEG_PUSH), push);
+	legs(&w, LEG_RUNNING, LEG_RUNNING);
+	assert_int_equal(w.t->state, R);
+	end(&w);
+}
+
+static void test_a_destination_that_fails_while_the_source_waits_is_tried_too(void **state)
+{
+	struct world w;
+	unsigned push;
+
+	begin_running(&w);
+	push = machine_wants(w.t, LEG_PUSH);
+	leg_fails(&w, LEG_PULL, REASON_MEDIA_TIMEOUT);
+	w.v.leg[LEG_PUSH].state = LEG_FAILED;
+	assert_int_equal(settle(&w), 0);
+	pass(&w, 60);
+	assert_int_equal(machine_step(w.t, &w.v, &w.fx), true);
+	assert_true(machine_wants(w.t, LEG_PUSH) > push);
 	end(&w);
 }
 
@@ -502,7 +524,9 @@ int main(void)
 		cmocka_unit_test(test_P11_a_clock_that_jumps_over_the_start_starts_it),
 		cmocka_unit_test(test_P11_a_clock_that_jumps_over_the_end_ends_it),
 		cmocka_unit_test(test_P3_running_means_both_legs_carry_media),
-		cmocka_unit_test(test_a_failed_pull_takes_both_legs_down_and_says_why),
+		cmocka_unit_test(
+			test_P9_a_failed_pull_leaves_the_destination_connected_and_says_why),
+		cmocka_unit_test(test_a_destination_that_fails_while_the_source_waits_is_tried_too),
 		cmocka_unit_test(test_a_failed_destination_leaves_the_source_connected),
 		cmocka_unit_test(test_a_source_that_fails_while_the_destination_waits_is_tried_too),
 		cmocka_unit_test(test_when_both_fail_it_was_the_source),
