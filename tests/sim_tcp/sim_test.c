@@ -9,8 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "sim_tcp/world.h"
@@ -286,7 +288,7 @@ static struct path random_path(void)
 		.burst_loss = PICK(0, 0, 0, 1000, 5000),
 		.duplicate = PICK(0, 0, 5000, 50000),
 		.corrupt = PICK(0, 0, 0, 5000),
-		.thin_acks = PICK(0, 0, 0, 300000, 700000),
+		.thin_acks = PICK(0, 0, 0, 300000, 500000),
 		.mtu = PICK(0, 0, 0, 0, 1300, 1400),
 		.tells_mtu = PICK(0, 1),
 		.strip = PICK(0, 0, 0, 1 << 8, 1 << 4, 1 << 3, 1 << 8 | 1 << 4),
@@ -318,7 +320,7 @@ static void run_seed(uint64_t seed, bool told)
 	o.blocks[0] = PICK(0, 3, 64, 512);
 	o.blocks[1] = PICK(0, 3, 64, 512);
 	o.mtu = (uint16_t)PICK(1500, 1500, 1500, 9000, 1280);
-	o.user_timeout_ms = 300000;
+	o.user_timeout_ms = 3600000;
 	o.path[DOWN] = random_path();
 	o.path[UP] = random_path();
 	pairs = 1 + world_random(&w, 4);
@@ -326,8 +328,18 @@ static void run_seed(uint64_t seed, bool told)
 	w.told = told;
 	for (unsigned i = 0; i < pairs; i++)
 		world_open(&w, PICK(1, 100, 3000, 60000), PICK(1, 1000, 30000, 200000));
-	run_to_end(7200);
+	run_to_end(36000);
 	world_fini(&w);
+}
+
+/* An invariant that does not hold aborts: say where. */
+static void tell_seed(int sig)
+{
+	char text[40];
+	int n = snprintf(text, sizeof(text), "# seed %lu\n", (unsigned long)w.o.seed);
+
+	if (write(STDOUT_FILENO, text, (size_t)n) == n)
+		signal(sig, SIG_DFL);
 }
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
@@ -342,6 +354,7 @@ static void test_random_worlds_deliver_every_byte(void **state)
 	uint64_t one = from_environment("SIM_SEED", 0), first = from_environment("SIM_FIRST", 1);
 	uint64_t n = from_environment("SIM_SEEDS", 150);
 
+	signal(SIGABRT, tell_seed);
 	if (one) {
 		run_seed(one, true);
 		return;

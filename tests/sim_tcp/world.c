@@ -91,12 +91,10 @@ static bool is_lost(struct world *w, struct path *p, const uint8_t *packet, size
 
 	if (w->now_us >= p->dead_from_us && w->now_us < p->dead_to_us)
 		return true;
-	if (p->burst_left) {
-		p->burst_left--;
+	if (w->now_us < p->burst_to_us)
 		return true;
-	}
 	if (chance(w, p->burst_loss)) {
-		p->burst_left = 1 + world_random(w, 12);
+		p->burst_to_us = w->now_us + 1 + world_random(w, 30000);
 		return true;
 	}
 	if (chance(w, p->loss))
@@ -143,6 +141,8 @@ static void travel(void *arg, uint8_t *packet, size_t n)
 	}
 	if (p->mtu && n > p->mtu) {
 		p->lost++;
+		if (w->told)
+			wire_print("too big", (double)w->now_us / 1e6, packet, n);
 		if (p->tells_mtu)
 			arrive(w, way->from, packet, n, w->now_us + p->delay_us, p->mtu);
 		return;
@@ -462,6 +462,16 @@ bool world_run(struct world *w, uint64_t until_us)
 	}
 }
 
+/*
+ * Everything was delivered. When the last FIN takes longer than the other side's TIME_WAIT, it is
+ * answered with RST.
+ */
+static bool ended_well(const struct peer *p)
+{
+	return p->ended &&
+	       (p->end == TCP_END_DONE || (p->end == TCP_END_RESET && p->closed && p->peer_closed));
+}
+
 const char *world_verdict(const struct world *w)
 {
 	static char text[200];
@@ -470,9 +480,8 @@ const char *world_verdict(const struct world *w)
 		for (int side = 0; side < 2; side++) {
 			const struct peer *p = &w->peer[side][i], *q = &w->peer[!side][i];
 
-			if (!p->ended || p->end != TCP_END_DONE || p->taken != p->to_send ||
-			    p->acked != p->taken || q->got != p->taken ||
-			    q->hash_in != p->hash_out) {
+			if (!ended_well(p) || p->taken != p->to_send || p->acked != p->taken ||
+			    q->got != p->taken || q->hash_in != p->hash_out) {
 				snprintf(text, sizeof(text),
 					 "pair %u %s: ended %d why %d, took %lu of %lu, acked %lu, "
 					 "other got %lu%s",

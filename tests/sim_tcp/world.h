@@ -36,7 +36,7 @@ struct path {
 	uint64_t dead_from_us, dead_to_us;
 
 	uint64_t free_at_us; /* state: when the rate is free again */
-	uint32_t burst_left;
+	uint64_t burst_to_us;
 	uint64_t packets, lost;
 };
 

@@ -8,10 +8,12 @@
 static const uint16_t sizes[8] = {216, 536, 1220, 1320, 1400, 1440, 1460, 8940};
 
 #define SIZE_BITS  7u
+#define HIGH	   0xffff0000u
 #define STAMP_SACK 16u
 #define STAMP_MASK 63u
 #define STAMP_NONE 15u /* no window scale: 15 is more than any may be */
 
+/* Who and when in the high half; for what, too, in the low one. */
 static uint32_t mac(const struct sip_key *k, const struct tcp_tuple *t, uint32_t irs,
 		    uint64_t period, uint32_t size)
 {
@@ -19,9 +21,12 @@ static uint32_t mac(const struct sip_key *k, const struct tcp_tuple *t, uint32_t
 		struct tcp_tuple tuple;
 		uint64_t period;
 		uint32_t irs, size;
-	} in = {*t, period, irs, size};
+	} in = {*t, period, 0, 0};
+	uint32_t high = (uint32_t)sip_hash(k, &in, sizeof(in)) & HIGH;
 
-	return (uint32_t)sip_hash(k, &in, sizeof(in)) & ~SIZE_BITS;
+	in.irs = irs;
+	in.size = size + 1;
+	return high | ((uint32_t)sip_hash(k, &in, sizeof(in)) & ~HIGH & ~SIZE_BITS);
 }
 
 uint32_t tcp_cookie_make(const struct sip_key *k, const struct tcp_tuple *t, uint32_t irs,
@@ -34,17 +39,24 @@ uint32_t tcp_cookie_make(const struct sip_key *k, const struct tcp_tuple *t, uin
 	return mac(k, t, irs, now_us / COOKIE_PERIOD_US, size) | size;
 }
 
-bool tcp_cookie_check(struct tcp_cookie *c, const struct sip_key *k, const struct tcp_tuple *t,
-		      uint32_t irs, uint32_t cookie, uint64_t now_us)
+enum tcp_cookie_verdict tcp_cookie_check(struct tcp_cookie *c, const struct sip_key *k,
+					 const struct tcp_tuple *t, uint32_t irs, uint32_t cookie,
+					 uint64_t now_us)
 {
 	uint64_t period = now_us / COOKIE_PERIOD_US;
-	uint32_t size = cookie & SIZE_BITS, want = cookie & ~SIZE_BITS;
+	uint32_t size = cookie & SIZE_BITS;
+	enum tcp_cookie_verdict v = COOKIE_BAD;
 
-	if (mac(k, t, irs, period, size) != want &&
-	    (!period || mac(k, t, irs, period - 1, size) != want))
-		return false;
 	c->mss = sizes[size];
-	return true;
+	for (unsigned age = 0; age <= min_of(period, 1); age++) {
+		uint32_t m = mac(k, t, irs, period - age, size) | size;
+
+		if (m == cookie)
+			return COOKIE_GOOD;
+		if (!((m ^ cookie) & HIGH))
+			v = COOKIE_EARLY;
+	}
+	return v;
 }
 
 uint32_t tcp_cookie_stamp(const struct tcp_cookie *c, uint32_t clock)

@@ -29,9 +29,14 @@ struct tcp_cookie {
 /* irs: the sequence number of the SYN. */
 uint32_t tcp_cookie_make(const struct sip_key *k, const struct tcp_tuple *t, uint32_t irs,
 			 uint16_t mss, uint64_t now_us);
-/* Whether this is a cookie that we made for t and irs lately; then c->mss is set. */
-bool tcp_cookie_check(struct tcp_cookie *c, const struct sip_key *k, const struct tcp_tuple *t,
-		      uint32_t irs, uint32_t cookie, uint64_t now_us);
+/*
+ * Whether this is a cookie that we made for t and irs lately; then c->mss is set. EARLY: for t, but
+ * not for irs: the segment is one of the first after a handshake whose end is late or lost.
+ */
+enum tcp_cookie_verdict { COOKIE_BAD, COOKIE_EARLY, COOKIE_GOOD };
+enum tcp_cookie_verdict tcp_cookie_check(struct tcp_cookie *c, const struct sip_key *k,
+					 const struct tcp_tuple *t, uint32_t irs, uint32_t cookie,
+					 uint64_t now_us);
 /* The timestamp that carries c, at or before `clock`; and what an echo of it carried. */
 uint32_t tcp_cookie_stamp(const struct tcp_cookie *c, uint32_t clock);
 void tcp_cookie_unstamp(struct tcp_cookie *c, uint32_t tsecr);

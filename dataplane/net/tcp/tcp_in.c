@@ -98,6 +98,7 @@ static void take_fin(struct tcp_conn *c)
 	struct tcp *t = c->tcp;
 
 	c->rcv_nxt++;
+	tcp_reasm_fini(&c->reasm, &t->blocks);
 	c->flags |= F_ACK_NOW;
 	tcp_dirty(c);
 	switch (c->state) {

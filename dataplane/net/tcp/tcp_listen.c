@@ -4,9 +4,6 @@
 #include "net/tcp/tcp_conn.h"
 #include "net/tcp/tcp_cookie.h"
 
-/* An echo so young shows that its sender had our SYN-ACK lately, whatever else was lost. */
-#define HANDSHAKE_MS 10000u
-
 static const struct tcp_listener *listener_of(const struct tcp *t, uint16_t port)
 {
 	for (unsigned i = 0; i < TCP_LISTENERS; i++)
@@ -58,15 +55,22 @@ static void answer_syn(struct tcp *t, const struct tcp_tuple *tuple, const struc
 	tcp_out_bare(t, &out);
 }
 
-/* The handshake's last segment, or one after it: everything is in there. */
+/*
+ * The handshake's last segment, or one after it: everything is in there. NULL: no connection;
+ * answered with RST, unless it comes too early and will come again.
+ */
 static struct tcp_conn *open_by_cookie(struct tcp *t, const struct tcp_tuple *tuple, unsigned local,
 				       const struct tcp_seg *g)
 {
 	struct tcp_cookie said = {.wscale = TCP_NO_WSCALE};
+	enum tcp_cookie_verdict v =
+		tcp_cookie_check(&said, &t->key, tuple, g->seq - 1, g->ack - 1, t->now_us);
 	struct tcp_conn *c;
 
-	if (!tcp_cookie_check(&said, &t->key, tuple, g->seq - 1, g->ack - 1, t->now_us)) {
-		t->stats.cookies_bad++;
+	if (v != COOKIE_GOOD) {
+		t->stats.cookies_bad += v == COOKIE_BAD;
+		if (v == COOKIE_BAD)
+			tcp_out_refuse(t, g);
 		return NULL;
 	}
 	t->stats.cookies_good++;
@@ -75,6 +79,7 @@ static struct tcp_conn *open_by_cookie(struct tcp *t, const struct tcp_tuple *tu
 	c = tcp_conn_new(t, tuple, local);
 	if (!c) {
 		t->stats.refused++;
+		tcp_out_refuse(t, g);
 		return NULL;
 	}
 	tcp_flight_init(&c->flight, g->ack);
@@ -86,14 +91,6 @@ static struct tcp_conn *open_by_cookie(struct tcp *t, const struct tcp_tuple *tu
 	c->round_end = c->recover = g->ack;
 	tcp_set_state(c, TCP_ESTABLISHED);
 	return c;
-}
-
-/* Something of a handshake whose first segments were lost or are late; they will come again. */
-static bool is_early(const struct tcp *t, const struct tcp_tuple *tuple, const struct tcp_seg *g)
-{
-	uint32_t clock = now_ms(t) + tcp_tuple_hash(t, *tuple, HASH_STAMP);
-
-	return g->has_ts && clock - g->tsecr < HANDSHAKE_MS;
 }
 
 void tcp_listen_input(struct tcp *t, const struct tcp_tuple *tuple, unsigned local, uint32_t hash,
@@ -114,11 +111,8 @@ void tcp_listen_input(struct tcp *t, const struct tcp_tuple *tuple, unsigned loc
 		return;
 	}
 	c = open_by_cookie(t, tuple, local, g);
-	if (!c) {
-		if (!is_early(t, tuple, g))
-			tcp_out_refuse(t, g);
+	if (!c)
 		return;
-	}
 	if (!t->ops->accepted(t->owner, c, l->tag)) {
 		t->stats.refused++;
 		tcp_out_reset(c);
@@ -181,6 +175,7 @@ bool tcp_tw_input(struct tcp *t, const struct tcp_tuple *tuple, unsigned local, 
 		return true;
 	out.seq = w->snd_nxt;
 	out.ack = w->rcv_nxt;
+	out.wnd = (uint16_t)(t->cf.recv_window >> t->rcv_scale);
 	if (w->has_ts && g->has_ts) {
 		out.has_ts = true;
 		out.tsval = now_ms(t) + tcp_tuple_hash(t, *tuple, HASH_STAMP);

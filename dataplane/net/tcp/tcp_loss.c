@@ -290,16 +290,18 @@ void tcp_loss_reordered(struct tcp_conn *c)
 	reduce_rate(c, &none, true);
 }
 
-/* Twice no answer to full segments: perhaps the path takes only smaller ones (RFC 4821, RFC 2923). */
+/* Twice no answer to large segments: perhaps the path takes only smaller ones (RFC 2923, 2.1). */
 static void suspect_black_hole(struct tcp_conn *c)
 {
 	uint16_t header = c->flags & F_TS ? TCP_TS_BYTES : 0;
 	uint16_t sizes[] = {1220, 536};
 
-	if (c->backoff < 1 || tcp_flight_bytes(&c->flight) < c->mss)
+	uint32_t sent = min_of(tcp_flight_bytes(&c->flight), (uint32_t)c->mss);
+
+	if (c->backoff < 1)
 		return;
 	for (unsigned i = 0; i < (ip_is_v4(&c->remote) ? 2u : 1u); i++) {
-		if (c->mss <= sizes[i] - header)
+		if (sent <= (uint32_t)sizes[i] - header)
 			continue;
 		c->mss = (uint16_t)(sizes[i] - header);
 		c->tcp->stats.black_holes++;
