@@ -140,6 +140,9 @@ static bool check_sources(const struct task *t, struct refusal *r)
 		fine = refuse(r, 400, "InvalidParameter",
 			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
 			      t->source_protocol, url);
+	else if (rtmp && rule_same_stream(url, t->dst_url))
+		fine = refuse(r, 400, "InvalidParameter",
+			      "DstUrl must not be the stream that SourceUrls names.");
 	json_decref(list);
 	return fine;
 }

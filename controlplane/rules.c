@@ -172,3 +172,37 @@ const char *rule_rtmp(const char *text)
 		return "must have the form rtmp[s]://host[:port]/application/stream";
 	return NULL;
 }
+
+/* Where an RTMP URL leads. */
+struct place {
+	const char *host, *path;
+	size_t host_n, path_n;
+	long port;
+};
+
+static struct place place_of(const char *url)
+{
+	bool tls = !strncasecmp(url, "rtmps", 5);
+	struct place p = {.host = strstr(url, "://") + 3};
+	size_t n = strcspn(p.host, "/?#");
+	const char *port = memrchr(p.host, ':', n);
+
+	p.path = p.host + n;
+	p.path_n = strcspn(p.path, "?");
+	if (port && !memchr(port, ']', (size_t)(p.path - port))) {
+		p.host_n = (size_t)(port - p.host);
+		p.port = strtol(port + 1, NULL, 10);
+	} else {
+		p.host_n = n;
+		p.port = tls ? 443 : 1935;
+	}
+	return p;
+}
+
+bool rule_same_stream(const char *one, const char *other)
+{
+	struct place a = place_of(one), b = place_of(other);
+
+	return a.port == b.port && a.host_n == b.host_n && a.path_n == b.path_n &&
+	       !strncasecmp(a.host, b.host, a.host_n) && !memcmp(a.path, b.path, a.path_n);
+}

@@ -30,5 +30,7 @@ enum { RULE_RTMP = 1, RULE_HTTP = 2, RULE_HTTPS = 4, RULE_RTMPS = 8 };
 const char *rule_url(const char *text, unsigned schemes);
 /* An rtmp or rtmps URL as rule_url() has it, with an application and a stream name, without a user. */
 const char *rule_rtmp(const char *text);
+/* Whether two such URLs name the same stream of the same server, whatever their parameters. */
+bool rule_same_stream(const char *one, const char *other);
 
 #endif

@@ -102,6 +102,28 @@ static void test_P10_rtmp_targets(void **state)
 		assert_non_null(rule_rtmp(bad[i]));
 }
 
+static void test_P7_the_same_stream_in_other_words(void **state)
+{
+	static const struct {
+		const char *one, *other;
+		bool same;
+	} cases[] = {
+		{"rtmp://h/a/b", "rtmp://H:1935/a/b?token=x", true},
+		{"rtmp://[::1]/a/b", "rtmp://[::1]:1935/a/b", true},
+		{"rtmps://h/a/b", "RTMPS://h:443/a/b", true},
+		{"rtmp://h/a/b", "rtmp://h/a/bb", false},
+		{"rtmp://h/a/b", "rtmp://h/a/B", false},
+		{"rtmp://h/a/b", "rtmp://h:1936/a/b", false},
+		{"rtmp://h/a/b", "rtmp://hh/a/b", false},
+		{"rtmp://h/a/b", "rtmps://h/a/b", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(rule_same_stream(cases[i].one, cases[i].other), cases[i].same);
+		assert_int_equal(rule_same_stream(cases[i].other, cases[i].one), cases[i].same);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_words_and_plain_text),
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_P10_rtmp_targets),
+		cmocka_unit_test(test_P7_the_same_stream_in_other_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
