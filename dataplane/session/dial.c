@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/check.h"
+
 static struct net_tls *trust;
 
 int dial_trust(const struct config *c, struct conf_error *err)
@@ -37,7 +39,7 @@ static const char *pin_find(const char *pins, const struct url *u, size_t *n)
 	for (pins += strspn(pins, " "); *pins; pins += strspn(pins, " ")) {
 		size_t len = strcspn(pins, " "), name = strcspn(pins, "= ");
 
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (size_t i = 0; i < array_len(names); i++) {
 			if (name < len && name == strlen(names[i]) &&
 			    !strncasecmp(pins, names[i], name)) {
 				*n = len - name - 1;
@@ -83,6 +85,7 @@ enum reason dial_init(struct dial *d, const struct config *c, const struct url *
 	d->net.deny = &d->deny;
 	if (u->scheme != URL_RTMPS && u->scheme != URL_HTTPS)
 		return REASON_NONE;
+	must(trust); /* no leg begins without; in clear it must never go */
 	d->net.tls = trust;
 	d->net.host = u->host;
 	d->net.unverified = !c->tls_verify;
