@@ -67,7 +67,15 @@ static const char callbacks[] =
 	"restarts. Headers: `X-Millrace-Event-Id` (the same for every try of an event: drop what you have\n"
 	"seen) and `X-Millrace-Attempt` (counted from 1; a restart counts anew). An answer of 2xx within\n"
 	"`callback.timeout` is a delivery; redirects are not followed. After `callback.tries` tries,\n"
-	"`callback.interval` apart, the event goes to the list `mr:hooks:dead`.\n\n"
+	"`callback.interval` apart, the event goes to the list `mr:hooks:dead`: `millrace callback list` shows\n"
+	"it, `replay` delivers it again with the same event id, `drop` forgets it.\n\n"
+	"With `callback.key` set every try is signed:\n\n"
+	"| header | value |\n|---|---|\n"
+	"| `ALI-LIVE-TIMESTAMP` | seconds since 1970, of this try |\n"
+	"| `ALI-LIVE-SIGNATURE` | md5 of `domain\\|timestamp\\|key` in hexadecimal; the domain is the host of the "
+	"CallbackUrl, without a port (a relay task has no ingest domain) |\n"
+	"| `X-Millrace-Signature` | `sha256=` and HMAC-SHA256, by the key, of `timestamp.body` in hexadecimal: "
+	"covers the body, so prefer it; refuse timestamps that are old |\n\n"
 	"| Event | when | fields |\n|---|---|---|\n"
 	"| LivePullToPushRunning | Running, Recovering or Offline is entered | EventTime (text), TaskId, "
 	"TaskInfo, TaskStatus, Reason; TaskInvalidReason when offline: TriggerByUser or RetryTimesOffline |\n"
@@ -180,7 +188,7 @@ static const char redis_tail[] =
 	"Every entry has `Event` and `Time` (milliseconds).\n\n"
 	"| Event | further fields |\n|---|---|\n"
 	"| task.created, task.updated, task.state | Node, TaskId, State (name), Reason, Detail |\n"
-	"| callback.delivered, callback.dead | TaskId, EventId, Tries, Why |\n"
+	"| callback.delivered, callback.dead, callback.dropped | TaskId, EventId, Tries, Why |\n"
 	"| stream.publish, stream.unpublish | Node, Stream, Publisher or Reason |\n";
 
 void docs_redis(FILE *to)

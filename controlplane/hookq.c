@@ -118,3 +118,13 @@ enum hook_end hookq_done(struct hookq *q, bool delivered, int tries_max, uint64_
 	*gone = h;
 	return delivered ? HOOK_DELIVERED : HOOK_DEAD;
 }
+
+void hookq_drop(struct hookq *q, struct hook *h)
+{
+	if (h == TAILQ_FIRST(&q->list)) {
+		q->in_flight = false;
+		q->due_us = 0;
+	}
+	TAILQ_REMOVE(&q->list, h, link);
+	q->n--;
+}

@@ -31,7 +31,7 @@ struct hookq {
 	uint64_t due_us; /* no try before this */
 };
 
-enum hook_end { HOOK_DELIVERED, HOOK_AGAIN, HOOK_DEAD };
+enum hook_end { HOOK_DELIVERED, HOOK_AGAIN, HOOK_DEAD, HOOK_DROPPED };
 
 /* From its parts, or from the text in Redis (NULL: that is not one). */
 struct hook *hook_new(const char *id, const char *url, const char *body);
@@ -52,5 +52,7 @@ uint64_t hookq_next_us(const struct hookq *q);
  */
 enum hook_end hookq_done(struct hookq *q, bool delivered, int tries_max, uint64_t interval_us,
 			 uint64_t now_us, struct hook **gone);
+/* Takes h, which is in it, out: it is the caller's. A try of it that is in flight does not count. */
+void hookq_drop(struct hookq *q, struct hook *h);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/hook_sign.h"
 #include "controlplane/schedule.h"
 #include "controlplane/view.h"
 
@@ -137,6 +138,20 @@ static void add_header(struct sender *s, const char *name, const char *value)
 	s->headers = more;
 }
 
+/* The time of the try is signed, so that a receiver may refuse what is old. */
+static void add_signature(struct sender *s, const struct hook *hook)
+{
+	const char *key = s->hooks->conf->callback_key;
+	struct hook_signature sign;
+
+	if (!*key)
+		return;
+	hook_sign(&sign, hook->url, hook->body, key, clock_wall_ms() / 1000);
+	add_header(s, "ALI-LIVE-TIMESTAMP", sign.timestamp);
+	add_header(s, "ALI-LIVE-SIGNATURE", sign.live);
+	add_header(s, "X-Millrace-Signature", sign.body);
+}
+
 static void try_now(struct sender *s, const struct hook *hook)
 {
 	char attempt[16];
@@ -150,6 +165,7 @@ static void try_now(struct sender *s, const struct hook *hook)
 	add_header(s, "X-Millrace-Event-Id", hook->id);
 	add_header(s, "X-Millrace-Attempt", attempt);
 	add_header(s, "Expect", "");
+	add_signature(s, hook);
 	curl_easy_setopt(e, CURLOPT_URL, hook->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, hook->body);
@@ -180,7 +196,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	arm_due(h);
 }
 
-/* What an operator finds in mr:hooks:dead. */
+/* What an operator finds in mr:hooks:dead: hook_parse() still reads it. */
 static char *dead_text(const struct sender *s, const struct hook *hook, const char *why)
 {
 	json_t *all = json_loads(hook->text, 0, NULL);
@@ -196,16 +212,15 @@ static char *dead_text(const struct sender *s, const struct hook *hook, const ch
 	return text;
 }
 
-static void tell_event(struct hooks *h, const char *task_id, const struct hook *hook, bool dead,
-		       const char *why)
+static void tell_event(struct hooks *h, const char *task_id, const struct hook *hook,
+		       enum hook_end end, const char *why)
 {
+	static const char *const names[] = {[HOOK_DELIVERED] = "callback.delivered",
+					    [HOOK_DEAD] = "callback.dead",
+					    [HOOK_DROPPED] = "callback.dropped"};
 	char now[24], tries[16];
-	struct task_field f[] = {{"Event", dead ? "callback.dead" : "callback.delivered"},
-				 {"Time", now},
-				 {"TaskId", task_id},
-				 {"EventId", hook->id},
-				 {"Tries", tries},
-				 {"Why", why}};
+	struct task_field f[] = {{"Event", names[end]}, {"Time", now},	  {"TaskId", task_id},
+				 {"EventId", hook->id}, {"Tries", tries}, {"Why", why}};
 
 	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
 	snprintf(tries, sizeof(tries), "%d", hook->tries);
@@ -213,19 +228,17 @@ static void tell_event(struct hooks *h, const char *task_id, const struct hook *
 }
 
 /* A hook has left its queue. */
-static void hook_ended(struct sender *s, struct hook *hook, bool dead, const char *why)
+static void hook_ended(struct sender *s, struct hook *hook, enum hook_end end, const char *why)
 {
 	struct hooks *h = s->hooks;
-	char *text = dead ? dead_text(s, hook, why) : NULL;
+	char *text = end == HOOK_DEAD ? dead_text(s, hook, why) : NULL;
 
 	h->count.pending--;
-	if (dead)
-		h->count.dead++;
-	else
-		h->count.delivered++;
+	h->count.dead += end == HOOK_DEAD;
+	h->count.delivered += end == HOOK_DELIVERED;
 	if (h->store) {
 		store_hook_gone(h->store, s->task_id, hook->text, text, !s->q.n);
-		tell_event(h, s->task_id, hook, dead, why);
+		tell_event(h, s->task_id, hook, end, why);
 	}
 	free(text);
 	hook_free(hook);
@@ -253,7 +266,7 @@ static void try_ended(struct sender *s, CURLcode code)
 			 log_q(quoted, sizeof(quoted), why));
 	}
 	if (gone)
-		hook_ended(s, gone, end == HOOK_DEAD, why);
+		hook_ended(s, gone, end, why);
 	if (s->q.n)
 		sender_plan(s);
 	else
@@ -392,6 +405,51 @@ const char **hooks_texts(struct hooks *h, const char *task_id, size_t *n)
 		TAILQ_FOREACH (hook, &s->q.list, link)
 			texts[(*n)++] = hook->text;
 	return texts;
+}
+
+void hooks_each(struct hooks *h, void (*each)(void *arg, const char *task_id, const struct hook *),
+		void *arg)
+{
+	struct sender *s;
+	struct hook *hook;
+
+	TAILQ_FOREACH (s, &h->senders, link)
+		TAILQ_FOREACH (hook, &s->q.list, link)
+			each(arg, s->task_id, hook);
+}
+
+struct hook *hooks_find(struct hooks *h, const char *id, const char **task_id)
+{
+	struct sender *s;
+	struct hook *hook;
+
+	TAILQ_FOREACH (s, &h->senders, link)
+		TAILQ_FOREACH (hook, &s->q.list, link)
+			if (!strcmp(hook->id, id)) {
+				*task_id = s->task_id;
+				return hook;
+			}
+	return NULL;
+}
+
+bool hooks_drop(struct hooks *h, const char *id)
+{
+	const char *task_id;
+	struct hook *hook = hooks_find(h, id, &task_id);
+	struct sender *s = hook ? sender_find(h, task_id) : NULL;
+	bool first = s && hook == TAILQ_FIRST(&s->q.list);
+
+	if (!hook)
+		return false;
+	if (first && s->q.in_flight)
+		sender_release(s);
+	hookq_drop(&s->q, hook);
+	hook_ended(s, hook, HOOK_DROPPED, "dropped by an operator");
+	if (s->q.n)
+		sender_plan(s);
+	else
+		sender_free(s);
+	return true;
 }
 
 void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg)

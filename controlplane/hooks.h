@@ -30,6 +30,13 @@ void hooks_set_store(struct hooks *h, struct store *store);
 void hooks_add(struct hooks *h, const char *task_id, struct hook *hook);
 /* The texts of a task's queue in order; *n is set, the caller frees the list (not the texts). */
 const char **hooks_texts(struct hooks *h, const char *task_id, size_t *n);
+/* Each undelivered callback: by task, in order. */
+void hooks_each(struct hooks *h, void (*each)(void *arg, const char *task_id, const struct hook *),
+		void *arg);
+/* NULL: none has this id. */
+struct hook *hooks_find(struct hooks *h, const char *id, const char **task_id);
+/* Gives an undelivered callback up for good; false: none has this id. */
+bool hooks_drop(struct hooks *h, const char *id);
 /* Each task that has undelivered callbacks. */
 void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg);
 /* Looks at every task's queue. */

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/hooks_local.h"
 #include "controlplane/numbers.h"
 #include "controlplane/refusal.h"
 #include "controlplane/settings.h"
@@ -263,6 +264,9 @@ static const struct {
 	{"/local/viewer/kick", true, viewer_kick},
 	{"/local/reload", true, reload},
 	{"/local/drain", true, drain},
+	{"/local/callbacks", false, hooks_local_list},
+	{"/local/callbacks/replay", true, hooks_local_replay},
+	{"/local/callbacks/drop", true, hooks_local_drop},
 };
 
 void local_handle(struct cp *cp, struct http_call *c)

@@ -193,21 +193,30 @@ static void commit_transaction(struct commit *c, const struct store_change *ch)
 	COMMIT(c, "EXEC");
 }
 
+/* With its error where nothing can be sent. */
+static struct commit *commit_new(struct store *s, store_done *done, void *arg)
+{
+	struct commit *c = calloc(1, sizeof(*c));
+
+	must(c);
+	c->store = s;
+	c->done = done;
+	c->arg = arg;
+	if (s->state != STORE_READY)
+		commit_error(c, s->trouble[0] ? s->trouble : "Redis is not connected");
+	return c;
+}
+
 /*
  * The indexes lie outside the transaction (another hash tag), so they err on the safe side: a task
  * is listed before it exists and until after it is gone, and so are pending callbacks.
  */
 void store_save(struct store *s, const struct store_change *ch, store_done *done, void *arg)
 {
-	struct commit *c = calloc(1, sizeof(*c));
+	struct commit *c = commit_new(s, done, arg);
 	char created[24], due[24];
 
-	must(c);
-	c->store = s;
-	c->done = done;
-	c->arg = arg;
-	if (s->state != STORE_READY) {
-		commit_error(c, s->trouble[0] ? s->trouble : "Redis is not connected");
+	if (c->error[0]) {
 		park(s, c);
 		return;
 	}
@@ -242,6 +251,61 @@ void store_hook_gone(struct store *s, const char *task_id, const char *text, con
 	SEND(s, on_ignored, NULL, "LREM", task_key(key, task_id, ":hooks"), "1", text);
 	if (last)
 		SEND(s, on_ignored, NULL, "SREM", "mr:hooks:pending", task_id);
+}
+
+/* A question for the dead ones. */
+struct dead_ask {
+	store_dead *fn;
+	void *arg;
+};
+
+static void on_dead(redisAsyncContext *ac, void *reply, void *arg)
+{
+	const redisReply *r = reply;
+	struct dead_ask *ask = arg;
+	const char **texts;
+	size_t n = r && r->type == REDIS_REPLY_ARRAY ? r->elements : 0;
+
+	texts = calloc(n + 1, sizeof(*texts));
+	must(texts);
+	for (size_t i = 0; i < n; i++)
+		texts[i] = r->element[i]->str;
+	ask->fn(ask->arg, texts, n,
+		!r			       ? "the connection to Redis was lost"
+		: r->type == REDIS_REPLY_ERROR ? r->str
+					       : NULL);
+	free(texts);
+	free(ask);
+}
+
+void store_dead_list(struct store *s, store_dead *fn, void *arg)
+{
+	struct dead_ask *ask = calloc(1, sizeof(*ask));
+
+	must(ask);
+	*ask = (struct dead_ask){fn, arg};
+	if (s->state == STORE_READY &&
+	    SEND(s, on_dead, ask, "LRANGE", "mr:hooks:dead", "0", DEAD_KEPT))
+		return;
+	fn(arg, NULL, 0, s->trouble[0] ? s->trouble : "Redis is not connected");
+	free(ask);
+}
+
+/* It is in the task's queue before it leaves the dead: a crash between makes it come twice. */
+void store_dead_end(struct store *s, const char *task_id, const char *dead_text, bool again,
+		    store_done *done, void *arg)
+{
+	struct commit *c = commit_new(s, done, arg);
+	char key[160];
+
+	if (again && !c->error[0]) {
+		COMMIT(c, "SADD", "mr:hooks:pending", task_id);
+		COMMIT(c, "RPUSH", task_key(key, task_id, ":hooks"), dead_text);
+	}
+	if (!c->error[0])
+		COMMIT(c, "LREM", "mr:hooks:dead", "1", dead_text);
+	if (!c->missing)
+		park(s, c);
 }
 
 void store_event(struct store *s, const struct task_field *f, size_t n)

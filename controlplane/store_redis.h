@@ -72,6 +72,12 @@ void store_save(struct store *s, const struct store_change *c, store_done *done,
 /* A callback is delivered, or dead: dead_text then goes to mr:hooks:dead. last: none is left. */
 void store_hook_gone(struct store *s, const char *task_id, const char *text, const char *dead_text,
 		     bool last);
+/* The texts of mr:hooks:dead, newest first; error: NULL, or why there are none. Called once. */
+typedef void store_dead(void *arg, const char *const *texts, size_t n, const char *error);
+void store_dead_list(struct store *s, store_dead *fn, void *arg);
+/* A dead callback waits again (again) or is forgotten; dead_text: as it was listed. */
+void store_dead_end(struct store *s, const char *task_id, const char *dead_text, bool again,
+		    store_done *done, void *arg);
 /* One line of mr:events: n fields. */
 void store_event(struct store *s, const struct task_field *f, size_t n);
 /* mr:node:<node>, which ends by itself 10 s after the last call; also watches the connection. */

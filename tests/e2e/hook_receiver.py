@@ -27,7 +27,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 f.write(json.dumps({
                     'method': self.command, 'path': self.path, 'accepted': accepted,
                     'event_id': event, 'attempt': self.headers.get('X-Millrace-Attempt', ''),
-                    'body': json.loads(body)}) + '\n')
+                    'headers': {k.lower(): v for k, v in self.headers.items()},
+                    'raw': body.decode(), 'body': json.loads(body)}) + '\n')
         if mode == 'hang':
             time.sleep(3600)
         self.send_response(200 if accepted else 500)

@@ -103,9 +103,30 @@ static void test_text_holds_everything(void **state)
 	assert_null(hook_parse("not json"));
 }
 
+static void test_one_that_is_dropped_in_flight_makes_room_for_the_next(void **state)
+{
+	struct hook *h;
+	struct hookq q;
+
+	hookq_init(&q);
+	add(&q, "1");
+	add(&q, "2");
+	add(&q, "3");
+	h = hookq_due(&q, 0);
+	hookq_drop(&q, h);
+	hook_free(h);
+	h = TAILQ_LAST(&q.list, hooks_head);
+	hookq_drop(&q, h);
+	hook_free(h);
+	assert_int_equal(q.n, 1);
+	assert_string_equal(hookq_due(&q, 0)->id, "2");
+	hookq_fini(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_that_is_dropped_in_flight_makes_room_for_the_next),
 		cmocka_unit_test(test_one_at_a_time_and_in_order),
 		cmocka_unit_test(test_a_failed_one_comes_again_before_the_next),
 		cmocka_unit_test(test_after_the_last_try_the_next_is_due_at_once),
