@@ -111,3 +111,35 @@ more_lines() { # file than
 	stream_live live/live
 	flv_plays "http://127.0.0.1:$HTTP/live/live.flv"
 }
+
+# leg_says ID JQ: what push.list has about a push of the data plane alone
+leg_says() {
+	script LEG="$1" <<'PY' 2>/dev/null | jq -e "$2" >/dev/null
+import json
+print(json.dumps([l for l in Control().ask('push.list')['pushes'] if l['id'] == os.environ['LEG']][0]))
+PY
+}
+
+@test "P8: a destination that stops reading is given up, another push of the stream gets every packet" {
+	dp_start --set play.stall_timeout=2s
+	publish a
+	ports 2
+	background far millrace-dp --state "$T/far" --set "rtmp.listen=127.0.0.1:${PORTS[0]}" \
+		--set "http.listen=127.0.0.1:${PORTS[1]}" --set memory.arena=64m
+	far=$PID
+	within 10 listening "${PORTS[0]}"
+	script FAR="${PORTS[0]}" NGX="$NGX" <<'PY'
+control = Control()
+for leg, port in (('slow', os.environ['FAR']), ('good', os.environ['NGX'])):
+    control.ask('push.create', leg=leg, stream='default/live/a', url=f'rtmp://127.0.0.1:{port}/dst/a')
+PY
+	within 10 leg_says slow '.state == "running"'
+	within 10 leg_says good '.state == "running"'
+	kill -STOP "$far"
+	packets "rtmp://127.0.0.1:$NGX/dst/a" 12 >"$T/good.txt" &
+	good=$!
+	within 30 leg_says slow '.state == "failed" and .reason == "remote_slow"'
+	wait "$good"
+	same_packets "$T/good.txt"
+	leg_says good '.state == "running"'
+}
