@@ -135,6 +135,8 @@ $(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) -lm
 
+-include bpf/bpf.mk
+
 # ---- fuzz: tests/fuzz/NAME.c with a corpus in tests/fuzz/corpus/NAME/ -------------------------
 # Replay programs (built with the usual compiler) run in make test; make fuzz uses libFuzzer.
 
