@@ -36,14 +36,11 @@ static uint16_t now_minutes(const struct tcp *t)
 	return (uint16_t)(t->now_us / 60000000);
 }
 
-/* RFC 7323, 5.3 R1. A connection with timestamps has them in every segment but RST (3.2). */
+/* RFC 7323, 5.3 R1 */
 static bool is_old(struct tcp_conn *c, const struct tcp_seg *g)
 {
-	if (!(c->flags & F_TS) || g->flags & TCP_RST)
-		return false;
-	if (!g->has_ts)
-		return true;
-	return seq_lt(g->tsval, c->ts_recent) &&
+	return c->flags & F_TS && g->has_ts && !(g->flags & TCP_RST) &&
+	       seq_lt(g->tsval, c->ts_recent) &&
 	       (uint16_t)(now_minutes(c->tcp) - c->ts_recent_at) < TS_OLD_MINUTES;
 }
 
@@ -293,6 +290,11 @@ void tcp_conn_input(struct tcp_conn *c, const struct tcp_seg *g)
 	}
 	if (c->state == TCP_ESTABLISHED && c->tcp->cf.keep_idle_ms)
 		tcp_idle_in(c, c->tcp->cf.keep_idle_ms);
+	/* A connection with timestamps has them in every segment but RST (RFC 7323, 3.2). */
+	if (c->flags & F_TS && !g->has_ts && !(g->flags & TCP_RST)) {
+		c->tcp->stats.paws++;
+		return;
+	}
 	old = is_old(c, g);
 	if (old || !in_window(c, g)) {
 		/* An ACK of ours may be in what is otherwise of no use: a probe, or a SYN-ACK. */

@@ -272,7 +272,7 @@ void tcp_loss_ack(struct tcp_conn *c, const struct tcp_seg *g, struct tcp_delive
 	}
 	if (c->recovery == REC_FAST)
 		reduce_rate(c, d, first);
-	else if (d->bytes)
+	else if (d->acked)
 		grow(c, d, pipe);
 	if (c->recovery == REC_NONE && !c->flight.sacked)
 		tcp_flight_shrink(&c->flight, &c->tcp->blocks);
