@@ -147,7 +147,8 @@ bool api_check(const struct api_action *action, const struct params *p, int64_t 
 
 		must(i < API_PARAMS_MAX);
 		args[i] = (struct api_arg){0};
-		if (!strcmp(param.name, "RetryInterval"))
+		/* The documented bound is for the documented policy. */
+		if (!strcmp(param.name, "RetryInterval") && !params_value(p, "RetryPolicy"))
 			param.min = retry_min;
 		if (!is_given(&param, text)) {
 			if (!param.needed)

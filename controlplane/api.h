@@ -19,7 +19,7 @@
 #include "controlplane/view.h"
 
 #define API_VERSION    "2016-11-01"
-#define API_PARAMS_MAX 16
+#define API_PARAMS_MAX 32
 
 enum api_type { API_TEXT, API_WORD, API_INT, API_TIME, API_ONEOF, API_URLS, API_RTMP, API_HTTP };
 

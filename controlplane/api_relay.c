@@ -6,8 +6,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "controlplane/api.h"
 #include "controlplane/numbers.h"
+#include "controlplane/retry.h"
 #include "controlplane/rules.h"
 
 /* ---- what several actions need --------------------------------------------------------------- */
@@ -193,12 +195,31 @@ static void set_int(struct api_call *c, const char *name, int64_t *member)
 		*member = a->number;
 }
 
+/* Which parameters were given and what they are: two creations with the same digest are the same. */
+static void digest_creation(struct api_call *c, char **digest)
+{
+	const struct api_param *p = c->action->params;
+	json_t *given = json_object();
+	char text[DIGEST_TEXT], *all;
+
+	for (size_t i = 0; p[i].name; i++)
+		if (c->args[i].text)
+			json_object_set_new(given, p[i].name, json_string(c->args[i].text));
+	all = json_dumps(given, JSON_COMPACT);
+	must(all);
+	task_text(digest, digest_text(text, all));
+	free(all);
+	json_decref(given);
+}
+
 static struct task *task_of(struct api_call *c)
 {
 	struct task *t = task_new();
 	char id[UUID_TEXT];
 
-	task_text(&t->id, uuid_make(id));
+	task_text(&t->id, api_arg(c, "TaskId")->text ?: uuid_make(id));
+	if (api_arg(c, "TaskId")->text)
+		digest_creation(c, &t->create_digest);
 	set_text(c, "Region", &t->region);
 	set_text(c, "TaskName", &t->name);
 	set_text(c, "SourceType", &t->source_type);
@@ -215,6 +236,9 @@ static struct task *task_of(struct api_call *c)
 	t->retry_interval_s = 60;
 	set_int(c, "RetryCount", &t->retry_count);
 	set_int(c, "RetryInterval", &t->retry_interval_s);
+	t->retry_max_s = max_of(RETRY_MAX_S_DEFAULT, t->retry_interval_s);
+	set_text(c, "RetryPolicy", &t->retry_policy);
+	set_int(c, "RetryMaxInterval", &t->retry_max_s);
 	t->created_ms = (int64_t)clock_wall_ms();
 	return t;
 }
@@ -223,8 +247,15 @@ static bool check_new(struct api_call *c, const struct task *t, struct refusal *
 {
 	if (!check_protocol(t, r) || !check_sources(t, r) || !check_times(t, true, r))
 		return false;
+	if (t->retry_max_s < t->retry_interval_s)
+		return refuse(r, 400, "InvalidParameter",
+			      "RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
+			      (long long)t->retry_interval_s, (long long)t->retry_max_s);
 	if (is_unavailable(c, r) || !check_dst(c, t, r))
 		return false;
+	if (tasks_is_leaving(c->cp->tasks, t->id))
+		return refuse(r, 503, "ServiceUnavailable",
+			      "TaskId %s is being deleted. Try again later.", t->id);
 	if (tasks_count(c->cp->tasks) >= (size_t)c->cp->conf.tasks_running)
 		return refuse(r, 403, "QuotaExceeded.Task",
 			      "There are %zu tasks and tasks.running allows %lld.",
@@ -232,10 +263,29 @@ static bool check_new(struct api_call *c, const struct task *t, struct refusal *
 	return true;
 }
 
+/* The caller's id is taken already: the same creation again is answered as the first time was. */
+static void create_again(struct api_call *c, struct relay *relay, const struct task *t)
+{
+	struct refusal r;
+	json_t *body;
+
+	if (relay->unborn) {
+		relay_wait(relay, again, c);
+	} else if (!strcmp(relay->task->create_digest, t->create_digest)) {
+		body = ok();
+		json_object_set_new(body, "TaskId", json_string(t->id));
+		api_answer(c, body);
+	} else {
+		refuse(&r, 400, "InvalidTaskId.Duplicate",
+		       "TaskId %s is a task already, made with other parameters.", t->id);
+		api_refuse(c, &r);
+	}
+}
+
 /* A creation on its way: the answer names the task. */
 struct birth {
 	struct api_call *call;
-	char id[UUID_TEXT];
+	char id[TASK_ID_MAX + 1];
 };
 
 static void on_born(void *arg, const char *error)
@@ -257,8 +307,14 @@ void relay_create(struct api_call *c)
 {
 	struct task *t = task_of(c);
 	struct birth *b;
+	struct relay *same = tasks_claimed(c->cp->tasks, t->id);
 	struct refusal r;
 
+	if (same) {
+		create_again(c, same, t);
+		task_free(t);
+		return;
+	}
 	if (!check_new(c, t, &r)) {
 		task_free(t);
 		api_refuse(c, &r);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "controlplane/retry.h"
 
 #define NO (-1)
 
@@ -63,7 +64,7 @@ static enum task_event leg_event(const struct task *t, const struct task_view *v
 	if (v->dp != DP_KNOWN)
 		return TASK_EVENTS;
 	if (failed_leg(v, &kind))
-		return t->retries < t->retry_count ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
+		return retry_left(t) ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
 	if (pull->state == LEG_RUNNING && push->state == LEG_RUNNING)
 		return EVENT_LEGS_RUNNING;
 	if (pull->state == LEG_NONE || push->state == LEG_NONE)
@@ -128,6 +129,7 @@ static void start(struct task *t)
 static void leg_failed(struct task *t, const struct task_view *v, bool last)
 {
 	enum leg_kind kind = LEG_PULL;
+	int64_t wait_ms;
 
 	must(failed_leg(v, &kind));
 	halt(t);
@@ -137,8 +139,9 @@ static void leg_failed(struct task *t, const struct task_view *v, bool last)
 		t->offline_by = OFFLINE_BY_RETRIES;
 		return;
 	}
-	t->next_try_us = v->now_us + t->retry_interval_s * 1000000;
-	t->next_try_ms = v->now_ms + t->retry_interval_s * 1000;
+	wait_ms = retry_wait_ms(t, v->leg[kind].reason);
+	t->next_try_us = v->now_us + wait_ms * 1000;
+	t->next_try_ms = v->now_ms + wait_ms;
 }
 
 static void retry(struct task *t, const struct task_view *v)

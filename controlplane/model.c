@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/model.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,9 +10,8 @@
 #include <jansson.h>
 
 #include "base/check.h"
+#include "controlplane/retry.h"
 #include "controlplane/rules.h"
-
-#define UUID_CHARS 36
 
 static const struct {
 	const char *name;
@@ -130,7 +128,7 @@ bool task_loaded(struct task *t, int64_t now_ms, int64_t now_us)
 		/* The clock may have jumped while we were away: never wait longer than asked. */
 		wait_ms = t->next_try_ms - now_ms;
 		wait_ms = max_of(wait_ms, 0);
-		wait_ms = min_of(wait_ms, t->retry_interval_s * 1000);
+		wait_ms = min_of(wait_ms, retry_longest_ms(t));
 		t->next_try_us = now_us + wait_ms * 1000;
 	}
 	if (t->state == TASK_RUNNING)
@@ -190,18 +188,16 @@ const char *leg_stream(char *dst, const char *task_id)
 
 bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind)
 {
-	for (size_t i = 0; i < UUID_CHARS; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+	size_t n = strcspn(leg, ":");
 
-		if (dash ? leg[i] != '-' : !isxdigit((unsigned char)leg[i]))
-			return false;
-	}
-	*kind = !strcmp(leg + UUID_CHARS, ":in") ? LEG_PULL : LEG_PUSH;
-	if (*kind == LEG_PUSH && strcmp(leg + UUID_CHARS, ":out"))
+	if (n > TASK_ID_MAX)
 		return false;
-	memcpy(task_id, leg, UUID_CHARS);
-	task_id[UUID_CHARS] = 0;
-	return true;
+	*kind = !strcmp(leg + n, ":in") ? LEG_PULL : LEG_PUSH;
+	if (*kind == LEG_PUSH && strcmp(leg + n, ":out"))
+		return false;
+	memcpy(task_id, leg, n);
+	task_id[n] = 0;
+	return rule_is_word(task_id);
 }
 
 char *task_source_url(const struct task *t)

@@ -24,6 +24,8 @@ enum task_state {
 	TASK_STATES,
 };
 
+#define TASK_ID_MAX 55 /* bytes; letters, digits, - _ . */
+
 enum task_fault { FAULT_NONE, FAULT_PULL, FAULT_PUSH, FAULT_UNKNOWN };
 enum task_offline_by { OFFLINE_NOT, OFFLINE_BY_USER, OFFLINE_BY_RETRIES };
 
@@ -82,7 +84,10 @@ enum reason reason_of(const char *name);
 /* "<id>:in" and "<id>:out"; the stream between them. dst holds at least 128 bytes. */
 const char *leg_id(char *dst, const char *task_id, enum leg_kind kind);
 const char *leg_stream(char *dst, const char *task_id);
-/* The other way round: false where the id is not a task's. task_id holds 37 bytes. */
+/*
+ * The other way round: false where the id is not a task's. task_id holds TASK_ID_MAX + 1 bytes. Such
+ * an id may still be another's: the stream of a task's leg is leg_stream().
+ */
 bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind);
 /* The first of source_urls; the caller frees it. */
 char *task_source_url(const struct task *t);

@@ -174,11 +174,12 @@ static void take_row(struct reconcile *r, enum leg_kind kind, const json_t *row)
 {
 	enum leg_kind row_kind;
 	const struct task *t;
-	char task_id[64];
+	char task_id[64], stream[128];
 	struct legs *l;
 	struct leg *g;
 
-	if (!leg_parse(dp_text(row, "id"), task_id, &row_kind) || row_kind != kind)
+	if (!leg_parse(dp_text(row, "id"), task_id, &row_kind) || row_kind != kind ||
+	    strcmp(dp_text(row, "stream"), leg_stream(stream, task_id)))
 		return;
 	if (!r->ops->find(r->arg, task_id, &t, &l)) {
 		log_info("stranger_removed", "leg=%s", dp_text(row, "id"));

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/view.h"
+#include "controlplane/wallclock.h"
 
 #define RESAVE_MS 5000
 
@@ -26,6 +27,7 @@ struct tasks {
 	struct reconcile *reconcile;
 	const char *node;
 	struct event *wake_timer, *resave;
+	struct wallclock *wallclock;
 	struct schedule wakes;
 	struct relays all;
 	TAILQ_HEAD(, tomb) tombs;
@@ -39,6 +41,11 @@ struct relay *tasks_find(struct tasks *ts, const char *id)
 	struct relay *r = relays_find(&ts->all, id);
 
 	return r && !r->unborn ? r : NULL;
+}
+
+struct relay *tasks_claimed(struct tasks *ts, const char *id)
+{
+	return relays_find(&ts->all, id);
 }
 
 struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url)
@@ -173,6 +180,11 @@ static struct tomb *tomb_find(struct tasks *ts, const char *id)
 		if (!strcmp(tomb->id, id))
 			return tomb;
 	return NULL;
+}
+
+bool tasks_is_leaving(struct tasks *ts, const char *id)
+{
+	return tomb_find(ts, id);
 }
 
 static void on_buried(void *arg, const char *error)
@@ -494,6 +506,11 @@ static void on_store_ready(void *arg, bool first)
 	hooks_each_task(ts->hooks, resave_orphans, ts);
 }
 
+static void on_clock_set(void *arg)
+{
+	on_changed(arg, NULL);
+}
+
 const struct store_ops tasks_store_ops = {on_store_task, on_store_hook, on_store_ready};
 
 /* ---- from reconcile ------------------------------------------------------------------------ */
@@ -538,6 +555,7 @@ struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char
 	ts->resave = event_new(base, -1, EV_PERSIST, on_resave, ts);
 	must(ts->wake_timer && ts->resave);
 	event_add(ts->resave, &tv);
+	ts->wallclock = wallclock_new(base, on_clock_set, ts);
 	return ts;
 }
 
@@ -557,6 +575,7 @@ void tasks_free(struct tasks *ts)
 	schedule_fini(&ts->wakes);
 	event_free(ts->wake_timer);
 	event_free(ts->resave);
+	wallclock_free(ts->wallclock);
 	free(ts);
 }
 

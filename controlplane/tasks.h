@@ -37,6 +37,10 @@ bool tasks_loaded(const struct tasks *ts);
 size_t tasks_count(const struct tasks *ts);
 /* NULL where there is none; one that is not born yet is not found. */
 struct relay *tasks_find(struct tasks *ts, const char *id);
+/* As tasks_find(), or one that is not born yet. */
+struct relay *tasks_claimed(struct tasks *ts, const char *id);
+/* Its deletion is not confirmed by Redis yet: nothing new may have the id. */
+bool tasks_is_leaving(struct tasks *ts, const char *id);
 /* Whose destination it is or is about to be, unborn ones included. */
 struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url);
 /* Oldest first; unborn ones are left out. */

@@ -43,6 +43,10 @@ json_t *view_task_info(const struct task *t)
 		(json_int_t)t->retry_interval_s);
 
 	must(info);
+	if (*t->retry_policy) {
+		json_object_set_new(info, "RetryPolicy", json_string(t->retry_policy));
+		json_object_set_new(info, "RetryMaxInterval", json_integer(t->retry_max_s));
+	}
 	put_time(info, "StartTime", t->start_s);
 	put_time(info, "EndTime", t->end_s);
 	return info;

@@ -91,13 +91,18 @@ static void test_edges_of_ranges(void **state)
 		const char *name, *value;
 		bool fine;
 	} cases[] = {
+		{"RetryCount", "-1", true},
+		{"RetryCount", "-2", false},
+		{"RetryPolicy", "exponential", true},
+		{"RetryPolicy", "linear", false},
+		{"TaskId", "cup_final.2026-1", true},
+		{"TaskId", "{a}", false},
 		{"RetryInterval", "59", false},
 		{"RetryInterval", "60", true},
 		{"RetryInterval", "300", true},
 		{"RetryInterval", "301", false},
 		{"RetryInterval", "6e1", false},
 		{"RetryInterval", "", true},
-		{"RetryCount", "-1", false},
 		{"RetryCount", "0", true},
 		{"RepeatNumber", "-1", true},
 		{"RepeatNumber", "-2", false},

@@ -113,12 +113,15 @@ static void test_ids_of_legs(void **state)
 					  ID ":",
 					  ID ":on",
 					  ID ":in2",
-					  "x" ID ":in",
-					  "0f0e0d0c-0b0a-4908-8706-05040302010g:in",
-					  "0f0e0d0c+0b0a-4908-8706-050403020100:in"};
-	char text[128], id[37];
+					  "a b:in",
+					  "0f0e0d0c+0b0a:in",
+					  ":in",
+					  "01234567890123456789012345678901234567890123456789012345:in"};
+	char text[128], id[TASK_ID_MAX + 1];
 	enum leg_kind kind;
 
+	assert_true(leg_parse("cup_final.2026-1:out", id, &kind));
+	assert_string_equal(id, "cup_final.2026-1");
 	for (int k = 0; k < LEGS; k++) {
 		assert_true(leg_parse(leg_id(text, ID, k), id, &kind));
 		assert_string_equal(id, ID);
