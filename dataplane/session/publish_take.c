@@ -73,10 +73,22 @@ static void go_on(struct publish *p, struct stream *s)
 	publish_begun(p, s);
 }
 
+/* The stream came to this core for an asker that has gone: it waits for another, or ends. */
+static void give_back(struct stream *s, struct core *core)
+{
+	enum reason why = (enum reason)s->hold_why;
+	uint64_t hold_ms = publish_hold_ms(core, why);
+
+	if (hold_ms)
+		stream_hold(s, core, why, hold_ms);
+	else
+		stream_end(s, core, why);
+}
+
 static enum reason ask(struct publish *p, const char *key,
 		       void (*begun)(struct publish *p, enum reason why));
 
-/* Back at the asker. */
+/* Back at the asker. Of a stream that is not at home here, only where it is may be looked at. */
 static void taken(struct mail *m, struct core *core)
 {
 	struct publish_take *t = container_of(m, struct publish_take, mail);
@@ -85,16 +97,13 @@ static void taken(struct mail *m, struct core *core)
 	/* While the answer was under way another one of this core may have been faster. */
 	bool ours = t->why == REASON_NONE && s->home == core->id && s->claim == t;
 	enum reason why = ours || t->why != REASON_NONE ? t->why : REASON_STREAM_BUSY;
-	uint64_t hold_ms = publish_hold_ms(core, (enum reason)s->hold_why);
 
 	if (p)
 		p->take = NULL;
 	if (p && ours)
 		go_on(p, s);
-	else if (ours && hold_ms)
-		stream_hold(s, core, (enum reason)s->hold_why, hold_ms);
 	else if (ours)
-		stream_end(s, core, (enum reason)s->hold_why);
+		give_back(s, core);
 	if (p && why == REASON_STREAM_ENDED)
 		why = ask(p, s->key, t->begun);
 	if (p && !p->take)
