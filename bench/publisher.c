@@ -4,9 +4,11 @@
  *
  *   bench/publisher --url rtmp://127.0.0.1:1935/live/bench [--streams 1] [--bit-rate 2000000]
  *                   [--fps 30] [--gop-ms 2000] [--seconds 0] [--churn]
+ *                   [--tick-ms 0]
  *
  * Prints "publishing" when every stream is accepted; ends after --seconds, or with SIGTERM. With
  * --churn the streams come and go one after another, each with a few messages, and then it ends.
+ * With --tick-ms messages wait for the next tick, which lets one CPU publish thousands of streams.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -38,7 +40,7 @@ struct stream {
 
 static struct options {
 	struct target target;
-	unsigned streams, fps, gop_ms, seconds;
+	unsigned streams, fps, gop_ms, seconds, tick_ms;
 	uint64_t bit_rate;
 	bool churn;
 } opt = {.streams = 1, .fps = 30, .gop_ms = 2000, .bit_rate = 2000000};
@@ -115,10 +117,10 @@ static void late_add(struct stream *s, const void *p, size_t n)
 	s->late_n += n;
 }
 
-static size_t try_send(struct stream *s, const struct iovec *v, unsigned n)
+static size_t try_send(struct stream *s, const struct iovec *v, unsigned n, int flags)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)v, .msg_iovlen = n};
-	ssize_t rc = sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t rc = sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
 
 	if (rc < 0 && errno != EAGAIN)
 		die("the server closed a published stream: %s", strerror(errno));
@@ -128,15 +130,15 @@ static size_t try_send(struct stream *s, const struct iovec *v, unsigned n)
 static void send_late(struct stream *s)
 {
 	const struct iovec v = {s->late, s->late_n};
-	size_t n = s->late_n ? try_send(s, &v, 1) : 0;
+	size_t n = s->late_n ? try_send(s, &v, 1, 0) : 0;
 
 	memmove(s->late, s->late + n, s->late_n - n);
 	s->late_n -= n;
 }
 
-static void send_pieces(struct stream *s, const struct iovec *v, unsigned n)
+static void send_pieces(struct stream *s, const struct iovec *v, unsigned n, int flags)
 {
-	size_t taken = s->late_n ? 0 : try_send(s, v, n), total = 0;
+	size_t taken = s->late_n ? 0 : try_send(s, v, n, flags), total = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t skip = taken > total ? min_of(taken - total, v[i].iov_len) : 0;
@@ -148,8 +150,8 @@ static void send_pieces(struct stream *s, const struct iovec *v, unsigned n)
 	late_messages += taken < total;
 }
 
-/* One message in chunks, without copying its body. */
-static void stream_send(struct stream *s, const struct traffic_msg *m, uint64_t now)
+/* One message in chunks, without copying its body; more: another one follows at once. */
+static void stream_send(struct stream *s, const struct traffic_msg *m, uint64_t now, bool more)
 {
 	static struct iovec v[PIECES];
 	uint8_t head[RTMP_HEADER_BYTES + TRAFFIC_HEAD], again = rtmp_continuation(m->type);
@@ -167,7 +169,7 @@ static void stream_send(struct stream *s, const struct traffic_msg *m, uint64_t 
 		v[n++] = (struct iovec){fill + (at - stamp), k};
 		at += k;
 	}
-	send_pieces(s, v, n);
+	send_pieces(s, v, n, more ? MSG_MORE : 0);
 }
 
 /* Sends what is due; when the next message of this stream is. */
@@ -178,7 +180,7 @@ static uint64_t stream_serve(struct stream *s, uint64_t now)
 	while (s->begun_us + traffic_next_us(&s->traffic) <= now) {
 		struct traffic_msg m = traffic_next(&s->traffic);
 
-		stream_send(s, &m, clock_us());
+		stream_send(s, &m, clock_us(), s->begun_us + traffic_next_us(&s->traffic) <= now);
 	}
 	return s->begun_us + traffic_next_us(&s->traffic);
 }
@@ -208,6 +210,7 @@ static void run(struct stream *s)
 				stream_discard(&s[i]);
 			discard_us = now + 1000000;
 		}
+		next = max_of(next, now + opt.tick_ms * 1000);
 		now = clock_us();
 		if (next > now) {
 			struct timespec ts = {.tv_sec = (time_t)(next / 1000000),
@@ -230,7 +233,7 @@ static void churn(void)
 		for (unsigned k = 0; k < CHURN_MESSAGES; k++) {
 			struct traffic_msg m = traffic_next(&s.traffic);
 
-			stream_send(&s, &m, clock_us());
+			stream_send(&s, &m, clock_us(), false);
 		}
 		setsockopt(s.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		close(s.fd);
@@ -240,10 +243,10 @@ static void churn(void)
 
 static void options(int argc, char **argv)
 {
-	static const struct option known[] = {{"url", 1, 0, 'u'},      {"streams", 1, 0, 'n'},
-					      {"bit-rate", 1, 0, 'b'}, {"fps", 1, 0, 'f'},
-					      {"gop-ms", 1, 0, 'g'},   {"seconds", 1, 0, 's'},
-					      {"churn", 0, 0, 'c'},    {0}};
+	static const struct option known[] = {
+		{"url", 1, 0, 'u'},   {"streams", 1, 0, 'n'}, {"bit-rate", 1, 0, 'b'},
+		{"fps", 1, 0, 'f'},   {"gop-ms", 1, 0, 'g'},  {"seconds", 1, 0, 's'},
+		{"churn", 0, 0, 'c'}, {"tick-ms", 1, 0, 't'}, {0}};
 	bool url = false;
 	int c;
 
@@ -263,6 +266,8 @@ static void options(int argc, char **argv)
 			opt.seconds = (unsigned)option_number("seconds", optarg, 1u << 20);
 		} else if (c == 'c') {
 			opt.churn = true;
+		} else if (c == 't') {
+			opt.tick_ms = (unsigned)option_number("tick-ms", optarg, 1000);
 		} else {
 			exit(2);
 		}

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,6 +41,7 @@
 #include "session/reload.h"
 #include "session/rtmp_server.h"
 
+#define HEAP_LARGE	 16384 /* bytes from which on memory is mapped, so that it goes back when freed */
 #define SETS_MAX	 64
 #define RESOLVER_THREADS 4
 #define LAST_ROUNDS	 8 /* turns in step at the end, so that mail between cores is done */
@@ -477,6 +479,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
 	limit_raise(RLIMIT_NOFILE);
 	limit_raise(RLIMIT_MEMLOCK);
 	folder_make(n.state);

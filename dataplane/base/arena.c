@@ -8,6 +8,9 @@
 #include "base/check.h"
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+/* Freed blocks that stay resident: so many, and one for each WARM_SHARE in use. */
+#define WARM_MIN   16u
+#define WARM_SHARE 8u
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -50,7 +53,9 @@ int arena_init(struct arena *a, size_t bytes, uint32_t block_bytes, enum arena_p
 	if (blocks >= UINT32_MAX || bytes > SIZE_MAX - 2 * HUGE_PAGE_BYTES)
 		return -EINVAL;
 
-	*a = (struct arena){.block_bytes = block_bytes, .blocks = (uint32_t)blocks};
+	*a = (struct arena){.block_bytes = block_bytes,
+			    .blocks = (uint32_t)blocks,
+			    .fixed = pages == ARENA_HUGE};
 	a->bytes = round_up(blocks * block_bytes, pages == ARENA_HUGE ? HUGE_PAGE_BYTES : 4096);
 	a->next = calloc(blocks, sizeof(*a->next));
 	if (!a->next)
@@ -81,9 +86,9 @@ static uint64_t top_of(uint64_t old, uint32_t index1)
 	return ((old >> 32) + 1) << 32 | index1;
 }
 
-static uint8_t *take_freed(struct arena *a)
+static uint8_t *take_freed(struct arena *a, _Atomic uint64_t *list)
 {
-	uint64_t top = atomic_load_explicit(&a->top, memory_order_acquire);
+	uint64_t top = atomic_load_explicit(list, memory_order_acquire);
 	uint32_t below;
 
 	do {
@@ -91,8 +96,18 @@ static uint8_t *take_freed(struct arena *a)
 			return NULL;
 		below = atomic_load_explicit(&a->next[(uint32_t)top - 1], memory_order_relaxed);
 	} while (!atomic_compare_exchange_weak_explicit(
-		&a->top, &top, top_of(top, below), memory_order_acquire, memory_order_acquire));
+		list, &top, top_of(top, below), memory_order_acquire, memory_order_acquire));
 	return a->base + (size_t)((uint32_t)top - 1) * a->block_bytes;
+}
+
+static void put_freed(struct arena *a, _Atomic uint64_t *list, uint32_t i)
+{
+	uint64_t top = atomic_load_explicit(list, memory_order_relaxed);
+
+	do {
+		atomic_store_explicit(&a->next[i], (uint32_t)top, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(
+		list, &top, top_of(top, i + 1), memory_order_release, memory_order_relaxed));
 }
 
 static uint8_t *take_fresh(struct arena *a)
@@ -109,8 +124,12 @@ static uint8_t *take_fresh(struct arena *a)
 
 uint8_t *arena_get(struct arena *a)
 {
-	uint8_t *block = take_freed(a);
+	uint8_t *block = take_freed(a, &a->warm);
 
+	if (block)
+		atomic_fetch_sub_explicit(&a->warm_n, 1, memory_order_relaxed);
+	else
+		block = take_freed(a, &a->cold);
 	if (!block)
 		block = take_fresh(a);
 	if (block)
@@ -120,15 +139,20 @@ uint8_t *arena_get(struct arena *a)
 
 void arena_put(struct arena *a, uint8_t *block)
 {
-	uint32_t i = arena_index(a, block);
-	uint64_t top = atomic_load_explicit(&a->top, memory_order_relaxed);
+	uint32_t i = arena_index(a, block), used, warm;
 
 	must(block == a->base + (size_t)i * a->block_bytes);
-	must(atomic_fetch_sub_explicit(&a->used, 1, memory_order_relaxed) != 0);
-	do {
-		atomic_store_explicit(&a->next[i], (uint32_t)top, memory_order_relaxed);
-	} while (!atomic_compare_exchange_weak_explicit(
-		&a->top, &top, top_of(top, i + 1), memory_order_release, memory_order_relaxed));
+	used = atomic_fetch_sub_explicit(&a->used, 1, memory_order_relaxed);
+	must(used != 0);
+	/* Counted before it is there to be taken, so that the number never falls below zero. */
+	warm = atomic_fetch_add_explicit(&a->warm_n, 1, memory_order_relaxed);
+	if (a->fixed || warm < WARM_MIN + used / WARM_SHARE) {
+		put_freed(a, &a->warm, i);
+		return;
+	}
+	atomic_fetch_sub_explicit(&a->warm_n, 1, memory_order_relaxed);
+	madvise(block, a->block_bytes, MADV_DONTNEED);
+	put_freed(a, &a->cold, i);
 }
 
 uint32_t arena_index(const struct arena *a, const uint8_t *p)

@@ -4,18 +4,20 @@
  *
  * Wire logs live in these blocks; whoever sends from them (io_uring registered buffers, DPDK
  * external memory, the kernel module) is shown the whole region once. Memory is touched only when
- * a block is first used, and freed blocks are used again first: what is resident is the most that
- * was in use at a time. It is not given back before the end, since a kernel or a NIC may hold it.
+ * a block is used. A few freed blocks stay resident (warm) and are used again first, so that a
+ * steady load makes no system call; beyond these the memory goes back to the system (cold), unless
+ * the arena is `fixed`: reserved huge pages, or memory that a NIC or a kernel holds by its pages.
  *
- * Invariant: a block is either with one owner or in the free list, never both.
- * Threads: arena_get and arena_put from any thread (a lock-free stack); the rest at start and end.
+ * Invariant: a block is either with one owner or in one of the two free lists.
+ * Threads: arena_get and arena_put from any thread (lock-free stacks); the rest at start and end.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
 #include <stdatomic.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum arena_pages { ARENA_NORMAL, ARENA_THP, ARENA_HUGE };
 
@@ -23,10 +25,13 @@ struct arena {
 	uint8_t *base;
 	size_t bytes;
 	uint32_t block_bytes, blocks;
-	_Atomic uint64_t top;	/* free list: tag << 32 | index + 1; 0 in the low half: empty */
-	_Atomic uint32_t fresh; /* blocks never handed out start here */
-	_Atomic uint32_t used;	/* blocks with an owner */
-	_Atomic uint32_t *next; /* next[i]: the block below i in the free list, + 1 */
+	bool fixed; /* no memory goes back before the end */
+	/* Free lists, the top of each: tag << 32 | index + 1; 0 in the low half: empty. */
+	_Atomic uint64_t warm, cold;
+	_Atomic uint32_t warm_n; /* blocks in the warm list, but for those on their way */
+	_Atomic uint32_t fresh;	 /* blocks never handed out start here */
+	_Atomic uint32_t used;	 /* blocks with an owner */
+	_Atomic uint32_t *next;	 /* next[i]: the block below i in its free list, + 1 */
 };
 
 /*

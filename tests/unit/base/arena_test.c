@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 #include "base/check.h"
@@ -48,6 +49,60 @@ static void test_freed_blocks_are_used_before_fresh_memory(void **state)
 		assert_ptr_equal(arena_get(&a), one);
 	}
 	assert_int_equal(a.fresh, 1);
+	arena_fini(&a);
+}
+
+static unsigned resident_pages(const struct arena *a)
+{
+	static unsigned char in[256];
+	unsigned n = 0;
+
+	assert_in_range(a->bytes / 4096, 1, sizeof(in));
+	assert_int_equal(mincore(a->base, a->bytes, in), 0);
+	for (unsigned i = 0; i < a->bytes / 4096; i++)
+		n += in[i] & 1;
+	return n;
+}
+
+static void test_memory_goes_back_but_for_a_few_warm_blocks(void **state)
+{
+	uint8_t *block[256];
+	struct arena a;
+
+	assert_int_equal(arena_init(&a, 256 * 4096, 4096, ARENA_NORMAL), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 256; i++) {
+			block[i] = arena_get(&a);
+			assert_non_null(block[i]);
+			memset(block[i], 1, 4096);
+		}
+		assert_int_equal(resident_pages(&a), 256);
+		for (unsigned i = 0; i < 256; i++)
+			arena_put(&a, block[i]);
+		assert_in_range(resident_pages(&a), 1, 64);
+	}
+	/* What one stream takes and gives in turn stays resident. */
+	for (unsigned i = 0; i < 8; i++)
+		memset(block[i] = arena_get(&a), 1, 4096);
+	for (unsigned i = 0; i < 8; i++)
+		arena_put(&a, block[i]);
+	block[0] = arena_get(&a);
+	assert_int_equal(*block[0], 1);
+	arena_fini(&a);
+}
+
+static void test_fixed_memory_is_kept(void **state)
+{
+	uint8_t *block[256];
+	struct arena a;
+
+	assert_int_equal(arena_init(&a, 256 * 4096, 4096, ARENA_NORMAL), 0);
+	a.fixed = true;
+	for (unsigned i = 0; i < 256; i++)
+		memset(block[i] = arena_get(&a), 1, 4096);
+	for (unsigned i = 0; i < 256; i++)
+		arena_put(&a, block[i]);
+	assert_int_equal(resident_pages(&a), 256);
 	arena_fini(&a);
 }
 
@@ -111,6 +166,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_block_is_handed_out_once),
 		cmocka_unit_test(test_freed_blocks_are_used_before_fresh_memory),
+		cmocka_unit_test(test_memory_goes_back_but_for_a_few_warm_blocks),
+		cmocka_unit_test(test_fixed_memory_is_kept),
 		cmocka_unit_test(test_reserved_huge_pages_or_a_clear_refusal),
 		cmocka_unit_test(test_threads_never_share_a_block),
 	};
