@@ -9,6 +9,8 @@
 #   make lint       formatting, rooms and doors, generated files, shell and C checks
 #   make asan       unit and simulator tests under AddressSanitizer and UBSan (build/asan)
 #   make tsan       the same under ThreadSanitizer (build/tsan)
+#   make asan-e2e   end-to-end tests of the programs in build/asan; any report of a sanitizer fails
+#   make tsan-e2e   the same under ThreadSanitizer (T=name picks one file)
 #   make fuzz       run every fuzz target for FUZZ_SECONDS each (default 60)
 #   make bench      measure against the bare limit and nginx-rtmp; writes bench/results/
 #   make install    install into DESTDIR=/ PREFIX=/usr/local
@@ -90,6 +92,8 @@ $(foreach r,base media core net session cp,$(eval $(call room_lib,$(r))))
 
 programs := $(if $(dp_main),$(B)/millrace-dp) $(if $(cp_main),$(B)/millrace-cp) $(if $(cli_src),$(B)/millrace)
 
+-include controlplane/worker/worker.mk
+
 all: $(programs)
 .DEFAULT_GOAL := all
 
@@ -135,27 +139,45 @@ $(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) -lm
 
+-include dataplane/net/tcp/tcp.mk
+
 -include bpf/bpf.mk
 
 # ---- fuzz: tests/fuzz/NAME.c with a corpus in tests/fuzz/corpus/NAME/ -------------------------
 # Replay programs (built with the usual compiler) run in make test; make fuzz uses libFuzzer.
+# Targets session_* run whole sessions over the network in memory of tests/fuzz/net/.
 
 fuzz_src    := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 fuzz_names  := $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
+fuzz_net    := $(wildcard tests/fuzz/net/*.c) dataplane/net/addr.c
 replay_bin  := $(patsubst %,$(B)/tests/fuzz/%,$(fuzz_names))
+session_bin := $(filter $(B)/tests/fuzz/session_%,$(replay_bin))
 fuzz_libs   := $(foreach r,session core media base,$(call lib,$(r)))
+$(session_bin): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(fuzz_net)) $(fuzz_libs)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -ljansson $(base_libs) -lm
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(fuzz_libs)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -ljansson $(base_libs) -lm
 
-fuzz_room_src := $(base_src) $(media_src) $(core_src) dataplane/session/ctl_request.c
-build/fuzz/%: tests/fuzz/%.c $(fuzz_room_src)
+# The rooms as libFuzzer sees them; an archive, so that a target links only what it uses.
+FUZZ_CFLAGS := $(CSTD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+               -D_GNU_SOURCE -DEXPENSIVE_CHECKS -DMILLRACE_VERSION='"$(VERSION)"' $(INC_cp) -Itests -MMD -MP
+fuzz_obj = $(patsubst %.c,build/fuzz/obj/%.o,$(1))
+build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)clang $(CSTD) -O1 -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEXPENSIVE_CHECKS -DMILLRACE_VERSION='"$(VERSION)"' $(INC_cp) -Itests -o $@ $< $(fuzz_room_src) -ljansson $(base_libs) -lm -pthread
+	$(call say,CLANG,$<)clang $(FUZZ_CFLAGS) -c -o $@ $<
+build/fuzz/librooms.a: $(call fuzz_obj,$(session_src) $(core_src) $(media_src) $(base_src))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+FUZZ_LD = $(call say,FUZZ,$@)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -ljansson $(base_libs) -lm -pthread
+$(patsubst $(B)/tests/%,build/%,$(session_bin)): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(call fuzz_obj,$(fuzz_net)) build/fuzz/librooms.a
+	$(FUZZ_LD)
+build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/librooms.a
+	$(FUZZ_LD)
 
 fuzz: $(patsubst %,build/fuzz/%,$(fuzz_names))
 	@for n in $(fuzz_names); do mkdir -p build/corpus/$$n; echo "== $$n"; \
-	  build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	  build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=30 -rss_limit_mb=2048 -print_final_stats=1 \
 	    -artifact_prefix=build/corpus/$$n- build/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | grep -E 'SUMMARY|ERROR|stat::(number_of|peak)|Test unit' ; \
 	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; done
 
@@ -176,6 +198,17 @@ asan:
 	@$(MAKE) --no-print-directory MODE=asan -j$$(nproc) unit
 tsan:
 	@$(MAKE) --no-print-directory MODE=tsan -j$$(nproc) unit
+
+# Every process writes what it finds to a file of its own; the browser's tests would take too long.
+SAN_REPORTS = $(CURDIR)/build/$*/reports
+SAN_OPTIONS = halt_on_error=0:exitcode=66:log_path=$(SAN_REPORTS)/report
+asan-e2e tsan-e2e: %-e2e:
+	@$(MAKE) --no-print-directory MODE=$* -j$$(nproc) all
+	@rm -rf $(SAN_REPORTS) && mkdir -p $(SAN_REPORTS)
+	@export SANITIZER=$* MILLRACE_BIN=$(CURDIR)/build/$* TSAN_OPTIONS=$(SAN_OPTIONS) ASAN_OPTIONS=$(SAN_OPTIONS) \
+	  UBSAN_OPTIONS=$(SAN_OPTIONS):print_stacktrace=1; \
+	  prove --exec tests/run-one $(if $(T),tests/e2e/$(T).bats,$(filter-out %/browser.bats,$(wildcard tests/e2e/*.bats))); r=$$?; \
+	  cat $(SAN_REPORTS)/* 2>/dev/null && r=1; exit $$r
 
 run: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) all
@@ -227,6 +260,6 @@ clean:
 help:
 	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: all unit e2e test asan tsan run deps deps-test deps-bench lint generated install clean help fuzz bench
+.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-bench lint generated install clean help fuzz bench
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj build/fuzz/obj -name '*.d' 2>/dev/null)
