@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * TCP health of the connections of a cgroup: round-trip times, retransmits, deliveries.
+ * TCP health of the connections of a cgroup: round-trip times, retransmits, deliveries, and the bytes
+ * that really go out.
  *
  * On establishment a connection gets a record in its socket's storage and asks to be called on round-trip
  * samples, timeouts and state changes. At most once per interval, and at the end, what grew since the
@@ -8,6 +9,7 @@
  * (`tags`), so the two sides never write the same value.
  */
 #include <linux/bpf.h>
+#include <linux/ipv6.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
@@ -59,7 +61,9 @@ struct {
 
 static const struct tcpstat_sums zero_sums;
 
-static struct tcpstat_sums *sums_of(const struct tcpstat_key *key)
+/* For connections that begin or move; the others take only what is there, so that a stream that was
+ * forgotten does not come back with their end. */
+static struct tcpstat_sums *sums_made(const struct tcpstat_key *key)
 {
 	struct tcpstat_sums *s = bpf_map_lookup_elem(&sums, key);
 	__u32 zero = 0;
@@ -144,12 +148,12 @@ static void count_rtt(struct tcpstat_sums *s, __u32 srtt_us)
 /* The connection belongs to another stream from now on. */
 static void move(struct conn *c, __u32 stream)
 {
-	struct tcpstat_sums *s = sums_of(&c->key);
+	struct tcpstat_sums *s = bpf_map_lookup_elem(&sums, &c->key);
 
 	if (s)
 		change(&s->connections, -1);
 	c->key.stream = stream;
-	s = sums_of(&c->key);
+	s = sums_made(&c->key);
 	if (s)
 		change(&s->connections, 1);
 }
@@ -163,7 +167,7 @@ static void begin(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u8 active)
 		return;
 	c->key.port = active ? 0 : ops->local_port;
 	c->key.active = active;
-	s = sums_of(&c->key);
+	s = sums_made(&c->key);
 	if (s) {
 		change(&s->connections, 1);
 		change(&s->opened, 1);
@@ -188,7 +192,7 @@ static void look(struct bpf_sock *sk, int rtt, int ends)
 	else if (!ends && now < c->next_ns)
 		return;
 	tp = bpf_tcp_sock(sk);
-	s = sums_of(&c->key);
+	s = bpf_map_lookup_elem(&sums, &c->key);
 	if (!tp || !s)
 		return;
 	c->next_ns = now + cf->interval_ns;
@@ -224,6 +228,41 @@ int tcpstat(struct bpf_sock_ops *ops)
 			look(sk, 0, 1);
 		break;
 	}
+	return 1;
+}
+
+/* What each further segment of a large packet will carry: IP and TCP headers. */
+static __u32 headers_of(struct __sk_buff *skb)
+{
+	__u32 ip = sizeof(struct ipv6hdr);
+	__u8 first, doff;
+
+	if (bpf_skb_load_bytes(skb, 0, &first, 1))
+		return 0;
+	if (first >> 4 == 4)
+		ip = (first & 15) * 4;
+	if (bpf_skb_load_bytes(skb, ip + 12, &doff, 1))
+		return 0;
+	return ip + (doff >> 4) * 4;
+}
+
+SEC("cgroup_skb/egress")
+int wire(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tcpstat_sums *s;
+	struct conn *c;
+
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!sk)
+		return 1;
+	c = bpf_sk_storage_get(&conns, sk, 0, 0);
+	s = c ? bpf_map_lookup_elem(&sums, &c->key) : 0;
+	if (!s)
+		return 1;
+	s->wire_bytes += skb->len;
+	if (skb->gso_segs > 1)
+		s->wire_bytes += (skb->gso_segs - 1) * headers_of(skb);
 	return 1;
 }
 

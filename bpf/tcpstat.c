@@ -18,7 +18,7 @@
 
 struct bpf_tcpstat {
 	struct tcpstat_bpf *skel;
-	struct bpf_link *link;
+	struct bpf_link *health, *wire;
 	int tags, sums, lost, cpus;
 	uint32_t batch;
 	struct tcpstat_key *keys;
@@ -69,13 +69,18 @@ static int load(struct bpf_tcpstat *t, const struct bpf_tcpstat_options *opt)
 
 static int attach(struct bpf_tcpstat *t, const char *cgroup)
 {
-	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
 	if (fd < 0)
 		return -errno;
-	t->link = bpf_program__attach_cgroup(t->skel->progs.tcpstat, fd);
+	t->health = bpf_program__attach_cgroup(t->skel->progs.tcpstat, fd);
+	rc = t->health ? 0 : -errno;
+	if (!rc) {
+		t->wire = bpf_program__attach_cgroup(t->skel->progs.wire, fd);
+		rc = t->wire ? 0 : -errno;
+	}
 	close(fd);
-	return t->link ? 0 : -errno;
+	return rc;
 }
 
 int bpf_tcpstat_open(struct bpf_tcpstat **out, const char *cgroup,
@@ -105,7 +110,8 @@ void bpf_tcpstat_close(struct bpf_tcpstat *t)
 {
 	if (!t)
 		return;
-	bpf_link__destroy(t->link);
+	bpf_link__destroy(t->health);
+	bpf_link__destroy(t->wire);
 	tcpstat_bpf__destroy(t->skel);
 	free(t->keys);
 	free(t->values);

@@ -38,7 +38,7 @@ int bpf_tcpstat_tag(struct bpf_tcpstat *t, int fd, uint32_t stream);
 typedef void bpf_tcpstat_each(void *arg, const struct tcpstat_key *key,
 			      const struct tcpstat_sums *sums);
 int bpf_tcpstat_read(struct bpf_tcpstat *t, bpf_tcpstat_each *each, void *arg);
-/* The stream has ended: its keys go. */
+/* The stream has ended: its keys go; connections of it that are still open no longer count. */
 void bpf_tcpstat_forget(struct bpf_tcpstat *t, uint32_t stream);
 /* Times that there was no room for another key. */
 uint64_t bpf_tcpstat_lost(struct bpf_tcpstat *t);

@@ -11,6 +11,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -315,6 +316,48 @@ static void test_attaches_to_an_interface_and_leaves_it(void **state)
 	bpf_guard_close(g);
 }
 
+/* A connection from that address of the loopback to the listener: whether it comes about at once. */
+static bool connects(const char *from, const struct sockaddr_in *to)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	bool ok;
+
+	inet_pton(AF_INET, from, &a.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	/* The loopback delivers before connect() returns. */
+	ok = !connect(fd, (const struct sockaddr *)to, sizeof(*to)) || poll(&p, 1, 0) == 1;
+	close(fd);
+	return ok;
+}
+
+static void test_on_an_interface_the_denied_cannot_connect(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct bpf_guard_rules rules = {0};
+	struct bpf_guard *g = opened();
+	socklen_t n = sizeof(a);
+	char err[256];
+	int listener;
+
+	need_own_network();
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 16), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	assert_int_equal(bpf_guard_set(g, &rules), 0);
+	list(g, "127.0.1.0", 24, GUARD_DENY);
+	assert_int_equal(bpf_guard_attach(g, "lo", err, sizeof(err)), 0);
+	assert_true(connects("127.0.0.1", &a));
+	assert_false(connects("127.0.1.1", &a));
+	assert_true(counted(g, GUARD_DENIED) > 0);
+	bpf_guard_detach(g, "lo");
+	assert_true(connects("127.0.1.1", &a));
+	close(listener);
+	bpf_guard_close(g);
+}
+
 static void test_bad_rules_are_refused(void **state)
 {
 	struct bpf_guard_rules rules = {.ports_n = GUARD_PORTS + 1};
@@ -342,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_headers_in_between_do_not_hide_a_source),
 		cmocka_unit_test(test_what_cannot_be_read_is_left_to_the_kernel),
 		cmocka_unit_test(test_attaches_to_an_interface_and_leaves_it),
+		cmocka_unit_test(test_on_an_interface_the_denied_cannot_connect),
 		cmocka_unit_test(test_bad_rules_are_refused),
 	};
 

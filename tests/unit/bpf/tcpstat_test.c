@@ -282,6 +282,53 @@ static void test_bytes_and_segments_are_those_of_tcp_info(void **state)
 	close(client);
 }
 
+/* Of the stream and of the port together: the first packets went out before the tag. */
+static void expect_wire(const struct tcp_info *info)
+{
+	uint64_t wire = sums_of(&site, 0).wire_bytes + sums_of(&site, STREAM).wire_bytes;
+
+	/* IPv4 and TCP headers, with or without a time stamp. */
+	assert_in_range(wire - info->tcpi_bytes_sent, info->tcpi_segs_out * 40ul,
+			info->tcpi_segs_out * 60ul);
+}
+
+static void test_bytes_on_the_wire_have_headers_and_retransmits(void **state)
+{
+	struct tcp_info info;
+	int server, client;
+
+	site_open(&site, 1);
+	connect_pair(&site, &server, &client);
+	bpf_tcpstat_tag(site.t, server, STREAM);
+	send_through(server, client, 1000000);
+	info = info_of(server);
+	assert_int_equal(info.tcpi_bytes_sent, 1000000);
+	expect_wire(&info);
+	lose_packets(&site);
+	send_through(server, client, 1000000);
+	info = info_of(server);
+	assert_true(info.tcpi_bytes_sent > 2000000);
+	expect_wire(&info);
+	close(client);
+	close(server);
+}
+
+static void test_a_forgotten_stream_stays_forgotten(void **state)
+{
+	int server, client;
+
+	site_open(&site, 1);
+	connect_pair(&site, &server, &client);
+	bpf_tcpstat_tag(site.t, server, STREAM);
+	send_through(server, client, 100);
+	assert_int_equal(keys_of(&site), 2);
+	bpf_tcpstat_forget(site.t, STREAM);
+	send_through(server, client, 100000);
+	close(client);
+	close(server);
+	assert_int_equal(keys_of(&site), 1);
+}
+
 static void test_lost_packets_are_retransmits(void **state)
 {
 	struct tcpstat_sums v;
@@ -413,6 +460,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_connection_counts_for_its_port_until_it_is_tagged,
 					  leave),
 		cmocka_unit_test_teardown(test_bytes_and_segments_are_those_of_tcp_info, leave),
+		cmocka_unit_test_teardown(test_bytes_on_the_wire_have_headers_and_retransmits,
+					  leave),
+		cmocka_unit_test_teardown(test_a_forgotten_stream_stays_forgotten, leave),
 		cmocka_unit_test_teardown(test_lost_packets_are_retransmits, leave),
 		cmocka_unit_test_teardown(test_round_trips_are_sampled_once_per_interval, leave),
 		cmocka_unit_test_teardown(test_connections_that_come_and_go_leave_nothing, leave),
