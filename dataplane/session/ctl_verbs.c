@@ -9,6 +9,7 @@
 #include "api/reasons.h"
 #include "base/check.h"
 #include "media/url.h"
+#include "session/inner.h"
 #include "session/relay.h"
 #include "session/reload.h"
 
@@ -80,8 +81,8 @@ static struct ctl_query *verb_hello(struct call *c)
 			(long long)numbers[i].ours, (long long)theirs);
 		return refuse(c);
 	}
-	body = json_pack("{s:i, s:i, s:i}", "version", CTL_VERSION, "pid", (int)getpid(), "cores",
-			 (int)c->x->engine->cores_n);
+	body = json_pack("{s:i, s:i, s:i, s:s}", "version", CTL_VERSION, "pid", (int)getpid(),
+			 "cores", (int)c->x->engine->cores_n, "inner_key", inner_key());
 	ctl_client_answer(c->client, c->request->id, body, c->x->shm_fd);
 	c->client->hello = true;
 	return NULL;

@@ -44,7 +44,8 @@ struct publish {
 enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
 			  bool pull);
 /*
- * An encoder asks for a name; params: of the stream's URL. The same answers; where it is NONE and
+ * An encoder asks for a name, or a worker for an internal one (session/inner.h); params: of the
+ * stream's URL. The same answers; where it is NONE and
  * nothing is published yet, begun() follows with one of them.
  */
 enum reason publish_ask(struct publish *p, struct session *s, const char *key, const char *params,

@@ -226,7 +226,7 @@ enum reason publish_ask(struct publish *p, struct session *s, const char *key, c
 {
 	enum reason why;
 
-	*p = (struct publish){.session = s, .who = who_is(s, params)};
+	*p = (struct publish){.session = s, .internal = key[0] == '_', .who = who_is(s, params)};
 	if (!p->who)
 		return REASON_NO_MEMORY;
 	session_describe(s, key);

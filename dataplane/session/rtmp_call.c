@@ -7,6 +7,7 @@
 #include "media/rtmp_out.h"
 #include "media/wire.h"
 #include "session/domain.h"
+#include "session/inner.h"
 
 #define ANSWER_MAX  1024
 #define CONNECT_MAX 4096u /* app and tcUrl together */
@@ -195,8 +196,16 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
 		return;
 	}
 	r->msid = msid;
-	why = publish_ask(&r->publish, &r->session, domain_stream_key(key, &name), name.params,
-			  begun);
+	if (inner_name(&name) && !inner_pass(&name)) {
+		rtmp_refuse(r, msid, "NetStream.Publish.BadName", "this domain is not for encoders",
+			    REASON_BAD_NAME);
+		return;
+	}
+	if (inner_name(&name))
+		stream_key(key, &name);
+	else
+		domain_stream_key(key, &name);
+	why = publish_ask(&r->publish, &r->session, key, name.params, begun);
 	if (why != REASON_NONE)
 		publish_refuse(r, why);
 	else if (publish_is_taking(&r->publish))
