@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/worker/job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/usock.h"
+
+#define LOOK_US 50000 /* the channel is looked at this often while work is done */
+
+static volatile sig_atomic_t told_to_stop;
+static bool closed;
+
+static void on_term(int sig)
+{
+	told_to_stop = 1;
+}
+
+/* ---- in -------------------------------------------------------------------------------------- */
+
+static char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+	char *copy = strdup(text ? text : "");
+
+	must(copy);
+	return copy;
+}
+
+static int64_t int_of(const json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+static bool describe(struct job *j, const json_t *o)
+{
+	const json_t *urls = json_object_get(o, "urls"), *url;
+	const char *kind = json_string_value(json_object_get(o, "kind"));
+	const char *level = json_string_value(json_object_get(o, "log"));
+	size_t i;
+
+	*j = (struct job){.kind = kind && !strcmp(kind, "list") ? JOB_LIST : JOB_LIVE};
+	json_array_foreach (urls, i, url)
+		if (j->urls < JOB_URLS && json_is_string(url)) {
+			j->url[j->urls] = strdup(json_string_value(url));
+			must(j->url[j->urls]);
+			j->urls++;
+		}
+	j->protocol = text_of(o, "protocol");
+	j->output = text_of(o, "output");
+	j->deny = text_of(o, "deny");
+	j->ca = text_of(o, "ca");
+	j->verify = json_is_true(json_object_get(o, "verify"));
+	j->repeat = int_of(o, "repeat");
+	j->file = int_of(o, "file");
+	j->offset_ms = int_of(o, "offset_ms");
+	j->round = int_of(o, "round");
+	j->connect_ms = int_of(o, "connect_ms");
+	j->media_ms = int_of(o, "media_ms");
+	j->log_level = level ? log_level_of(level) : LOG_INFO;
+	return kind && j->urls && j->file >= 0 && j->file < j->urls && j->connect_ms > 0 &&
+	       j->media_ms > 0 && *j->output;
+}
+
+/* One packet; NULL: none now, or it was nothing; closed is set at the end. */
+static json_t *receive(void)
+{
+	static char packet[JOB_PACKET_MAX];
+	int fd;
+	ssize_t n = usock_recv(JOB_FD, packet, sizeof(packet), &fd);
+
+	if (n == 0 || (n < 0 && n != -EAGAIN && n != -EMSGSIZE))
+		closed = true;
+	return n > 0 ? json_loadb(packet, (size_t)n, 0, NULL) : NULL;
+}
+
+bool job_receive(struct job *j)
+{
+	struct sigaction term = {.sa_handler = on_term};
+	struct pollfd p = {JOB_FD, POLLIN, 0};
+	json_t *o = NULL;
+	bool fine;
+
+	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGINT, &term, NULL);
+	while (!o && !closed && !told_to_stop)
+		if (poll(&p, 1, -1) > 0)
+			o = receive();
+	fine = o && describe(j, o);
+	json_decref(o);
+	return fine;
+}
+
+void job_free(struct job *j)
+{
+	for (unsigned i = 0; i < j->urls; i++)
+		free(j->url[i]);
+	free(j->protocol);
+	free(j->output);
+	free(j->deny);
+	free(j->ca);
+}
+
+static void take_all(struct job *j)
+{
+	const json_t *repeat;
+	json_t *o;
+
+	while ((o = receive())) {
+		repeat = json_object_get(o, "repeat");
+		if (json_is_integer(repeat))
+			j->repeat = json_integer_value(repeat);
+		json_decref(o);
+	}
+}
+
+bool job_stopping(struct job *j)
+{
+	static uint64_t looked_us;
+	uint64_t now = clock_us();
+
+	if (now - looked_us >= LOOK_US) {
+		looked_us = now;
+		take_all(j);
+	}
+	return closed || told_to_stop;
+}
+
+bool job_orphaned(void)
+{
+	return closed && !told_to_stop;
+}
+
+bool job_wait(struct job *j, uint64_t until_us)
+{
+	struct pollfd p = {JOB_FD, POLLIN, 0};
+
+	for (uint64_t now = clock_us(); now < until_us && !closed && !told_to_stop;
+	     now = clock_us()) {
+		struct timespec ts = {(time_t)((until_us - now) / 1000000),
+				      (long)((until_us - now) % 1000000 * 1000)};
+
+		if (ppoll(&p, 1, &ts, NULL) > 0)
+			take_all(j);
+	}
+	return job_stopping(j);
+}
+
+/* ---- out ------------------------------------------------------------------------------------- */
+
+/* A control plane that does not read misses news, not the job its time. */
+static void say(json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+
+	must(text);
+	usock_send(JOB_FD, text, strlen(text), -1);
+	free(text);
+	json_decref(o);
+}
+
+void job_say(const char *event)
+{
+	say(json_pack("{ss}", "event", event));
+}
+
+void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t bytes)
+{
+	say(json_pack("{ss sI sI sI sI}", "event", "position", "file", (json_int_t)file,
+		      "offset_ms", (json_int_t)offset_ms, "round", (json_int_t)round, "bytes",
+		      (json_int_t)bytes));
+}
+
+void job_say_skipped(int64_t file, const struct fault *f)
+{
+	say(json_pack("{ss sI ss ss}", "event", "skipped", "file", (json_int_t)file, "reason",
+		      reason_name(f->reason), "detail", f->detail));
+}
+
+void job_say_failed(const struct fault *f, bool output)
+{
+	say(json_pack("{ss ss ss sb}", "event", "failed", "reason", reason_name(f->reason),
+		      "detail", f->detail, "output", output));
+}

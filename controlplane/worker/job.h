@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The job of this process, and the channel to the control plane that gave it.
+ *
+ * Descriptor JOB_FD is a SOCK_SEQPACKET socket with one JSON object per packet. The first packet is
+ * the job:
+ *
+ *   {"kind":"live"|"list", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
+ *    "file":0, "offset_ms":0, "round":0, "connect_ms":5000, "media_ms":10000,
+ *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info"}
+ *
+ * Later ones change it: {"repeat":3}. Back go
+ *
+ *   {"event":"connecting"}  {"event":"running"}
+ *   {"event":"position","file":0,"offset_ms":0,"round":0,"bytes":0}       about once a second
+ *   {"event":"skipped","file":2,"reason":"remote_not_found","detail":".."}
+ *   {"event":"failed","reason":"..","detail":"..","output":false}         then the process ends
+ *   {"event":"finished"}                                                  then the process ends
+ *
+ * When the channel is closed, or at SIGTERM, the job stops: job_stopping(). URLs come by this way
+ * and not as arguments because they hold secrets (interop U5).
+ * Threads: one, but job_stopping() may be asked from any call-back.
+ */
+#ifndef WORKER_JOB_H
+#define WORKER_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/reasons.h"
+
+#define JOB_FD	       3
+#define JOB_URLS       30
+#define JOB_PACKET_MAX 131072
+
+enum job_kind { JOB_LIVE, JOB_LIST };
+
+struct job {
+	enum job_kind kind;
+	char *url[JOB_URLS];
+	unsigned urls;
+	char *protocol, *output, *deny, *ca;
+	bool verify;
+	int64_t repeat; /* more rounds after the first; -1: for ever */
+	int64_t file, offset_ms, round;
+	int64_t connect_ms, media_ms;
+	int log_level;
+};
+
+/* Why something did not work, in words that may be shown. */
+struct fault {
+	enum reason reason;
+	char detail[160];
+};
+
+/* Waits for the first packet; false: it is not a job. */
+bool job_receive(struct job *j);
+void job_free(struct job *j);
+/* Takes what has come; true: the job is to stop. Cheap enough for every frame. */
+bool job_stopping(struct job *j);
+/* The channel is closed: nobody said that the stream is to end. */
+bool job_orphaned(void);
+/* Waits until then (clock_us()), taking what comes; true: the job is to stop. */
+bool job_wait(struct job *j, uint64_t until_us);
+
+void job_say(const char *event);
+void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t bytes);
+void job_say_skipped(int64_t file, const struct fault *f);
+void job_say_failed(const struct fault *f, bool output);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One continuous time line across files, loops and jumps of a source (interop M23).
+ *
+ * Every item (a file, a live connection) gets one offset for both of its tracks, so they stay
+ * together. An item begins where the one before has ended in both tracks, its video on the frame
+ * grid of the one before. Within an item a jump of more than SPLICE_JUMP_US is closed by a new
+ * offset; times of a track always grow.
+ * Threads: pure, any.
+ */
+#ifndef WORKER_SPLICE_H
+#define WORKER_SPLICE_H
+
+#include "controlplane/worker/unit.h"
+
+#define SPLICE_JUMP_US 10000000
+#define SPLICE_NONE    INT64_MIN
+
+/* The first unit of each track of an item; SPLICE_NONE: there is no such track. */
+struct splice_item {
+	int64_t video_dts_us, video_pts_us, audio_dts_us;
+	int64_t frame_us; /* of video; 0: not known */
+};
+
+struct splice {
+	int64_t offset_us, frame_us;
+	struct {
+		int64_t last_us, end_us; /* of the output; SPLICE_NONE: nothing yet */
+		int64_t pts_end_us;
+	} track[TRACKS];
+};
+
+void splice_init(struct splice *s);
+void splice_begin(struct splice *s, const struct splice_item *item);
+/* Moves the unit's times to the output's. */
+void splice_place(struct splice *s, struct unit *u);
+
+#endif
