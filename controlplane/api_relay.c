@@ -11,6 +11,7 @@
 #include "controlplane/numbers.h"
 #include "controlplane/retry.h"
 #include "controlplane/rules.h"
+#include "controlplane/sources.h"
 
 /* ---- what several actions need --------------------------------------------------------------- */
 
@@ -103,51 +104,6 @@ static void on_done_with_id(void *arg, const char *error)
 }
 
 /* ---- rules across parameters ----------------------------------------------------------------- */
-
-static bool check_protocol(const struct task *t, struct refusal *r)
-{
-	const char *p = t->source_protocol;
-
-	if (strcmp(t->source_type, "live"))
-		return refuse(r, 400, "InvalidParameter",
-			      "SourceType %s is not supported by this build; it must be live.",
-			      t->source_type);
-	if (!*p)
-		return refuse(r, 400, "MissingParameter",
-			      "SourceProtocol is missing: SourceType live needs it.");
-	if (strcmp(p, "rtmp") && strcmp(p, "http-flv") && strcmp(p, "flv"))
-		return refuse(r, 400, "InvalidParameter",
-			      "SourceProtocol %s is not supported by this build; it must be rtmp, "
-			      "http-flv or flv.",
-			      p);
-	return true;
-}
-
-static bool check_sources(const struct task *t, struct refusal *r)
-{
-	json_t *list = json_loads(t->source_urls, 0, NULL);
-	const char *url = json_string_value(json_array_get(list, 0));
-	bool rtmp = !strcmp(t->source_protocol, "rtmp");
-	const char *rule;
-	bool fine = true;
-
-	must(url);
-	rule = rtmp ? rule_rtmp(url) : rule_url(url, RULE_HTTP | RULE_HTTPS);
-	if (json_array_size(list) != 1)
-		fine = refuse(
-			r, 400, "InvalidParameter",
-			"SourceUrls must list exactly 1 URL for SourceType live; it lists %zu.",
-			json_array_size(list));
-	else if (rule)
-		fine = refuse(r, 400, "InvalidParameter",
-			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
-			      t->source_protocol, url);
-	else if (rtmp && rule_same_stream(url, t->dst_url))
-		fine = refuse(r, 400, "InvalidParameter",
-			      "DstUrl must not be the stream that SourceUrls names.");
-	json_decref(list);
-	return fine;
-}
 
 static bool check_times(const struct task *t, bool end_changed, struct refusal *r)
 {
@@ -245,7 +201,7 @@ static struct task *task_of(struct api_call *c)
 
 static bool check_new(struct api_call *c, const struct task *t, struct refusal *r)
 {
-	if (!check_protocol(t, r) || !check_sources(t, r) || !check_times(t, true, r))
+	if (!sources_check(t, r) || !check_times(t, true, r))
 		return false;
 	if (t->retry_max_s < t->retry_interval_s)
 		return refuse(r, 400, "InvalidParameter",
@@ -397,7 +353,7 @@ void relay_update(struct api_call *c)
 	if (!relay)
 		return;
 	next = task_copy(relay->task);
-	if (!apply_all(c, next, &r) || !check_protocol(next, &r) || !check_sources(next, &r) ||
+	if (!apply_all(c, next, &r) || !sources_check(next, &r) ||
 	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
 		task_free(next);
 		api_refuse(c, &r);

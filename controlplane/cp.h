@@ -36,6 +36,7 @@ struct cp {
 	struct shm *shm; /* NULL while the data plane is away */
 	struct streams *streams;
 	struct reconcile *reconcile;
+	struct jobs *jobs;
 	struct tasks *tasks;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */

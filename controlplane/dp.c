@@ -43,6 +43,7 @@ struct dp {
 	void *arg;
 	char path[256], trouble[160];
 	int fd, shm_fd, pid, cores;
+	char inner_key[65];
 	bool up, closing;
 	struct event *readable, *writable, *tick, *refused_turn;
 	uint64_t last_id;
@@ -319,6 +320,7 @@ static void on_hello(void *arg, json_t *answer)
 	}
 	d->pid = (int)json_integer_value(json_object_get(answer, "pid"));
 	d->cores = (int)json_integer_value(json_object_get(answer, "cores"));
+	snprintf(d->inner_key, sizeof(d->inner_key), "%s", dp_text(answer, "inner_key"));
 	request(d, "subscribe", NULL, on_subscribed, d);
 }
 
@@ -405,6 +407,11 @@ int dp_pid(const struct dp *d)
 int dp_cores(const struct dp *d)
 {
 	return d->cores;
+}
+
+const char *dp_inner_key(const struct dp *d)
+{
+	return d->inner_key;
 }
 
 const char *dp_trouble(const struct dp *d)

@@ -34,6 +34,8 @@ void dp_free(struct dp *d);
 bool dp_up(const struct dp *d);
 int dp_pid(const struct dp *d);
 int dp_cores(const struct dp *d);
+/* With it the passes of internal publishers are made; another one with every data-plane process. */
+const char *dp_inner_key(const struct dp *d);
 /* Why it is away; "" where nothing is known yet. */
 const char *dp_trouble(const struct dp *d);
 /*

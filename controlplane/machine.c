@@ -12,14 +12,15 @@ int machine_after_event(enum task_state s, enum task_event e)
 {
 	enum { I = TASK_IDLE, R = TASK_RUNNING, C = TASK_RECOVERING };
 	enum { O = TASK_OFFLINE, S = TASK_STARTING, X = TASK_EXIT };
-	/* START_DUE LEGS_RUNNING LEG_FAILED RETRIES_USED RETRY_DUE LEGS_LOST STABLE END_DUE */
+	/* START_DUE LEGS_RUNNING LEG_FAILED RETRIES_USED RETRY_DUE LEGS_LOST STABLE END_DUE
+	 * FINISHED */
 	static const int8_t after[TASK_STATES][TASK_EVENTS] = {
-		[TASK_IDLE] = {S, NO, NO, NO, NO, NO, NO, X},
-		[TASK_RUNNING] = {NO, NO, C, O, NO, C, R, X},
-		[TASK_RECOVERING] = {NO, R, C, O, C, NO, NO, X},
-		[TASK_OFFLINE] = {NO, NO, NO, NO, NO, NO, NO, X},
-		[TASK_STARTING] = {NO, R, C, O, NO, NO, NO, X},
-		[TASK_EXIT] = {NO, NO, NO, NO, NO, NO, NO, NO},
+		[TASK_IDLE] = {S, NO, NO, NO, NO, NO, NO, X, NO},
+		[TASK_RUNNING] = {NO, NO, C, O, NO, C, R, X, O},
+		[TASK_RECOVERING] = {NO, R, C, O, C, NO, NO, X, O},
+		[TASK_OFFLINE] = {NO, NO, NO, NO, NO, NO, NO, X, NO},
+		[TASK_STARTING] = {NO, R, C, O, NO, NO, NO, X, O},
+		[TASK_EXIT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
 	};
 
 	return after[s][e];
@@ -63,6 +64,8 @@ static enum task_event leg_event(const struct task *t, const struct task_view *v
 		return EVENT_LEGS_LOST;
 	if (v->dp != DP_KNOWN)
 		return TASK_EVENTS;
+	if (pull->state == LEG_FINISHED)
+		return EVENT_FINISHED;
 	if (failed_leg(v, &kind))
 		return retry_left(t) ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
 	if (pull->state == LEG_RUNNING && push->state == LEG_RUNNING)
@@ -124,6 +127,10 @@ static void start(struct task *t)
 	for (int kind = 0; kind < LEGS; kind++)
 		t->attempt[kind]++;
 	blame(t, FAULT_NONE, REASON_NONE, "");
+	t->current_file = t->file_index;
+	t->current_offset_s = t->offset_s;
+	t->current_round = 0;
+	task_text(&t->skipped, "");
 }
 
 static void leg_failed(struct task *t, const struct task_view *v, bool last)
@@ -184,6 +191,11 @@ static void enter(struct task *t, enum task_event e, const struct task_view *v)
 		break;
 	case EVENT_STABLE:
 		t->retries = 0;
+		break;
+	case EVENT_FINISHED:
+		halt(t);
+		blame(t, FAULT_NONE, REASON_LIST_FINISHED, "");
+		t->offline_by = OFFLINE_BY_FINISH;
 		break;
 	case EVENT_END_DUE:
 	case TASK_EVENTS:

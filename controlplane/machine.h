@@ -5,6 +5,7 @@
  *   Idle --start time--> Starting --both legs run--> Running
  *   Running --a leg failed--> Recovering --both legs run--> Running
  *   Starting, Running, Recovering --failed and no retry left, or Stop--> Offline
+ *   Starting, Running, Recovering --the list of files has ended--> Offline
  *   Offline --Restart--> Starting;  any --end time or Delete--> Exit (the task is gone)
  *
  * Starting is shown as Idle until media flows (interop P3: Running means media). In Recovering a try
@@ -30,12 +31,13 @@ enum task_event {
 	EVENT_LEGS_LOST, /* the data plane has no such legs any more */
 	EVENT_STABLE,
 	EVENT_END_DUE,
+	EVENT_FINISHED, /* the source has given all it had */
 	TASK_EVENTS,
 };
 
 enum task_verb { VERB_STOP, VERB_RESTART, VERB_DELETE, TASK_VERBS };
 
-enum leg_state { LEG_NONE, LEG_CONNECTING, LEG_WAITING, LEG_RUNNING, LEG_FAILED };
+enum leg_state { LEG_NONE, LEG_CONNECTING, LEG_WAITING, LEG_RUNNING, LEG_FAILED, LEG_FINISHED };
 
 struct leg_view {
 	enum leg_state state; /* NONE: the data plane has none, or one of an earlier attempt */

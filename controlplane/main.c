@@ -237,6 +237,16 @@ static const char *in_state(const struct cp *cp, char *dst, const char *name)
 	return dst;
 }
 
+/* The path of a program in the folder of this one, into dst[1200]. */
+static const char *beside(char *dst, const char *name)
+{
+	ssize_t n = readlink("/proc/self/exe", dst, 1000);
+	char *slash = n > 0 ? memrchr(dst, '/', (size_t)n) : NULL;
+
+	snprintf(slash ? slash + 1 : dst, 200, "%s", name);
+	return dst;
+}
+
 static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t err_n)
 {
 	char path[1200], url[1300];
@@ -253,6 +263,9 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
+	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
+			    cp->reconcile);
+	reconcile_connect(cp->reconcile, cp->jobs, &cp->conf);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
 	return 0;
 }
@@ -311,6 +324,7 @@ static void close_all(struct cp *cp)
 	dp_free(cp->dp);
 	store_free(cp->store);
 	http_free(cp->http);
+	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);
 	streams_free(cp->streams);
 	tasks_free(cp->tasks);

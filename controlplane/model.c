@@ -163,7 +163,14 @@ const char *task_invalid_reason(const struct task *t)
 
 const char *task_offline_reason(const struct task *t)
 {
-	return t->offline_by == OFFLINE_BY_USER ? "TriggerByUser" : "RetryTimesOffline";
+	switch (t->offline_by) {
+	case OFFLINE_BY_USER:
+		return "TriggerByUser";
+	case OFFLINE_BY_FINISH: /* ours: the documentation has no word for it */
+		return "ListFinished";
+	default:
+		return "RetryTimesOffline";
+	}
 }
 
 enum reason reason_of(const char *name)
@@ -198,6 +205,21 @@ bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind)
 	memcpy(task_id, leg, n);
 	task_id[n] = 0;
 	return rule_is_word(task_id);
+}
+
+bool task_is_list(const struct task *t)
+{
+	return strcmp(t->source_type, "live");
+}
+
+bool task_uses_worker(const struct task *t)
+{
+	static const char *const native[] = {"rtmp", "http-flv", "flv"};
+
+	for (size_t i = 0; i < array_len(native); i++)
+		if (!task_is_list(t) && !strcmp(t->source_protocol, native[i]))
+			return false;
+	return true;
 }
 
 char *task_source_url(const struct task *t)

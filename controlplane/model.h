@@ -27,7 +27,7 @@ enum task_state {
 #define TASK_ID_MAX 55 /* bytes; letters, digits, - _ . */
 
 enum task_fault { FAULT_NONE, FAULT_PULL, FAULT_PUSH, FAULT_UNKNOWN };
-enum task_offline_by { OFFLINE_NOT, OFFLINE_BY_USER, OFFLINE_BY_RETRIES };
+enum task_offline_by { OFFLINE_NOT, OFFLINE_BY_USER, OFFLINE_BY_RETRIES, OFFLINE_BY_FINISH };
 
 enum leg_kind { LEG_PULL, LEG_PUSH, LEGS };
 
@@ -89,6 +89,10 @@ const char *leg_stream(char *dst, const char *task_id);
  * an id may still be another's: the stream of a task's leg is leg_stream().
  */
 bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind);
+/* Its source is a list of files. */
+bool task_is_list(const struct task *t);
+/* Its source needs FFmpeg's libraries: a worker brings it, not the data plane's pull. */
+bool task_uses_worker(const struct task *t);
 /* The first of source_urls; the caller frees it. */
 char *task_source_url(const struct task *t);
 

@@ -11,9 +11,12 @@
 #include "base/digest.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/job_spec.h"
 
 struct reconcile {
 	struct dp *dp;
+	struct jobs *jobs;
+	const struct config *conf;
 	const struct reconcile_ops *ops;
 	void *arg;
 	struct event *tick, *gone;
@@ -21,6 +24,7 @@ struct reconcile {
 	bool known[LEGS];     /* the list of pulls, of pushes came since the data plane is up */
 	bool listing[LEGS];   /* asked for, not answered */
 	uint64_t asked[LEGS]; /* number of that question */
+	char inner_key[65];   /* of the data plane that workers publish to */
 	uint64_t away_us;     /* since when the data plane is away; 0: it is not */
 };
 
@@ -134,10 +138,33 @@ static uint64_t command(struct reconcile *r, const char *task_id, enum leg_kind 
 			  c);
 }
 
+static void on_forgotten(void *arg, json_t *answer)
+{
+}
+
+static bool by_worker(const struct task *t, enum leg_kind kind)
+{
+	return kind == LEG_PULL && task_uses_worker(t);
+}
+
 static void leg_remove(struct reconcile *r, const char *task_id, enum leg_kind kind, struct leg *g)
 {
 	g->busy = g->removing = true;
 	g->command = command(r, task_id, kind, false, json_object());
+}
+
+static void worker_start(struct reconcile *r, const struct task *t, struct leg *g, unsigned attempt)
+{
+	leg_clear(g);
+	g->state = LEG_CONNECTING;
+	g->attempt = attempt;
+	jobs_start(r->jobs, t->id, job_spec(t, r->conf, r->inner_key));
+}
+
+static void worker_stop(struct reconcile *r, const struct task *t, struct leg *g)
+{
+	jobs_stop(r->jobs, t->id);
+	leg_clear(g);
 }
 
 static void leg_create(struct reconcile *r, const struct task *t, enum leg_kind kind, struct leg *g,
@@ -186,6 +213,12 @@ static void take_row(struct reconcile *r, enum leg_kind kind, const json_t *row)
 		reconcile_forget(r, task_id);
 		return;
 	}
+	if (by_worker(t, kind)) {
+		/* Of an earlier source of the task. */
+		dp_request(r->dp, remove_verb[kind], json_pack("{ss}", "leg", dp_text(row, "id")),
+			   on_forgotten, NULL);
+		return;
+	}
 	g = &l->leg[kind];
 	g->listed = true;
 	if (g->busy || g->command > r->asked[kind])
@@ -213,7 +246,7 @@ static void sweep(void *arg, const struct task *t, struct legs *l)
 	struct sweep *s = arg;
 	struct leg *g = &l->leg[s->kind];
 
-	if (!g->listed && !g->busy && g->command < s->r->asked[s->kind])
+	if (!by_worker(t, s->kind) && !g->listed && !g->busy && g->command < s->r->asked[s->kind])
 		leg_clear(g);
 }
 
@@ -285,8 +318,20 @@ static void note_away(struct reconcile *r)
 	evtimer_add(r->gone, &tv);
 }
 
+/* Workers that published to the data plane that is gone. */
+static void drop_worker(void *arg, const struct task *t, struct legs *l)
+{
+	if (task_uses_worker(t))
+		worker_stop(arg, t, &l->leg[LEG_PULL]);
+}
+
 void reconcile_up(struct reconcile *r)
 {
+	const char *key = dp_inner_key(r->dp);
+
+	if (strcmp(r->inner_key, key))
+		r->ops->each(r->arg, drop_worker, r);
+	snprintf(r->inner_key, sizeof(r->inner_key), "%s", key);
 	r->away_us = 0;
 	evtimer_del(r->gone);
 	ask_lists(r);
@@ -345,7 +390,20 @@ void reconcile_view(const struct reconcile *r, const struct task *t, const struc
 		v->leg[kind] = (struct leg_view){LEG_NONE, REASON_NONE, ""};
 		if (present)
 			v->leg[kind] = (struct leg_view){g->state, g->reason, g->detail};
+		/* Workers do not outlive this process: one that is missing is one that comes. */
+		else if (by_worker(t, kind))
+			v->leg[kind].state = LEG_CONNECTING;
 	}
+}
+
+static void reconcile_worker(struct reconcile *r, const struct task *t, struct leg *g,
+			     unsigned want)
+{
+	if (g->state != LEG_NONE && g->attempt != want)
+		worker_stop(r, t, g);
+	if (g->state == LEG_NONE && want)
+		worker_start(r, t, g, want);
+	jobs_set_repeat(r->jobs, t->id, t->repeat);
 }
 
 void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
@@ -357,6 +415,10 @@ void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
 		struct leg *g = &l->leg[kind];
 		unsigned want = machine_wants(t, kind);
 
+		if (by_worker(t, kind)) {
+			reconcile_worker(r, t, g, want);
+			continue;
+		}
 		if (g->busy)
 			continue;
 		if (g->state != LEG_NONE && g->attempt != want)
@@ -366,18 +428,54 @@ void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
 	}
 }
 
-static void on_forgotten(void *arg, json_t *answer)
-{
-}
-
 void reconcile_forget(struct reconcile *r, const char *task_id)
 {
 	char id[128];
 
+	jobs_stop(r->jobs, task_id);
 	for (int kind = LEGS - 1; dp_up(r->dp) && kind >= 0; kind--)
 		dp_request(r->dp, remove_verb[kind],
 			   json_pack("{ss}", "leg", leg_id(id, task_id, kind)), on_forgotten, NULL);
 }
+
+/* ---- from workers --------------------------------------------------------------------------- */
+
+static void on_job_state(void *arg, const char *task_id, enum leg_state state, enum reason reason,
+			 const char *detail)
+{
+	struct reconcile *r = arg;
+	const struct task *t;
+	struct legs *l;
+	struct leg *g;
+
+	if (!r->ops->find(r->arg, task_id, &t, &l) || !task_uses_worker(t))
+		return;
+	g = &l->leg[LEG_PULL];
+	if (g->state == LEG_NONE)
+		return;
+	g->state = state;
+	g->reason = reason;
+	snprintf(g->detail, sizeof(g->detail), "%s", detail);
+	r->ops->changed(r->arg, task_id);
+}
+
+static void on_job_position(void *arg, const char *task_id, int64_t file, int64_t offset_s,
+			    int64_t round)
+{
+	struct reconcile *r = arg;
+
+	r->ops->position(r->arg, task_id, file, offset_s, round);
+}
+
+static void on_job_skipped(void *arg, const char *task_id, int64_t file, const char *reason,
+			   const char *detail)
+{
+	struct reconcile *r = arg;
+
+	r->ops->skipped(r->arg, task_id, file, reason, detail);
+}
+
+const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_position, on_job_skipped};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -412,4 +510,10 @@ void reconcile_begin(struct reconcile *r)
 {
 	r->begun = true;
 	ask_lists(r);
+}
+
+void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct config *conf)
+{
+	r->jobs = jobs;
+	r->conf = conf;
 }

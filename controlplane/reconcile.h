@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The legs of tasks on the data plane: what should be there, what is, and the commands between.
+ * The legs of tasks: what should be there, what is, and the commands between. The pull of a task whose
+ * source the data plane cannot read is a worker (controlplane/jobs.h); all other legs are on the data
+ * plane.
  *
  * Level-triggered: every RECONCILE_MS, and whenever the data plane came back, its lists are compared
  * with what tasks want (machine_wants); between, events keep the picture fresh. A leg belongs to one
@@ -12,12 +14,15 @@
 #define CONTROLPLANE_RECONCILE_H
 
 #include "controlplane/dp.h"
+#include "controlplane/jobs.h"
 #include "controlplane/machine.h"
 
 #define RECONCILE_MS 5000
 #define DP_GONE_US   2000000 /* away for longer than this: running tasks are recovering */
 
+struct config;
 struct event_base;
+struct jobs;
 struct reconcile;
 
 struct leg {
@@ -45,12 +50,20 @@ struct reconcile_ops {
 		     void *fn_arg);
 	/* Something changed for one task, or (NULL) for all. */
 	void (*changed)(void *arg, const char *task_id);
+	/* From a worker that plays a list of files. */
+	void (*position)(void *arg, const char *task_id, int64_t file, int64_t offset_s,
+			 int64_t round);
+	void (*skipped)(void *arg, const char *task_id, int64_t file, const char *reason,
+			const char *detail);
 };
 
 void legs_init(struct legs *l);
 
 struct reconcile *reconcile_new(struct event_base *base, struct dp *dp,
 				const struct reconcile_ops *ops, void *arg);
+/* For jobs_new(); arg is the struct reconcile. */
+extern const struct jobs_ops reconcile_jobs_ops;
+void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct config *conf);
 void reconcile_free(struct reconcile *r);
 /* All tasks are loaded. */
 void reconcile_begin(struct reconcile *r);

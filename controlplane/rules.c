@@ -73,10 +73,8 @@ static const struct {
 	unsigned bit;
 	const char *prefix;
 } schemes_known[] = {
-	{RULE_RTMP, "rtmp://"},
-	{RULE_RTMPS, "rtmps://"},
-	{RULE_HTTP, "http://"},
-	{RULE_HTTPS, "https://"},
+	{RULE_RTMP, "rtmp://"},	  {RULE_RTMPS, "rtmps://"}, {RULE_HTTP, "http://"},
+	{RULE_HTTPS, "https://"}, {RULE_SRT, "srt://"},	    {RULE_RTSP, "rtsp://"},
 };
 
 static const char *wanted_scheme(unsigned schemes)
@@ -86,6 +84,10 @@ static const char *wanted_scheme(unsigned schemes)
 		return "must begin with rtmp:// or rtmps://";
 	case RULE_HTTP:
 		return "must begin with http://";
+	case RULE_SRT:
+		return "must begin with srt://";
+	case RULE_RTSP:
+		return "must begin with rtsp://";
 	default:
 		return "must begin with http:// or https://";
 	}

@@ -24,7 +24,14 @@ bool rule_is_plain(const char *text);
 /* A whole number within 64 bits and nothing else. */
 bool rule_is_int(const char *text, int64_t *out);
 
-enum { RULE_RTMP = 1, RULE_HTTP = 2, RULE_HTTPS = 4, RULE_RTMPS = 8 };
+enum {
+	RULE_RTMP = 1,
+	RULE_HTTP = 2,
+	RULE_HTTPS = 4,
+	RULE_RTMPS = 8,
+	RULE_SRT = 16,
+	RULE_RTSP = 32
+};
 
 /* A URL of one of the schemes (a set of the above) with a host, a fair port, nothing unprintable. */
 const char *rule_url(const char *text, unsigned schemes);

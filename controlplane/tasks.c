@@ -225,7 +225,8 @@ static void resave(struct tasks *ts, bool every)
 	struct relay *r;
 
 	TAILQ_FOREACH (r, &ts->all.list, link) {
-		if (r->unborn || (!r->dirty && !every))
+		/* A wish is on its way: what is true now must not be written after it. */
+		if (r->unborn || r->wish || (!r->dirty && !every))
 			continue;
 		r->dirty = false;
 		save(ts, r->task, false, NULL, true, on_saved, saving_new(ts, r->task->id));
@@ -537,7 +538,47 @@ static void on_each(void *arg, void (*fn)(void *fn_arg, const struct task *t, st
 		fn(fn_arg, r->task, &r->legs);
 }
 
-const struct reconcile_ops tasks_reconcile_ops = {on_find, on_each, on_changed};
+/* Kept with the next regular save: a restart goes on a few seconds before. */
+static void on_position(void *arg, const char *id, int64_t file, int64_t offset_s, int64_t round)
+{
+	struct tasks *ts = arg;
+	struct relay *r = relays_find(&ts->all, id);
+
+	if (!r || !task_is_list(r->task))
+		return;
+	r->task->current_file = file;
+	r->task->current_offset_s = offset_s;
+	r->task->current_round = round;
+	r->dirty = true;
+}
+
+static void on_skipped(void *arg, const char *id, int64_t file, const char *reason,
+		       const char *detail)
+{
+	struct tasks *ts = arg;
+	struct relay *r = relays_find(&ts->all, id);
+	char now[24], index[24], text[300];
+	struct task_field f[] = {{"Event", "task.file_skipped"},
+				 {"Time", now},
+				 {"Node", ts->node},
+				 {"TaskId", id},
+				 {"FileIndex", index},
+				 {"Reason", reason},
+				 {"Detail", detail}};
+
+	if (!r)
+		return;
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
+	snprintf(index, sizeof(index), "%lld", (long long)file);
+	snprintf(text, sizeof(text), "file %s: %s%s%s", index, reason, *detail ? ": " : "", detail);
+	task_text(&r->task->skipped, text);
+	r->dirty = true;
+	store_event(ts->store, f, array_len(f));
+	log_warn("file_skipped", "task=%s file=%s reason=%s", id, index, reason);
+}
+
+const struct reconcile_ops tasks_reconcile_ops = {on_find, on_each, on_changed, on_position,
+						  on_skipped};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 

@@ -54,14 +54,16 @@ json_t *view_task_info(const struct task *t)
 
 json_t *view_task(const struct task *t, const struct task_numbers *n)
 {
-	json_t *v = json_pack("{ss si ss ss si si si so ss ss ss sI sI sI sI}", "TaskId", t->id,
-			      "TaskStatus", task_status(t->state), "TaskInvalidReason",
+	json_t *v = json_pack("{ss si ss ss si sI sI so ss ss ss sI sI sI sI sI ss}", "TaskId",
+			      t->id, "TaskStatus", task_status(t->state), "TaskInvalidReason",
 			      task_invalid_reason(t), "TaskExitReason", "", "TaskExitTime", 0,
-			      "CurrentFileIndex", 0, "CurrentOffset", 0, "TaskInfo",
-			      view_task_info(t), "State", task_state_name(t->state), "Reason",
-			      t->reason, "Detail", t->detail, "RetriesUsed", (json_int_t)t->retries,
-			      "InBps", (json_int_t)n->in_bps, "OutBps", (json_int_t)n->out_bps,
-			      "LastMediaAgeMs", (json_int_t)n->last_media_age_ms);
+			      "CurrentFileIndex", (json_int_t)t->current_file, "CurrentOffset",
+			      (json_int_t)t->current_offset_s, "TaskInfo", view_task_info(t),
+			      "State", task_state_name(t->state), "Reason", t->reason, "Detail",
+			      t->detail, "RetriesUsed", (json_int_t)t->retries, "InBps",
+			      (json_int_t)n->in_bps, "OutBps", (json_int_t)n->out_bps,
+			      "LastMediaAgeMs", (json_int_t)n->last_media_age_ms, "CurrentRound",
+			      (json_int_t)t->current_round, "LastSkipped", t->skipped);
 
 	must(v);
 	put_time(v, "NextRetryTime", t->next_try_ms / 1000);

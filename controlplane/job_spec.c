@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/job_spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/digest.h"
+
+/* Where this machine reaches an address that is listened on: "host:port" into dst. */
+static void reach(char *dst, size_t n, const char *listen)
+{
+	size_t len = strcspn(listen, " ");
+	const char *port = memrchr(listen, ':', len);
+	size_t host = port ? (size_t)(port - listen) : len;
+
+	if (!host || !strncmp(listen, "0.0.0.0:", 8))
+		snprintf(dst, n, "127.0.0.1%.*s", (int)(len - host), listen + host);
+	else if (!strncmp(listen, "[::]:", 5))
+		snprintf(dst, n, "[::1]%.*s", (int)(len - host), listen + host);
+	else
+		snprintf(dst, n, "%.*s", (int)len, listen);
+}
+
+/* As session/inner.h expects it of a publisher of our own. */
+static void output_url(char *dst, size_t n, const struct task *t, const struct config *conf,
+		       const char *inner_key)
+{
+	char stream[128], text[256], pass[DIGEST_TEXT], at[300];
+
+	leg_stream(stream, t->id);
+	snprintf(text, sizeof(text), "%s%s", inner_key, stream);
+	reach(at, sizeof(at), conf->rtmp_listen);
+	snprintf(dst, n, "rtmp://%s/task/%s?vhost=_relay&pass=%s", at, t->id,
+		 digest_text(pass, text));
+}
+
+json_t *job_spec(const struct task *t, const struct config *conf, const char *inner_key)
+{
+	json_t *urls = json_loads(t->source_urls, 0, NULL), *spec;
+	bool list = task_is_list(t), inside;
+	char output[600];
+
+	must(urls);
+	/* A list that has become shorter is played from its beginning. */
+	inside = t->current_file < (int64_t)json_array_size(urls);
+	output_url(output, sizeof(output), t, conf, inner_key);
+	spec = json_pack("{ss so ss ss sI sI sI sI sI sI ss ss sb ss}", "kind",
+			 list ? "list" : "live", "urls", urls, "protocol",
+			 list ? "" : t->source_protocol, "output", output, "repeat",
+			 (json_int_t)t->repeat, "file",
+			 (json_int_t)(list && inside ? t->current_file : 0), "offset_ms",
+			 (json_int_t)(list && inside ? t->current_offset_s * 1000 : 0), "round",
+			 (json_int_t)(list ? t->current_round : 0), "connect_ms",
+			 (json_int_t)conf->relay_connect_timeout, "media_ms",
+			 (json_int_t)conf->relay_media_timeout, "deny", conf->relay_deny, "ca",
+			 conf->tls_ca, "verify", (int)conf->tls_verify, "log", conf->log_level);
+	must(spec);
+	return spec;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker is told about a task (the first packet of worker/job.h).
+ *
+ * Threads: pure, any.
+ */
+#ifndef CONTROLPLANE_JOB_SPEC_H
+#define CONTROLPLANE_JOB_SPEC_H
+
+#include <jansson.h>
+
+#include "api/config.h"
+#include "controlplane/model.h"
+
+/*
+ * A new reference. inner_key: of the data plane that the worker publishes to, at the first address of
+ * rtmp.listen.
+ */
+json_t *job_spec(const struct task *t, const struct config *conf, const char *inner_key);
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/jobs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "api/ctl.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/usock.h"
+
+#define JOB_FD	     3 /* worker/job.h */
+#define AGAIN_MS     200
+#define DEATHS_MAX   5
+#define STEADY_US    30000000 /* having run so long, its deaths are forgotten */
+#define KILL_SECONDS 4	      /* from SIGTERM to SIGKILL */
+
+struct job {
+	LIST_ENTRY(job) link;
+	struct jobs *owner;
+	char id[64];
+	json_t *description; /* with the newest position; NULL: to be stopped */
+	pid_t pid;	     /* 0: no process */
+	int pidfd, fd;
+	struct event *exited, *readable, *timer; /* timer: the next start, or the kill */
+	uint64_t started_us, sample_us, sample_bytes;
+	unsigned deaths;
+	int64_t repeat;
+	struct job_numbers numbers;
+	bool over;   /* its last word was said and told */
+	bool doomed; /* being stopped */
+	bool stuck;  /* its program cannot be started */
+};
+
+struct jobs {
+	struct event_base *base;
+	const struct jobs_ops *ops;
+	void *arg;
+	char program[1100];
+	LIST_HEAD(, job) all;
+	size_t n;
+};
+
+static struct job *find(const struct jobs *js, const char *task_id)
+{
+	struct job *j;
+
+	LIST_FOREACH (j, &js->all, link)
+		if (!strcmp(j->id, task_id))
+			return j;
+	return NULL;
+}
+
+static void after_ms(struct job *j, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	evtimer_add(j->timer, &tv);
+}
+
+static void job_free(struct job *j)
+{
+	LIST_REMOVE(j, link);
+	j->owner->n--;
+	event_free(j->timer);
+	json_decref(j->description);
+	free(j);
+}
+
+/* ---- what a worker says ---------------------------------------------------------------------- */
+
+static void tell(struct job *j, enum leg_state state, enum reason reason, const char *detail)
+{
+	if (state == LEG_FAILED || state == LEG_FINISHED)
+		j->over = true;
+	j->owner->ops->state(j->owner->arg, j->id, state, reason, detail);
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "";
+}
+
+static void take_position(struct job *j, const json_t *o)
+{
+	static const char *const kept[] = {"file", "offset_ms", "round"};
+	uint64_t bytes = (uint64_t)json_integer_value(json_object_get(o, "bytes"));
+	uint64_t now = clock_us();
+
+	for (size_t i = 0; i < array_len(kept); i++)
+		json_object_set(j->description, kept[i], json_object_get(o, kept[i]));
+	if (j->sample_us && now > j->sample_us && bytes >= j->sample_bytes)
+		j->numbers.bps = (bytes - j->sample_bytes) * 8000000 / (now - j->sample_us);
+	j->sample_us = j->numbers.last_media_us = now;
+	j->sample_bytes = j->numbers.bytes = bytes;
+	j->owner->ops->position(j->owner->arg, j->id,
+				json_integer_value(json_object_get(o, "file")),
+				json_integer_value(json_object_get(o, "offset_ms")) / 1000,
+				json_integer_value(json_object_get(o, "round")));
+}
+
+static void take_event(struct job *j, const json_t *o)
+{
+	const char *event = text_of(o, "event"), *reason = text_of(o, "reason");
+
+	if (j->doomed || j->over)
+		return;
+	if (!strcmp(event, "connecting")) {
+		tell(j, LEG_CONNECTING, REASON_NONE, "");
+	} else if (!strcmp(event, "running")) {
+		if (!j->numbers.first_media_ms)
+			j->numbers.first_media_ms = (int64_t)clock_wall_ms();
+		j->numbers.last_media_us = clock_us();
+		tell(j, LEG_RUNNING, REASON_NONE, "");
+	} else if (!strcmp(event, "position")) {
+		take_position(j, o);
+	} else if (!strcmp(event, "skipped")) {
+		j->owner->ops->skipped(j->owner->arg, j->id,
+				       json_integer_value(json_object_get(o, "file")), reason,
+				       text_of(o, "detail"));
+	} else if (!strcmp(event, "finished")) {
+		tell(j, LEG_FINISHED, REASON_LIST_FINISHED, "");
+	} else if (!strcmp(event, "failed") && !json_is_true(json_object_get(o, "output"))) {
+		tell(j, LEG_FAILED, reason_of(reason), text_of(o, "detail"));
+	}
+	/* Where the data plane hung up, the process ends without a last word that counts. */
+}
+
+static void read_all(struct job *j)
+{
+	char packet[8192];
+	json_t *o;
+	ssize_t n;
+	int fd;
+
+	while (j->fd >= 0 && (n = usock_recv(j->fd, packet, sizeof(packet), &fd)) != -EAGAIN) {
+		if (fd >= 0)
+			close(fd);
+		if (n == -EMSGSIZE)
+			continue;
+		if (n <= 0) {
+			event_del(j->readable); /* its end is what counts */
+			return;
+		}
+		o = json_loadb(packet, (size_t)n, 0, NULL);
+		if (json_is_object(o))
+			take_event(j, o);
+		json_decref(o);
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	read_all(arg);
+}
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static void let_go(struct job *j)
+{
+	event_free(j->exited);
+	event_free(j->readable);
+	close(j->pidfd);
+	close(j->fd);
+	j->pid = 0;
+	j->fd = j->pidfd = -1;
+}
+
+static void launch(struct job *j);
+
+/* It ended without a last word: a crash, or the data plane hung up. */
+static void died(struct job *j, int status)
+{
+	log_warn("worker_lost", "task=%s signal=%d status=%d", j->id,
+		 WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		 WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+	if (clock_us() - j->started_us >= STEADY_US)
+		j->deaths = 0;
+	if (++j->deaths <= DEATHS_MAX) {
+		after_ms(j, AGAIN_MS << (j->deaths - 1));
+		return;
+	}
+	tell(j, LEG_FAILED, REASON_WORKER_LOST, "");
+}
+
+static void on_exit_of(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *j = arg;
+	int status = 0;
+
+	read_all(j);
+	waitpid(j->pid, &status, 0);
+	let_go(j);
+	evtimer_del(j->timer);
+	if (!j->description)
+		job_free(j);
+	else if (j->doomed)
+		launch(j);
+	else if (!j->over)
+		died(j, status);
+}
+
+/* The worker's end becomes its descriptor 3; everything else of ours closes by itself. */
+static int spawn(struct job *j, int theirs)
+{
+	static char locale[] = "LC_ALL=C";
+	char *argv[] = {j->owner->program, NULL}, *envp[] = {locale, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t all, none;
+	int rc;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, theirs, JOB_FD);
+	rc = posix_spawn(&j->pid, argv[0], &actions, &attr, argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return -rc;
+}
+
+static void send_text(struct job *j, json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+
+	must(text);
+	usock_send(j->fd, text, strlen(text), -1);
+	free(text);
+}
+
+static void watch(struct job *j, int ours)
+{
+	j->fd = ours;
+	j->pidfd = pidfd_open(j->pid, 0);
+	must(j->pidfd >= 0);
+	j->exited = event_new(j->owner->base, j->pidfd, EV_READ, on_exit_of, j);
+	j->readable = event_new(j->owner->base, j->fd, EV_READ | EV_PERSIST, on_readable, j);
+	must(j->exited && j->readable);
+	event_add(j->exited, NULL);
+	event_add(j->readable, NULL);
+}
+
+/* Its first packet may be larger than what a socket takes by default. */
+static int channel(int pair[2])
+{
+	int room = CTL_PACKET_MAX * 2;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return -errno;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	return 0;
+}
+
+static void launch(struct job *j)
+{
+	int pair[2], rc = channel(pair);
+
+	j->doomed = j->over = j->stuck = false;
+	j->started_us = clock_us();
+	j->sample_us = j->sample_bytes = 0;
+	if (!rc) {
+		rc = spawn(j, pair[1]);
+		close(pair[1]);
+		if (rc)
+			close(pair[0]);
+	}
+	if (rc) {
+		log_error("worker_start", "task=%s program=%s why=\"%s\"", j->id, j->owner->program,
+			  strerror(-rc));
+		j->pid = 0;
+		j->stuck = true;
+		after_ms(j, AGAIN_MS); /* told from the loop */
+		return;
+	}
+	watch(j, pair[0]);
+	json_object_set_new(j->description, "repeat", json_integer(j->repeat));
+	send_text(j, j->description);
+	log_debug("worker", "task=%s pid=%d", j->id, (int)j->pid);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *j = arg;
+
+	if (j->pid)
+		kill(j->pid, SIGKILL);
+	else if (j->stuck)
+		tell(j, LEG_FAILED, REASON_WORKER_LOST, "the worker cannot be started");
+	else
+		launch(j);
+}
+
+/* ---- what the control plane wants ------------------------------------------------------------ */
+
+static void doom(struct job *j)
+{
+	if (j->doomed)
+		return;
+	j->doomed = true;
+	kill(j->pid, SIGTERM);
+	after_ms(j, KILL_SECONDS * 1000);
+}
+
+void jobs_start(struct jobs *js, const char *task_id, json_t *description)
+{
+	struct job *j = find(js, task_id);
+
+	if (!j) {
+		j = calloc(1, sizeof(*j));
+		must(j);
+		j->owner = js;
+		j->fd = j->pidfd = -1;
+		snprintf(j->id, sizeof(j->id), "%s", task_id);
+		j->timer = evtimer_new(js->base, on_timer, j);
+		must(j->timer);
+		LIST_INSERT_HEAD(&js->all, j, link);
+		js->n++;
+	}
+	json_decref(j->description);
+	j->description = description;
+	j->repeat = json_integer_value(json_object_get(description, "repeat"));
+	j->deaths = 0;
+	j->numbers = (struct job_numbers){0};
+	if (j->pid) {
+		doom(j);
+		return;
+	}
+	evtimer_del(j->timer);
+	launch(j);
+}
+
+void jobs_stop(struct jobs *js, const char *task_id)
+{
+	struct job *j = find(js, task_id);
+
+	if (!j)
+		return;
+	json_decref(j->description);
+	j->description = NULL;
+	if (j->pid)
+		doom(j);
+	else
+		job_free(j);
+}
+
+void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat)
+{
+	struct job *j = find(js, task_id);
+	json_t *o;
+
+	if (!j || !j->description || j->repeat == repeat)
+		return;
+	j->repeat = repeat;
+	if (!j->pid || j->doomed)
+		return;
+	o = json_pack("{sI}", "repeat", (json_int_t)repeat);
+	send_text(j, o);
+	json_decref(o);
+}
+
+bool jobs_numbers(const struct jobs *js, const char *task_id, struct job_numbers *out)
+{
+	const struct job *j = find(js, task_id);
+
+	if (j)
+		*out = j->numbers;
+	return j;
+}
+
+size_t jobs_count(const struct jobs *js)
+{
+	return js->n;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct jobs *jobs_new(struct event_base *base, const char *program, const struct jobs_ops *ops,
+		      void *arg)
+{
+	struct jobs *js = calloc(1, sizeof(*js));
+
+	must(js);
+	js->base = base;
+	js->ops = ops;
+	js->arg = arg;
+	snprintf(js->program, sizeof(js->program), "%s", program);
+	LIST_INIT(&js->all);
+	return js;
+}
+
+void jobs_free(struct jobs *js)
+{
+	struct job *j;
+
+	if (!js)
+		return;
+	while ((j = LIST_FIRST(&js->all))) {
+		if (j->pid)
+			let_go(j);
+		job_free(j);
+	}
+	free(js);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "base/check.h"
+#include "controlplane/rules.h"
+
+/* ---- live ------------------------------------------------------------------------------------ */
+
+/* Documented are the first five; the others are ours. */
+static const struct {
+	const char *name;
+	unsigned schemes;
+} protocols[] = {
+	{"rtmp", RULE_RTMP | RULE_RTMPS},
+	{"rtsp", RULE_RTSP},
+	{"srt", RULE_SRT},
+	{"http-flv", RULE_HTTP | RULE_HTTPS},
+	{"flv", RULE_HTTP | RULE_HTTPS},
+	{"hls", RULE_HTTP | RULE_HTTPS},
+	{"http-ts", RULE_HTTP | RULE_HTTPS},
+};
+
+static unsigned schemes_of(const char *protocol)
+{
+	for (size_t i = 0; i < array_len(protocols); i++)
+		if (!strcmp(protocols[i].name, protocol))
+			return protocols[i].schemes;
+	return 0;
+}
+
+/* What the query's parameters may not do. */
+static const char *rule_srt(const char *url)
+{
+	const char *query = strchr(url, '?');
+	const char *mode = query ? strstr(query, "mode=") : NULL;
+
+	if (mode && (mode[-1] == '?' || mode[-1] == '&') && strncmp(mode, "mode=caller", 11))
+		return "must not ask for an SRT mode other than caller";
+	return NULL;
+}
+
+static const char *rule_live(const struct task *t, const char *url)
+{
+	const char *rule = NULL;
+
+	if (schemes_of(t->source_protocol) & RULE_RTMP)
+		return rule_rtmp(url);
+	rule = rule_url(url, schemes_of(t->source_protocol));
+	if (!rule && !strcmp(t->source_protocol, "srt"))
+		rule = rule_srt(url);
+	return rule;
+}
+
+static bool check_live(const struct task *t, const json_t *urls, struct refusal *r)
+{
+	const char *url = json_string_value(json_array_get(urls, 0)), *rule;
+
+	if (!*t->source_protocol)
+		return refuse(r, 400, "MissingParameter",
+			      "SourceProtocol is missing: SourceType live needs it.");
+	if (!schemes_of(t->source_protocol))
+		return refuse(r, 400, "InvalidParameter",
+			      "SourceProtocol %s is not known; it must be rtmp, rtsp, srt, "
+			      "http-flv, flv, hls or http-ts.",
+			      t->source_protocol);
+	if (json_array_size(urls) != 1)
+		return refuse(
+			r, 400, "InvalidParameter",
+			"SourceUrls must list exactly 1 URL for SourceType live; it lists %zu.",
+			json_array_size(urls));
+	rule = rule_live(t, url);
+	if (rule)
+		return refuse(r, 400, "InvalidParameter",
+			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
+			      t->source_protocol, url);
+	if (schemes_of(t->source_protocol) & RULE_RTMP && rule_same_stream(url, t->dst_url))
+		return refuse(r, 400, "InvalidParameter",
+			      "DstUrl must not be the stream that SourceUrls names.");
+	return true;
+}
+
+/* ---- lists of files -------------------------------------------------------------------------- */
+
+static const char *rule_file(const char *url)
+{
+	const char *rule = rule_url(url, RULE_HTTP | RULE_HTTPS);
+	size_t n = strcspn(url, "?#");
+
+	if (rule)
+		return rule;
+	if (n < 4 || (strncasecmp(url + n - 4, ".mp4", 4) && strncasecmp(url + n - 4, ".flv", 4)))
+		return "must end with .mp4 or .flv";
+	return NULL;
+}
+
+static bool check_files(const struct task *t, const json_t *urls, struct refusal *r)
+{
+	const json_t *url;
+	size_t i;
+
+	json_array_foreach (urls, i, url) {
+		const char *rule = rule_file(json_string_value(url));
+
+		if (rule)
+			return refuse(r, 400, "InvalidParameter",
+				      "SourceUrls %s for SourceType url; number %zu is "
+				      "\"%.100s\".",
+				      rule, i, json_string_value(url));
+	}
+	if (t->file_index >= (int64_t)json_array_size(urls))
+		return refuse(r, 400, "InvalidParameter",
+			      "FileIndex must name one of SourceUrls, 0 to %zu; the value is %lld.",
+			      json_array_size(urls) - 1, (long long)t->file_index);
+	return true;
+}
+
+bool sources_check(const struct task *t, struct refusal *r)
+{
+	json_t *urls = json_loads(t->source_urls, 0, NULL);
+	bool fine;
+
+	must(json_array_size(urls));
+	if (!strcmp(t->source_type, "vod"))
+		fine = refuse(r, 400, "InvalidParameter",
+			      "SourceType vod is not supported by this build; it must be live or "
+			      "url.");
+	else if (!strcmp(t->source_type, "url"))
+		fine = check_files(t, urls, r);
+	else
+		fine = check_live(t, urls, r);
+	json_decref(urls);
+	return fine;
+}
