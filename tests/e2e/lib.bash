@@ -100,7 +100,7 @@ dp_run() {
 	background dp millrace-dp --state "$S" --set "rtmp.listen=127.0.0.1:$RTMP" \
 		--set "http.listen=127.0.0.1:$HTTP" --set memory.arena=256m "$@"
 	DP=$PID
-	within 10 listening "$RTMP" && within 10 listening "$HTTP"
+	within 10 listening "$RTMP" && within 10 listening "$HTTP" && within 10 test -S "$S/dp.sock"
 }
 
 # up [option...]: the whole of it; sets RTMP, HTTP, API (ports) and UP (process id)

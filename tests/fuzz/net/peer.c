@@ -87,6 +87,7 @@ void peer_bytes(struct peer *p, const uint8_t *bytes, size_t n)
 		return;
 	p->net.input = (struct slice){bytes, n};
 	world_turn(p->world);
+	p->net.input = (struct slice){NULL, 0}; /* lost where nobody accepted the connection */
 }
 
 /* ---- RTMP ---- */

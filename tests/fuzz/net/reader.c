@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "media/codec.h"
 #include "media/http_in.h"
 #include "media/rtmp_cmd.h"
 #include "media/ws.h"
@@ -34,6 +35,22 @@ void reader_fini(struct reader *r)
 	must(r->mem.used == 0);
 }
 
+/* ---- media ---- */
+
+static void media(struct reader *r, const struct msg *m)
+{
+	struct codec_info info;
+
+	if (m->type != MSG_VIDEO || !codec_inspect(m, &info) || info.multitrack)
+		return;
+	r->header |= info.header;
+	if (!info.frame)
+		return;
+	must(r->header || !info.needs_header);
+	must(r->key || info.keyframe);
+	r->key = true;
+}
+
 /* ---- RTMP ---- */
 
 static void rtmp_message(struct reader *r, const struct msg *m)
@@ -55,7 +72,7 @@ static void rtmp_message(struct reader *r, const struct msg *m)
 	case MSG_VIDEO:
 	case MSG_DATA:
 	case MSG_DATA_AMF3:
-		r->messages++;
+		media(r, m);
 		break;
 	default:
 		must(!"a type that is never sent");
@@ -106,7 +123,7 @@ static void flv_bytes(struct reader *r, const uint8_t *p, size_t n)
 		int taken = flv_in_feed(&r->flv, p, n, &m);
 
 		must(taken > 0);
-		r->messages += m.type != MSG_NONE;
+		media(r, &m);
 		p += taken;
 		n -= (size_t)taken;
 	}

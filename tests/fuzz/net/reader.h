@@ -7,6 +7,9 @@
  *   RTMP client's output   a handshake, then messages
  *   HTTP server's output   one answer; a short text as long as it says, or FLV, or FLV in frames
  *   HTTP client's output   one request
+ *
+ * Video begins with what a decoder can begin with: a key frame, and before it the sequence header where
+ * the codec has one (interop M6, H7).
  */
 #ifndef TESTS_FUZZ_READER_H
 #define TESTS_FUZZ_READER_H
@@ -35,10 +38,10 @@ struct reader {
 	struct flv_in flv;
 	struct buf kept; /* a head or frame that is not complete */
 	enum reader_body body;
-	uint64_t left;	   /* BODY_TEXT */
-	uint64_t frames;   /* BODY_WS: data frames so far */
-	bool ended;	   /* nothing may come any more */
-	uint32_t messages; /* media and data */
+	uint64_t left;	  /* BODY_TEXT */
+	uint64_t frames;  /* BODY_WS: data frames so far */
+	bool ended;	  /* nothing may come any more */
+	bool header, key; /* of video: came */
 };
 
 void reader_init(struct reader *r, enum reader_kind kind);
