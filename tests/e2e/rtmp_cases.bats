@@ -259,7 +259,8 @@ for p in liars:
     p.control(USER_CONTROL, struct.pack('>HI', PING, 1))
     p.until(lambda m: m.kind == USER_CONTROL and m.data[1] == PONG)
 grown = rss_kb() - before
-assert grown < 40 * 512, f'{grown} KiB for 40 liars'
+# A sanitizer keeps memory of its own.
+assert 'SANITIZER' in os.environ or grown < 40 * 512, f'{grown} KiB for 40 liars'
 big = key(1, 3000000)
 pub.video(40, big)
 assert view.media(1) == [(VIDEO, 40, big)]
