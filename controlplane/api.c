@@ -189,7 +189,12 @@ static void reply(struct api_call *c, int status, json_t *body)
 {
 	c->cp->api_calls++;
 	json_object_set_new(body, "RequestId", json_string(c->request_id));
-	http_reply_json(c->http, status, body);
+	if (c->http) {
+		http_reply_json(c->http, status, body);
+	} else {
+		c->done(c->done_arg, status, body);
+		json_decref(body);
+	}
 	free(c);
 }
 
@@ -200,7 +205,7 @@ void api_answer(struct api_call *c, json_t *body)
 
 void api_refuse(struct api_call *c, const struct refusal *r)
 {
-	const char *host = c->http->host[0] ? c->http->host : c->cp->node;
+	const char *host = c->http && c->http->host[0] ? c->http->host : c->cp->node;
 	json_t *message = json_string(r->message), *body;
 	char text[600];
 
@@ -218,6 +223,14 @@ void api_refuse(struct api_call *c, const struct refusal *r)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+static const struct api_action *find_action(const char *name)
+{
+	for (size_t i = 0; i < array_len(actions); i++)
+		if (!strcmp(actions[i].name, name))
+			return &actions[i];
+	return NULL;
+}
+
 static bool check_form(struct api_call *c, struct refusal *r)
 {
 	const struct params *p = &c->http->params;
@@ -227,9 +240,7 @@ static bool check_form(struct api_call *c, struct refusal *r)
 
 	if (!action || !*action)
 		return refuse(r, 400, "MissingParameter", "Action is missing.");
-	for (size_t i = 0; i < array_len(actions); i++)
-		if (!strcmp(actions[i].name, action))
-			c->action = &actions[i];
+	c->action = find_action(action);
 	if (!c->action)
 		return refuse(r, 404, "InvalidAction.NotFound",
 			      "Action \"%.64s\" is not served here.", action);
@@ -264,4 +275,23 @@ void api_handle(struct cp *cp, struct http_call *http)
 		return;
 	}
 	c->action->handle(c);
+}
+
+void api_run(struct cp *cp, const char *action, const struct params *p,
+	     void (*done)(void *arg, int status, json_t *body), void *arg)
+{
+	struct api_call *c = calloc(1, sizeof(*c));
+	struct refusal r;
+
+	must(c);
+	c->cp = cp;
+	c->done = done;
+	c->done_arg = arg;
+	c->action = find_action(action);
+	must(c->action);
+	name_request(c);
+	if (api_check(c->action, p, cp->conf.tasks_retry_min, c->args, &r))
+		c->action->handle(c);
+	else
+		api_refuse(c, &r);
 }

@@ -48,7 +48,9 @@ struct api_action {
 
 struct api_call {
 	struct cp *cp;
-	struct http_call *http;
+	struct http_call *http; /* NULL: done() gets the answer */
+	void (*done)(void *arg, int status, json_t *body);
+	void *done_arg;
 	const struct api_action *action;
 	struct api_arg args[API_PARAMS_MAX];
 	char request_id[UUID_TEXT];
@@ -65,6 +67,13 @@ bool api_check(const struct api_action *a, const struct params *p, int64_t retry
 
 /* Answers one request to "/". */
 void api_handle(struct cp *cp, struct http_call *http);
+
+/*
+ * The same for a caller inside: one action with its parameters, which must stay until done(), called
+ * once, now or later; body is borrowed.
+ */
+void api_run(struct cp *cp, const char *action, const struct params *p,
+	     void (*done)(void *arg, int status, json_t *body), void *arg);
 
 /* For handlers. A value by its name; must be in the action's table. */
 const struct api_arg *api_arg(const struct api_call *c, const char *name);

@@ -17,6 +17,7 @@
 #include "controlplane/store_redis.h"
 #include "controlplane/tasks.h"
 
+struct commands;
 struct streams;
 struct event_base;
 
@@ -38,6 +39,7 @@ struct cp {
 	struct reconcile *reconcile;
 	struct jobs *jobs;
 	struct tasks *tasks;
+	struct commands *commands;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/api.h"
+#include "controlplane/commands.h"
 #include "controlplane/docs.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
@@ -135,9 +136,12 @@ static void heartbeat(struct cp *cp)
 					       shm_total(cp->shm, CTR_VIEWERS_WS)
 				     : 0,
 			     cp->shm ? shm_in_bps(cp->shm) : 0,
-			     cp->shm ? shm_out_bps(cp->shm) : 0};
+			     cp->shm ? shm_out_bps(cp->shm) : 0,
+			     commands_count(cp->commands).done,
+			     commands_count(cp->commands).refused};
 	static const char *const names[] = {"Time",    "Pid",	  "Dataplane", "Tasks",
-					    "Streams", "Viewers", "InBps",     "OutBps"};
+					    "Streams", "Viewers", "InBps",     "OutBps",
+					    "Commands", "CommandsRefused"};
 	struct task_field f[array_len(values) + 1] = {{"Version", MILLRACE_VERSION}};
 
 	for (size_t i = 0; i < array_len(values); i++) {
@@ -158,6 +162,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		shm_sample(cp->shm, clock_us());
 		streams_refresh(cp->streams, cp->shm);
 	}
+	commands_tick(cp->commands);
 	if (turn++ % BEAT_TURNS == 0)
 		heartbeat(cp);
 }
@@ -267,7 +272,8 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 			    cp->reconcile);
 	reconcile_connect(cp->reconcile, cp->jobs, &cp->conf);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
-	return 0;
+	cp->commands = commands_new(cp, dns, url, err, err_n);
+	return cp->commands ? 0 : -EINVAL;
 }
 
 static int open_doors(struct cp *cp, char *err, size_t err_n)
@@ -323,6 +329,7 @@ static void close_all(struct cp *cp)
 		tasks_stop(cp->tasks);
 	dp_free(cp->dp);
 	store_free(cp->store);
+	commands_free(cp->commands);
 	http_free(cp->http);
 	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);

@@ -6,39 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <event2/util.h>
-#include <hiredis/adapters/libevent.h>
-#include <hiredis/async.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "controlplane/redis_url.h"
+#include "controlplane/store_redis_link.h"
 
-#define PAUSE_MIN_MS  100
-#define PAUSE_MAX_MS  2000
 #define SILENCE_US    5000000u /* an answer that takes longer: the connection is given up */
 #define EVENTS_KEPT   "10000"
 #define DEAD_KEPT     "999" /* last index of mr:hooks:dead */
 #define HEARTBEAT_END "10000"
 
-enum store_state { STORE_AWAY, STORE_CONNECTING, STORE_LOADING, STORE_READY };
+enum store_state { STORE_AWAY, STORE_LOADING, STORE_READY };
 
 struct store {
-	struct event_base *base;
-	struct evdns_base *dns;
+	struct redis_link *link;
 	const struct store_ops *ops;
 	void *arg;
-	struct redis_url url;
 	enum store_state state;
-	redisAsyncContext *ac;
-	struct evdns_getaddrinfo_request *resolving;
-	struct event *again, *patience; /* next connect; the present one takes too long */
-	unsigned pause_ms;
-	char trouble[256];
-	bool loaded, closing;
+	bool loaded;
 	size_t loading; /* answers of the load that are missing */
 	struct store_health health;
 	uint64_t asked_us;     /* a heartbeat's answer is missing since then; 0: none is */
@@ -58,48 +45,19 @@ struct commit {
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-#define ARGS_MAX 96
-
-struct command {
-	const char *v[ARGS_MAX];
-	int n;
-};
-
-static void arg_add(struct command *c, const char *text)
-{
-	must(c->n < ARGS_MAX);
-	c->v[c->n++] = text;
-}
-
-/* false: nothing was sent and fn will not be called. */
-static bool command_send(struct store *s, const struct command *c, redisCallbackFn *fn, void *arg)
-{
-	const char **v = (const char **)c->v;
-
-	return s->ac && redisAsyncCommandArgv(s->ac, fn, arg, c->n, v, NULL) == REDIS_OK;
-}
-
-#define SEND(s, fn, arg, ...)                                                                   \
-	command_send(                                                                           \
-		s,                                                                              \
-		&(struct command){.v = {__VA_ARGS__},                                           \
-				  .n = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)}, \
-		fn, arg)
-
-/* For answers that matter to nobody: an error is logged, no more. */
-static void on_ignored(redisAsyncContext *ac, void *reply, void *arg)
-{
-	const redisReply *r = reply;
-	char text[300];
-
-	if (r && r->type == REDIS_REPLY_ERROR)
-		log_warn("redis", "error=%s", log_q(text, sizeof(text), r->str));
-}
+#define SEND(s, fn, arg, ...) REDIS_SEND((s)->link, fn, arg, __VA_ARGS__)
 
 static const char *task_key(char dst[160], const char *id, const char *suffix)
 {
 	snprintf(dst, 160, "mr:task:{%s}%s", id, suffix);
 	return dst;
+}
+
+static const char *trouble(const struct store *s)
+{
+	const char *why = redis_link_trouble(s->link);
+
+	return *why ? why : "Redis is not connected";
 }
 
 /* ---- saving -------------------------------------------------------------------------------- */
@@ -134,18 +92,18 @@ static void on_commit(redisAsyncContext *ac, void *reply, void *arg)
 		commit_end(c);
 }
 
-static void commit_send(struct commit *c, const struct command *cmd)
+static void commit_send(struct commit *c, const struct redis_args *cmd)
 {
-	if (command_send(c->store, cmd, on_commit, c))
+	if (redis_link_send(c->store->link, on_commit, c, cmd))
 		c->missing++;
 	else
 		commit_error(c, "the connection to Redis was lost");
 }
 
-#define COMMIT(c, ...)                                   \
-	commit_send(                                     \
-		c, &(struct command){.v = {__VA_ARGS__}, \
-				     .n = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)})
+#define COMMIT(c, ...)                                                                   \
+	commit_send(c, &(struct redis_args){.v = {__VA_ARGS__},                          \
+					    .n = sizeof((const char *[]){__VA_ARGS__}) / \
+						 sizeof(char *)})
 
 static void park(struct store *s, struct commit *c)
 {
@@ -173,7 +131,7 @@ static void on_parked_turn(evutil_socket_t fd, short what, void *arg)
 static void commit_transaction(struct commit *c, const struct store_change *ch)
 {
 	char key[160], hooks_key[160];
-	struct command set = {{"HSET", task_key(key, ch->id, "")}, 2};
+	struct redis_args set = {{"HSET", task_key(key, ch->id, "")}, 2};
 
 	task_key(hooks_key, ch->id, ":hooks");
 	COMMIT(c, "MULTI");
@@ -181,8 +139,8 @@ static void commit_transaction(struct commit *c, const struct store_change *ch)
 		COMMIT(c, "DEL", key);
 	} else {
 		for (size_t i = 0; i < TASK_FIELDS; i++) {
-			arg_add(&set, ch->fields[i].name);
-			arg_add(&set, ch->fields[i].value);
+			redis_args_add(&set, ch->fields[i].name);
+			redis_args_add(&set, ch->fields[i].value);
 		}
 		commit_send(c, &set);
 	}
@@ -203,7 +161,7 @@ static struct commit *commit_new(struct store *s, store_done *done, void *arg)
 	c->done = done;
 	c->arg = arg;
 	if (s->state != STORE_READY)
-		commit_error(c, s->trouble[0] ? s->trouble : "Redis is not connected");
+		commit_error(c, trouble(s));
 	return c;
 }
 
@@ -245,12 +203,12 @@ void store_hook_gone(struct store *s, const char *task_id, const char *text, con
 	if (s->state != STORE_READY)
 		return;
 	if (dead_text) {
-		SEND(s, on_ignored, NULL, "LPUSH", "mr:hooks:dead", dead_text);
-		SEND(s, on_ignored, NULL, "LTRIM", "mr:hooks:dead", "0", DEAD_KEPT);
+		SEND(s, redis_ignored, NULL, "LPUSH", "mr:hooks:dead", dead_text);
+		SEND(s, redis_ignored, NULL, "LTRIM", "mr:hooks:dead", "0", DEAD_KEPT);
 	}
-	SEND(s, on_ignored, NULL, "LREM", task_key(key, task_id, ":hooks"), "1", text);
+	SEND(s, redis_ignored, NULL, "LREM", task_key(key, task_id, ":hooks"), "1", text);
 	if (last)
-		SEND(s, on_ignored, NULL, "SREM", "mr:hooks:pending", task_id);
+		SEND(s, redis_ignored, NULL, "SREM", "mr:hooks:pending", task_id);
 }
 
 /* A question for the dead ones. */
@@ -287,7 +245,7 @@ void store_dead_list(struct store *s, store_dead *fn, void *arg)
 	if (s->state == STORE_READY &&
 	    SEND(s, on_dead, ask, "LRANGE", "mr:hooks:dead", "0", DEAD_KEPT))
 		return;
-	fn(arg, NULL, 0, s->trouble[0] ? s->trouble : "Redis is not connected");
+	fn(arg, NULL, 0, trouble(s));
 	free(ask);
 }
 
@@ -310,26 +268,24 @@ void store_dead_end(struct store *s, const char *task_id, const char *dead_text,
 
 void store_event(struct store *s, const struct task_field *f, size_t n)
 {
-	struct command add = {{"XADD", "mr:events", "MAXLEN", "~", EVENTS_KEPT, "*"}, 6};
+	struct redis_args add = {{"XADD", "mr:events", "MAXLEN", "~", EVENTS_KEPT, "*"}, 6};
 
 	if (s->state != STORE_READY)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		arg_add(&add, f[i].name);
-		arg_add(&add, f[i].value);
+		redis_args_add(&add, f[i].name);
+		redis_args_add(&add, f[i].value);
 	}
-	command_send(s, &add, on_ignored, NULL);
+	redis_link_send(s->link, redis_ignored, NULL, &add);
 }
 
 /* ---- connection ---------------------------------------------------------------------------- */
-
-static void away(struct store *s, const char *why);
 
 static void on_heartbeat(redisAsyncContext *ac, void *reply, void *arg)
 {
 	struct store *s = arg;
 
-	on_ignored(ac, reply, NULL);
+	redis_ignored(ac, reply, NULL);
 	if (reply && s->asked_us)
 		s->health.latency_us = clock_us() - s->asked_us;
 	s->asked_us = 0;
@@ -338,83 +294,44 @@ static void on_heartbeat(redisAsyncContext *ac, void *reply, void *arg)
 void store_heartbeat(struct store *s, const char *node, const struct task_field *f, size_t n)
 {
 	char key[128];
-	struct command set = {{"HSET", key}, 2};
+	struct redis_args set = {{"HSET", key}, 2};
 
 	if (s->state != STORE_READY)
 		return;
 	if (s->asked_us) {
 		if (clock_us() - s->asked_us > SILENCE_US)
-			away(s, "Redis does not answer");
+			redis_link_drop(s->link, "Redis does not answer");
 		return;
 	}
 	snprintf(key, sizeof(key), "mr:node:%s", node);
 	for (size_t i = 0; i < n; i++) {
-		arg_add(&set, f[i].name);
-		arg_add(&set, f[i].value);
+		redis_args_add(&set, f[i].name);
+		redis_args_add(&set, f[i].value);
 	}
-	SEND(s, on_ignored, NULL, "MULTI");
-	command_send(s, &set, on_ignored, NULL);
-	SEND(s, on_ignored, NULL, "PEXPIRE", key, HEARTBEAT_END);
+	SEND(s, redis_ignored, NULL, "MULTI");
+	redis_link_send(s->link, redis_ignored, NULL, &set);
+	SEND(s, redis_ignored, NULL, "PEXPIRE", key, HEARTBEAT_END);
 	if (SEND(s, on_heartbeat, s, "EXEC"))
 		s->asked_us = clock_us();
 }
 
-static void connect_later(struct store *s)
+/* Open answers follow as NULL: the state says that they are old. */
+static void on_down(void *arg)
 {
-	struct timeval tv = {s->pause_ms / 1000, s->pause_ms % 1000 * 1000};
+	struct store *s = arg;
 
-	s->pause_ms = min_of(s->pause_ms * 2, PAUSE_MAX_MS);
-	evtimer_add(s->again, &tv);
-}
-
-static void note_trouble(struct store *s, const char *why)
-{
-	char text[300];
-
-	if (!s->closing && strcmp(s->trouble, why))
-		log_warn("redis_away", "why=%s", log_q(text, sizeof(text), why));
-	snprintf(s->trouble, sizeof(s->trouble), "%s", why);
-}
-
-/* Ends the connection; open answers come as NULL from within, so the state is set first. */
-static void away(struct store *s, const char *why)
-{
-	redisAsyncContext *ac = s->ac;
-
-	note_trouble(s, why);
 	s->state = STORE_AWAY;
-	s->ac = NULL;
 	s->asked_us = 0;
 	s->loading = 0;
-	evtimer_del(s->patience);
-	if (ac) {
-		ac->data = NULL;
-		redisAsyncFree(ac);
-	}
-	if (!s->closing)
-		connect_later(s);
-}
-
-static void on_disconnect(const redisAsyncContext *ac, int status)
-{
-	struct store *s = ac->data;
-
-	if (!s || s->ac != ac)
-		return;
-	/* hiredis frees the context itself after this. */
-	s->ac = NULL;
-	away(s, ac->err ? ac->errstr : "Redis closed the connection");
 }
 
 static void become_ready(struct store *s)
 {
 	bool first = !s->loaded;
 
-	evtimer_del(s->patience);
+	redis_link_patience(s->link, 0);
 	s->loaded = true;
 	s->state = STORE_READY;
-	s->pause_ms = PAUSE_MIN_MS;
-	s->trouble[0] = 0;
 	s->health.connects++;
 	log_info("redis_ready", "first=%d", first);
 	s->ops->ready(s->arg, first);
@@ -451,7 +368,7 @@ static bool load_goes_on(struct store *s, const redisReply *r)
 		return false;
 	if (r->type != REDIS_REPLY_ERROR)
 		return true;
-	away(s, r->str);
+	redis_link_drop(s->link, r->str);
 	return false;
 }
 
@@ -471,7 +388,7 @@ static void on_load_task(redisAsyncContext *ac, void *reply, void *arg)
 	if (n)
 		w->store->ops->task(w->store->arg, w->id, f, n);
 	else /* a crash between index and task, or after the task was deleted */
-		SEND(w->store, on_ignored, NULL, "ZREM", "mr:tasks", w->id);
+		SEND(w->store, redis_ignored, NULL, "ZREM", "mr:tasks", w->id);
 	load_answered(w->store);
 out:
 	free(w);
@@ -487,7 +404,7 @@ static void on_load_hooks(redisAsyncContext *ac, void *reply, void *arg)
 	for (size_t i = 0; i < r->elements; i++)
 		w->store->ops->hook(w->store->arg, w->id, r->element[i]->str);
 	if (!r->elements)
-		SEND(w->store, on_ignored, NULL, "SREM", "mr:hooks:pending", w->id);
+		SEND(w->store, redis_ignored, NULL, "SREM", "mr:hooks:pending", w->id);
 	load_answered(w->store);
 out:
 	free(w);
@@ -531,116 +448,22 @@ static void on_load_pending(redisAsyncContext *ac, void *reply, void *arg)
 		load_each(arg, reply, true);
 }
 
-static void on_greeted(redisAsyncContext *ac, void *reply, void *arg)
+static void on_up(void *arg)
 {
-	const redisReply *r = reply;
 	struct store *s = arg;
 
-	if (s->state != STORE_CONNECTING || !r)
-		return;
-	if (r->type == REDIS_REPLY_ERROR) {
-		away(s, r->str);
-		return;
-	}
 	if (s->loaded) {
 		become_ready(s);
 		return;
 	}
 	s->state = STORE_LOADING;
 	s->loading = 2;
+	redis_link_patience(s->link, SILENCE_US / 1000);
 	SEND(s, on_load_ids, s, "ZRANGE", "mr:tasks", "0", "-1");
 	SEND(s, on_load_pending, s, "SMEMBERS", "mr:hooks:pending");
 }
 
-static void on_gate(redisAsyncContext *ac, void *reply, void *arg)
-{
-	const redisReply *r = reply;
-	struct store *s = arg;
-
-	if (s->state == STORE_CONNECTING && r && r->type == REDIS_REPLY_ERROR)
-		away(s, r->str);
-}
-
-static void on_connect(const redisAsyncContext *ac, int status)
-{
-	struct store *s = ac->data;
-
-	if (!s || s->ac != ac)
-		return;
-	if (status != REDIS_OK) {
-		s->ac = NULL; /* hiredis frees it */
-		away(s, ac->errstr);
-		return;
-	}
-	if (s->url.user[0])
-		SEND(s, on_gate, s, "AUTH", s->url.user, s->url.password);
-	else if (s->url.password[0])
-		SEND(s, on_gate, s, "AUTH", s->url.password);
-	if (s->url.db[0])
-		SEND(s, on_gate, s, "SELECT", s->url.db);
-	SEND(s, on_greeted, s, "PING");
-}
-
-static void attach(struct store *s, redisAsyncContext *ac)
-{
-	struct timeval patience = {SILENCE_US / 1000000, 0};
-
-	if (!ac || ac->err) {
-		away(s, ac ? ac->errstr : "no memory");
-		if (ac)
-			redisAsyncFree(ac);
-		return;
-	}
-	s->ac = ac;
-	ac->data = s;
-	redisLibeventAttach(ac, s->base);
-	redisAsyncSetConnectCallback(ac, on_connect);
-	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	evtimer_add(s->patience, &patience);
-}
-
-static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
-{
-	struct store *s = arg;
-	char ip[64] = "";
-
-	s->resolving = NULL;
-	if (s->closing)
-		goto out;
-	if (result) {
-		away(s, evutil_gai_strerror(result));
-		goto out;
-	}
-	if (list->ai_family == AF_INET6)
-		evutil_inet_ntop(AF_INET6, &((struct sockaddr_in6 *)list->ai_addr)->sin6_addr, ip,
-				 sizeof(ip));
-	else
-		evutil_inet_ntop(AF_INET, &((struct sockaddr_in *)list->ai_addr)->sin_addr, ip,
-				 sizeof(ip));
-	attach(s, redisAsyncConnect(ip, atoi(s->url.port)));
-out:
-	if (list)
-		evutil_freeaddrinfo(list);
-}
-
-static void on_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct store *s = arg;
-
-	s->state = STORE_CONNECTING;
-	if (s->url.path[0]) {
-		attach(s, redisAsyncConnectUnix(s->url.path));
-		return;
-	}
-	/* hiredis would resolve names while everything else waits. */
-	s->resolving = evdns_getaddrinfo(s->dns, s->url.host, s->url.port, &hints, on_resolved, s);
-}
-
-static void on_patience(evutil_socket_t fd, short what, void *arg)
-{
-	away(arg, "Redis does not answer");
-}
+static const struct redis_link_ops link_ops = {on_up, on_down};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -648,39 +471,27 @@ struct store *store_new(struct event_base *base, struct evdns_base *dns, const c
 			const struct store_ops *ops, void *arg, char *err, size_t err_n)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	const char *broken;
 
 	must(s);
-	broken = redis_url_parse(&s->url, url);
-	if (broken) {
-		snprintf(err, err_n, "redis.url: %s", broken);
-		free(s);
-		return NULL;
-	}
-	s->base = base;
-	s->dns = dns;
 	s->ops = ops;
 	s->arg = arg;
-	s->pause_ms = PAUSE_MIN_MS;
-	s->again = evtimer_new(base, on_again, s);
-	s->patience = evtimer_new(base, on_patience, s);
 	s->parked_turn = evtimer_new(base, on_parked_turn, s);
-	must(s->again && s->patience && s->parked_turn);
-	event_active(s->again, 0, 0);
-	return s;
+	must(s->parked_turn);
+	s->link = redis_link_new(base, dns, url, &link_ops, s, err, err_n);
+	if (s->link)
+		return s;
+	event_free(s->parked_turn);
+	free(s);
+	return NULL;
 }
 
 void store_free(struct store *s)
 {
 	if (!s)
 		return;
-	s->closing = true;
-	if (s->resolving)
-		evdns_getaddrinfo_cancel(s->resolving);
-	away(s, "stopping");
+	on_down(s);
+	redis_link_free(s->link);
 	parked_end(s);
-	event_free(s->again);
-	event_free(s->patience);
 	event_free(s->parked_turn);
 	free(s);
 }
@@ -697,5 +508,10 @@ struct store_health store_health(const struct store *s)
 
 const char *store_trouble(const struct store *s)
 {
-	return s->trouble;
+	return redis_link_trouble(s->link);
+}
+
+struct redis_link *store_link(struct store *s)
+{
+	return s->link;
 }

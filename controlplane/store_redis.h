@@ -9,7 +9,7 @@
  * one. A change is confirmed when its transaction was executed; when the connection is lost before,
  * nobody knows, and the owner of the truth (tasks.h) writes it again after the next `ready`.
  *
- * Threads: the event loop's. This is the only file that knows hiredis.
+ * Threads: the event loop's. Only files whose names begin with store_redis know hiredis.
  */
 #ifndef CONTROLPLANE_STORE_REDIS_H
 #define CONTROLPLANE_STORE_REDIS_H
@@ -78,6 +78,13 @@ void store_dead_list(struct store *s, store_dead *fn, void *arg);
 /* A dead callback waits again (again) or is forgotten; dead_text: as it was listed. */
 void store_dead_end(struct store *s, const char *task_id, const char *dead_text, bool again,
 		    store_done *done, void *arg);
+/* The kept answer of a command, NULL where there is none; error: NULL, or why it is not known. */
+typedef void store_seen(void *arg, const char *text, const char *error);
+/* fn is called once; from within where Redis is away. */
+void store_command_seen(struct store *s, const char *correlation, store_seen *fn, void *arg);
+/* A command of mr:cmd is answered and leaves the stream; correlation "": nobody can be answered. */
+void store_command_done(struct store *s, const char *entry, const char *correlation,
+			const char *text);
 /* One line of mr:events: n fields. */
 void store_event(struct store *s, const struct task_field *f, size_t n);
 /* mr:node:<node>, which ends by itself 10 s after the last call; also watches the connection. */
