@@ -89,6 +89,41 @@ void wire_strip(uint8_t *packet, size_t n, uint32_t kinds)
 	wire_sum(packet, n);
 }
 
+void wire_window(uint8_t *packet, size_t n, uint16_t wnd)
+{
+	put_be16(packet + l3_bytes(packet) + 14, wnd);
+	wire_sum(packet, n);
+}
+
+void wire_lie(uint8_t *packet, size_t n, uint32_t chance)
+{
+	static const uint32_t off[] = {1, 2000, 40000, 1u << 20, 1u << 31};
+	uint8_t *tcp = packet + l3_bytes(packet);
+	uint32_t by = off[chance / 16 % 5] * (chance & 8 ? 1 : UINT32_MAX);
+
+	switch (chance % 8) {
+	case 0: /* an optimistic or an old ACK */
+		put_be32(tcp + 8, get_be32(tcp + 8) + by);
+		break;
+	case 1:
+		put_be32(tcp + 4, get_be32(tcp + 4) + by);
+		break;
+	case 2: /* a window that shrinks */
+		put_be16(tcp + 14, (uint16_t)(chance / 128));
+		break;
+	case 3:
+		tcp[13] ^= (uint8_t)(1u << chance / 128 % 6);
+		break;
+	default: /* blocks that were never sent, timestamps from elsewhere */
+		if ((tcp[12] >> 4) > 5) {
+			unsigned at = 20 + chance / 128 % ((tcp[12] >> 4) * 4u - 20);
+
+			tcp[at] = (uint8_t)(chance >> 20);
+		}
+	}
+	wire_sum(packet, n);
+}
+
 size_t wire_build(uint8_t *packet, const struct tcp_seg *g)
 {
 	unsigned l3, n = tcp_hdr_write(packet, g, (uint32_t)g->data.n, 0, &l3);

@@ -18,6 +18,10 @@ void wire_send(const struct tcp_packet *p, void (*each)(void *arg, uint8_t *pack
 void wire_sum(uint8_t *packet, size_t n);
 /* Replaces the options of these kinds (a mask of bits) by NOP. */
 void wire_strip(uint8_t *packet, size_t n, uint32_t kinds);
+/* Sets the window field. */
+void wire_window(uint8_t *packet, size_t n, uint16_t wnd);
+/* Changes what the segment says by chance: numbers, flags, window, options. */
+void wire_lie(uint8_t *packet, size_t n, uint32_t chance);
 /* A whole packet from a segment. */
 size_t wire_build(uint8_t *packet, const struct tcp_seg *g);
 /* "< S. 1:1(0) ack 5 win 100" for people. */

@@ -139,6 +139,10 @@ static void travel(void *arg, uint8_t *packet, size_t n)
 		if (!tcp_seg_parse(&g, packet, n, true) && g.flags & TCP_SYN)
 			wire_strip(packet, n, p->strip);
 	}
+	if (w->now_us >= p->full_from_us && w->now_us < p->full_to_us)
+		wire_window(packet, n, 0);
+	if (chance(w, p->lies))
+		wire_lie(packet, n, world_random(w, UINT32_MAX));
 	if (p->mtu && n > p->mtu) {
 		p->lost++;
 		if (w->told)
@@ -259,7 +263,9 @@ static bool on_accepted(void *owner, struct tcp_conn *c, int tag)
 	tcp_info(c, &info);
 	must(tag == 7 && info.rport >= 10000 && info.rport < 10000 + s->w->peers);
 	p = &s->w->peer[SERVER][info.rport - 10000];
-	must(!p->opened);
+	/* A lie may have broken the handshake; then the client tries once more. */
+	if (p->opened)
+		return false;
 	p->c = c;
 	p->opened = true;
 	tcp_set_user(c, p);
@@ -281,8 +287,8 @@ static void on_received(void *owner, struct tcp_conn *c, const uint8_t *data, si
 	must(!p->closed);
 	p->hash_in = mix(p->hash_in, data, n);
 	p->got += n;
-	must(p->got <= other->taken);
-	if (p->side == SERVER && p->got == other->to_send)
+	must(p->got <= other->taken || p->world->o.path[DOWN].lies || p->world->o.path[UP].lies);
+	if (p->side == SERVER && p->got >= other->to_send)
 		offer(p);
 }
 
@@ -357,6 +363,8 @@ void world_init(struct world *w, const struct world_options *o)
 	for (int i = 0; i < 2; i++) {
 		w->o.path[i].dead_from_us += w->now_us;
 		w->o.path[i].dead_to_us += w->now_us;
+		w->o.path[i].full_from_us += w->now_us;
+		w->o.path[i].full_to_us += w->now_us;
 	}
 	w->log = malloc(WORLD_LOG);
 	must(w->log);
@@ -472,11 +480,20 @@ static bool ended_well(const struct peer *p)
 	       (p->end == TCP_END_DONE || (p->end == TCP_END_RESET && p->closed && p->peer_closed));
 }
 
+/* A handshake that took longer than a cookie holds: the server never knew of it. */
+static bool came_too_late(const struct world *w, unsigned i)
+{
+	return !w->peer[SERVER][i].opened && w->peer[CLIENT][i].end == TCP_END_RESET &&
+	       tcp_stats(w->stack[SERVER])->cookies_bad;
+}
+
 const char *world_verdict(const struct world *w)
 {
 	static char text[200];
 
 	for (unsigned i = 0; i < w->peers; i++) {
+		if (came_too_late(w, i))
+			continue;
 		for (int side = 0; side < 2; side++) {
 			const struct peer *p = &w->peer[side][i], *q = &w->peer[!side][i];
 

@@ -33,7 +33,9 @@ struct path {
 	uint32_t mtu;	    /* larger packets vanish; 0: any */
 	bool tells_mtu;	    /* with an ICMP error */
 	uint32_t strip;	    /* TCP options of a SYN that vanish: a mask of kinds */
+	uint32_t lies;	    /* segments that say something else than was meant */
 	uint64_t dead_from_us, dead_to_us;
+	uint64_t full_from_us, full_to_us; /* windows that go this way are closed */
 
 	uint64_t free_at_us; /* state: when the rate is free again */
 	uint64_t burst_to_us;

@@ -63,10 +63,15 @@ static struct tcp_conn *open_by_cookie(struct tcp *t, const struct tcp_tuple *tu
 				       const struct tcp_seg *g)
 {
 	struct tcp_cookie said = {.wscale = TCP_NO_WSCALE};
-	enum tcp_cookie_verdict v =
-		tcp_cookie_check(&said, &t->key, tuple, g->seq - 1, g->ack - 1, t->now_us);
+	uint32_t irs = g->seq - 1, isn = g->ack - 1;
+	enum tcp_cookie_verdict v = tcp_cookie_check(&said, &t->key, tuple, irs, isn, t->now_us);
 	struct tcp_conn *c;
 
+	/* A client whose ACK was lost, and that waits, probes from before its window. */
+	if (v == COOKIE_EARLY && !tcp_seg_len(g)) {
+		irs = g->seq;
+		v = tcp_cookie_check(&said, &t->key, tuple, irs, isn, t->now_us);
+	}
 	if (v != COOKIE_GOOD) {
 		t->stats.cookies_bad += v == COOKIE_BAD;
 		if (v == COOKIE_BAD)
@@ -83,10 +88,10 @@ static struct tcp_conn *open_by_cookie(struct tcp *t, const struct tcp_tuple *tu
 		return NULL;
 	}
 	tcp_flight_init(&c->flight, g->ack);
-	c->rcv_nxt = c->rcv_acked = g->seq;
+	c->rcv_nxt = c->rcv_acked = irs + 1;
 	c->ts_recent = g->tsval;
 	tcp_conn_options(c, said.mss, said.wscale, said.sack_ok, g->has_ts);
-	c->snd_wl1 = g->seq;
+	c->snd_wl1 = irs + 1;
 	c->snd_wnd = c->snd_wnd_max = (uint32_t)g->wnd << c->snd_scale;
 	c->round_end = c->recover = g->ack;
 	tcp_set_state(c, TCP_ESTABLISHED);
