@@ -10,6 +10,7 @@
 #include "api/reasons.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/metrics_certs.h"
 #include "controlplane/metrics_process.h"
 #include "controlplane/metrics_streams.h"
 #include "controlplane/metrics_tasks.h"
@@ -61,6 +62,7 @@ static void put_node(const struct cp *cp, struct evbuffer *out)
 	metric_one(out, M_UPTIME, seconds_since(cp->start_us, clock_us()));
 	put_limits(&cp->conf, out);
 	put_processes(cp, out);
+	metrics_certs(&cp->conf, (size_t)cp->conf.metrics_streams, out);
 	metric_head(out, M_API_CALLS);
 	metric_put(out, M_API_CALLS, (double)(cp->api_calls - cp->api_refused), "ok");
 	metric_put(out, M_API_CALLS, (double)cp->api_refused, "refused");

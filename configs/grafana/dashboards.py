@@ -106,6 +106,7 @@ OVERVIEW = dashboard('overview', 'overview', [], [
           (f'millrace_arena_used_bytes{{{NODE}}} / millrace_arena_bytes{{{NODE}}}', '{{instance}}')),
     panel('Callbacks', 'short', (f'millrace_callbacks_pending{{{NODE}}}', '{{instance}} waiting'),
           (f'increase(millrace_callbacks_total{{{NODE},result="dead"}}[{WINDOW}])', '{{instance}} given up')),
+    panel('Certificates end in', 's', (f'millrace_tls_certificate_end_seconds{{{NODE}}} - time()', '{{file}}')),
     panel('Redis', 's', (f'millrace_redis_latency_seconds{{{NODE}}}', '{{instance}}')),
 ])
 

@@ -130,6 +130,28 @@ settled() {
 	within 10 is redis_latency_seconds '' '> 0'
 }
 
+@test "counters of streams go on when the control plane is killed" {
+	up
+	publish a
+	within 10 stream_live live/a
+	within 10 is stream_frames_total 'stream="default/live/a",kind="video"' '> 30'
+	before=$(value millrace_stream_frames_total 'stream="default/live/a",kind="video"')
+	old=$(pid_of cp)
+	kill -KILL "$old"
+	end_of "$old" 5
+	within 20 is stream_frames_total 'stream="default/live/a",kind="video"' ">= $before"
+	[ "$(pid_of cp)" != "$old" ]
+}
+
+@test "a certificate shows when it ends" {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost \
+		-keyout "$T/a.key" -out "$T/a.crt" 2>/dev/null
+	printf 'memory:\n  arena: 256m\ntls:\n  certificate: %s\n  key: %s\n' "$T/a.crt" "$T/a.key" >"$T/up.yaml"
+	up
+	end=$(date -d "$(openssl x509 -enddate -noout -in "$T/a.crt" | cut -d= -f2)" +%s)
+	is tls_certificate_end_seconds "file=\"$T/a.crt\"" "== $end"
+}
+
 @test "callbacks that nobody takes: pending, old, dead" {
 	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\ncallback:\n  tries: 3\n  interval: 1s\n' >"$T/up.yaml"
 	up
