@@ -36,7 +36,7 @@ build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*_abi.h bpf/*.def)
 	$(call say,BPF,$<)$(BPF_CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter $(bpf_include) -c -o $@.part $< && \
 	  $(BPF_STRIP) -g $@.part && mv $@.part $@
 build/bpf/%.skel.h: build/bpf/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf >$@ 2>$@.log || { cat $@.log; exit 1; }
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.part 2>$@.log && mv $@.part $@ || { cat $@.log; exit 1; }
 
 $(bpf_names:%=$(B)/obj/bpf/%.o): $(B)/obj/bpf/%.o: build/bpf/%.skel.h
 bpf: $(bpf_lib)

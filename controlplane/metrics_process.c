@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* /proc/PID/what into dst; false: it cannot be read. */
@@ -27,9 +28,13 @@ static double count_fds(int pid)
 {
 	char path[64];
 	double n = -2; /* "." and ".." */
+	struct stat st;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	/* Linux 6.2 tells the number so; before, 100,000 of them have to be read. */
+	if (!stat(path, &st) && st.st_size > 0)
+		return (double)st.st_size;
 	d = opendir(path);
 	if (!d)
 		return -1;

@@ -353,12 +353,15 @@ static void test_lost_packets_are_retransmits(void **state)
 
 static void test_round_trips_are_sampled_once_per_interval(void **state)
 {
+	struct tcpstat_sums v;
 	int server, client;
 
 	site_open(&site, 3600000);
 	connect_pair(&site, &server, &client);
 	send_through(server, client, 3000000);
-	assert_int_equal(sums_of(&site, 0).samples, 1);
+	v = sums_of(&site, 0);
+	assert_int_equal(v.samples, 1);
+	assert_int_equal(v.rtt[63 - __builtin_clzll(v.srtt_us | 1)], 1);
 	close(client);
 	close(server);
 }
