@@ -134,6 +134,7 @@ static struct stream *stream_new(struct engine *e, struct core *home, const char
 		return NULL;
 	}
 	stream_add_log(s, WIRE_RTMP, log);
+	timeline_init(&s->writer->timeline, !strcmp(engine_conf(e)->stream_time, "zero"));
 	s->writer->video_gap = true;
 	return s;
 }

@@ -7,9 +7,15 @@
 #define STEP_FADE     8
 #define ELAPSED_MAX   ((uint64_t)1 << 40)
 
-void timeline_init(struct timeline *t)
+void timeline_init(struct timeline *t, bool from_zero)
 {
-	*t = (struct timeline){.begun = false};
+	*t = (struct timeline){.from_zero = from_zero};
+}
+
+/* Sound may begin a little before the picture that came first: no time is below zero. */
+static int64_t shown(const struct timeline *t, int64_t ms)
+{
+	return t->from_zero ? max_of(ms, 0) : ms;
 }
 
 static int64_t elapsed_ms(uint64_t since_us, uint64_t now_us)
@@ -105,7 +111,7 @@ static bool begins_near(const struct timeline *t, int64_t ms, uint64_t now_us)
 	       (off <= FIRST_STEP_MS && off >= -FIRST_STEP_MS);
 }
 
-int64_t timeline_frame(struct timeline *t, const struct msg *m, uint64_t now_us)
+static int64_t place(struct timeline *t, const struct msg *m, uint64_t now_us)
 {
 	struct timeline_kind *k = m->type == MSG_AUDIO ? &t->audio : &t->video;
 	int64_t ms = m->ts_ms + t->offset_ms;
@@ -117,6 +123,8 @@ int64_t timeline_frame(struct timeline *t, const struct msg *m, uint64_t now_us)
 	t->resuming = false;
 	if (!t->begun) {
 		t->begun = true;
+		t->offset_ms = t->from_zero ? -m->ts_ms : 0;
+		ms = m->ts_ms + t->offset_ms;
 		t->ms = ms;
 		return on_the_line(t, k, ms, now_us);
 	}
@@ -125,15 +133,20 @@ int64_t timeline_frame(struct timeline *t, const struct msg *m, uint64_t now_us)
 	return doubt(t, k, m->ts_ms, now_us);
 }
 
+int64_t timeline_frame(struct timeline *t, const struct msg *m, uint64_t now_us)
+{
+	return shown(t, place(t, m, now_us));
+}
+
 int64_t timeline_other(const struct timeline *t, const struct msg *m)
 {
 	int64_t ms = m->ts_ms + t->offset_ms;
 
 	if (!t->begun)
-		return m->ts_ms;
-	return !t->resuming && ms >= t->ms - TIMELINE_JUMP_MS && ms <= t->ms + TIMELINE_JUMP_MS
-		       ? ms
-		       : t->ms;
+		return t->from_zero ? 0 : m->ts_ms;
+	if (t->resuming || ms < t->ms - TIMELINE_JUMP_MS || ms > t->ms + TIMELINE_JUMP_MS)
+		ms = t->ms;
+	return shown(t, ms);
 }
 
 void timeline_resume(struct timeline *t)

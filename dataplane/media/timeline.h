@@ -2,9 +2,11 @@
 /*
  * A stream's time line: what timestamps viewers see, whatever the publisher's clock does.
  *
- * Timestamps pass as they are, absolute and in 64 bits, wherever the source starts (interop M1,
- * M2), and so do small steps back and forth. What is far from where it should be is judged against
- * the line and against the time that went by (interop M3):
+ * Timestamps pass as they are, absolute and in 64 bits, wherever the source starts (interop M1), and
+ * so do small steps back and forth. From zero, the first frame's time is taken off all of them
+ * (M2): once for a stream, as all viewers share its bytes, so a viewer's first frame has time 0 only
+ * where it is the stream's. What is far from where it should be is judged against the line and
+ * against the time that went by (M3):
  *
  *   on the line --far off--> doubted (re-stamped next to its neighbours)
  *   doubted --back on the old line--> on the line: it was an outlier
@@ -38,7 +40,7 @@ struct timeline_kind {
 };
 
 struct timeline {
-	bool begun, resuming;
+	bool begun, resuming, from_zero;
 	int64_t offset_ms; /* added to the publisher's timestamps */
 	int64_t ms;	   /* the line: the latest time sent out */
 	uint64_t at_us;	   /* when that was */
@@ -51,7 +53,8 @@ struct timeline {
 	uint64_t jumps, outliers; /* new time lines; frames that were re-stamped for good */
 };
 
-void timeline_init(struct timeline *t);
+/* from_zero: the line starts at 0, and what came before its first frame is there too. */
+void timeline_init(struct timeline *t, bool from_zero);
 /* The time for viewers of a coded frame (m is audio or video), in milliseconds. */
 int64_t timeline_frame(struct timeline *t, const struct msg *m, uint64_t now_us);
 /* The same for what has no time of its own: headers, metadata, other data. */

@@ -126,6 +126,28 @@ static void test_M1_M2_times_are_absolute_and_cross_every_edge(void **state)
 	}
 }
 
+static void test_M2_a_stream_may_start_at_zero(void **state)
+{
+	struct conf_error err;
+	struct channel c;
+
+	up(&c);
+	stream_end(c.s, c.home, REASON_UNPUBLISHED);
+	assert_int_equal(conf_set(&c.b.conf, "stream.time", "zero", &err), 0);
+	assert_int_equal(stream_publish(c.b.engine.registry, c.home, "d/a/n", false, &c.s), 0);
+	assert_non_null(log_of(&c, WIRE_FLV));
+	headers(&c, 70000);
+	expect(&c, MSG_VIDEO, 0, 0x17);
+	expect(&c, MSG_AUDIO, 0, 0xaf);
+	picture(&c, 70000, true);
+	sound(&c, 69990);
+	sound(&c, 70013);
+	expect(&c, MSG_VIDEO, 0, 0x17);
+	expect(&c, MSG_AUDIO, 0, 0xaf);
+	expect(&c, MSG_AUDIO, 13, 0xaf);
+	down(&c);
+}
+
 static void test_M3_outliers_and_jumps_are_evened_out_and_counted(void **state)
 {
 	struct channel c;
@@ -395,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_M1_M2_times_are_absolute_and_cross_every_edge),
+		cmocka_unit_test(test_M2_a_stream_may_start_at_zero),
 		cmocka_unit_test(test_M3_outliers_and_jumps_are_evened_out_and_counted),
 		cmocka_unit_test(test_M9_the_next_stream_of_a_name_knows_nothing_of_the_last),
 		cmocka_unit_test(test_M15_end_of_sequence_is_forwarded),

@@ -18,7 +18,7 @@ struct source {
 
 static void begin(struct source *s)
 {
-	timeline_init(&s->line);
+	timeline_init(&s->line, false);
 	s->clock = (struct ts64){.begun = false};
 	s->now_us = 5000000;
 }
@@ -75,6 +75,49 @@ static void test_M2_a_large_start_is_kept_absolute(void **state)
 	begin(&s);
 	steady(&s, 0xce12e1d6, 0xce12e1d6, 10); /* -837759018, as some servers send it */
 	assert_int_equal(s.line.offset_ms, 0);
+}
+
+static void test_M2_from_zero_moves_sound_and_picture_alike(void **state)
+{
+	static const uint32_t starts[] = {0, 40, 0x7fffff00, 0xce12e1d6, 0xffffff00};
+
+	for (unsigned i = 0; i < array_len(starts); i++) {
+		struct source s;
+
+		begin(&s);
+		timeline_init(&s.line, true);
+		steady(&s, starts[i], 0, 1000);
+		assert_int_equal(s.line.jumps + s.line.outliers, 0);
+	}
+}
+
+static void test_M2_from_zero_has_nothing_below_zero(void **state)
+{
+	static const struct msg header = {.type = MSG_VIDEO, .ts_ms = 70000};
+	struct source s;
+
+	begin(&s);
+	timeline_init(&s.line, true);
+	assert_int_equal(timeline_other(&s.line, &header), 0);
+	assert_int_equal(picture(&s, 70000), 0);
+	assert_int_equal(sound(&s, 69980), 0);
+	assert_int_equal(sound(&s, 70003), 3);
+	assert_int_equal(timeline_other(&s.line, &(struct msg){.ts_ms = 69500}), 0);
+	assert_int_equal(timeline_other(&s.line, &(struct msg){.ts_ms = 0}), 3);
+	assert_int_equal(picture(&s, 70040), 40);
+	assert_int_equal(s.line.jumps + s.line.outliers, 0);
+}
+
+static void test_M2_from_zero_goes_on_where_it_was_with_the_next_publisher(void **state)
+{
+	struct source s;
+
+	begin(&s);
+	timeline_init(&s.line, true);
+	steady(&s, 500000, 0, 50);
+	timeline_resume(&s.line);
+	pass(&s, 1000);
+	assert_int_equal(picture(&s, 7), 49 * 40 + 10 + 1000 + 40);
 }
 
 static void test_M3_small_steps_pass(void **state)
@@ -237,6 +280,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_M1_sources_that_start_before_an_edge_cross_it),
 		cmocka_unit_test(test_M2_a_large_start_is_kept_absolute),
+		cmocka_unit_test(test_M2_from_zero_moves_sound_and_picture_alike),
+		cmocka_unit_test(test_M2_from_zero_has_nothing_below_zero),
+		cmocka_unit_test(test_M2_from_zero_goes_on_where_it_was_with_the_next_publisher),
 		cmocka_unit_test(test_M2_headers_and_metadata_with_time_0_do_not_move_the_line),
 		cmocka_unit_test(test_M3_small_steps_pass),
 		cmocka_unit_test(
