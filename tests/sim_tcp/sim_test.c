@@ -296,6 +296,44 @@ static void test_bytes_that_left_the_log_end_the_viewer(void **state)
 	world_fini(&w);
 }
 
+/* Ten seconds of a stream of 400 kB/s in ticks of 50 ms, over 40 ms; how late the last byte is. */
+static uint64_t watch_live(uint32_t loss)
+{
+	struct world_options o = usual();
+	struct peer *p = &w.peer[SERVER][0];
+	uint64_t start, last = 0;
+
+	o.seed = 5;
+	o.path[DOWN].loss = loss;
+	world_init(&w, &o);
+	world_open(&w, 100, 1000);
+	p->closes = false;
+	world_run(&w, w.now_us + 5 * SECOND);
+	assert_non_null(p->c);
+	start = w.now_us;
+	for (unsigned tick = 1; tick <= 200; tick++) {
+		p->to_send += 20000;
+		p->closes = tick == 200;
+		last = w.now_us;
+		world_offer(p);
+		world_run(&w, start + tick * 50000);
+		w.now_us = start + tick * 50000;
+	}
+	run_to_end(20);
+	return p->ended_us - last;
+}
+
+static void test_a_live_viewer_gets_its_stream_in_time(void **state)
+{
+	/* The last tick, its ACK, the FIN and its ACK. */
+	assert_in_range(watch_live(0), 0, 200000);
+	assert_int_equal(tcp_stats(w.stack[SERVER])->bytes_resent, 0);
+	world_fini(&w);
+	assert_in_range(watch_live(10000), 0, SECOND);
+	assert_in_range(tcp_stats(w.stack[SERVER])->bytes_resent, 20000, 120000);
+	world_fini(&w);
+}
+
 /* ---- random worlds ---- */
 
 static uint32_t one_of(const uint32_t *list, unsigned n)
@@ -412,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_options_taken_away_by_a_middlebox_are_not_missed),
 		cmocka_unit_test(test_without_blocks_losses_are_repaired_all_the_same),
 		cmocka_unit_test(test_bytes_that_left_the_log_end_the_viewer),
+		cmocka_unit_test(test_a_live_viewer_gets_its_stream_in_time),
 		cmocka_unit_test(test_random_worlds_deliver_every_byte),
 	};
 

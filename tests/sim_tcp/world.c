@@ -221,7 +221,7 @@ static void take(struct peer *p, const struct tcp_range *r, uint32_t n)
 }
 
 /* Offers what is left; a server begins with private bytes, and skips in the log now and then. */
-static void offer(struct peer *p)
+void world_offer(struct peer *p)
 {
 	struct world *w = p->world;
 
@@ -277,7 +277,7 @@ static void on_connected(void *owner, struct tcp_conn *c)
 	struct peer *p = tcp_user(c);
 
 	p->opened = true;
-	offer(p);
+	world_offer(p);
 }
 
 static void on_received(void *owner, struct tcp_conn *c, const uint8_t *data, size_t n)
@@ -289,20 +289,25 @@ static void on_received(void *owner, struct tcp_conn *c, const uint8_t *data, si
 	p->got += n;
 	must(p->got <= other->taken || p->world->o.path[DOWN].lies || p->world->o.path[UP].lies);
 	if (p->side == SERVER && p->got >= other->to_send)
-		offer(p);
+		world_offer(p);
 }
 
 static void on_acked(void *owner, struct tcp_conn *c, uint32_t n)
 {
 	struct peer *p = tcp_user(c);
 
+	uint64_t at;
+
 	p->acked += n;
 	must(p->acked <= p->taken);
+	/* What reclaim asks: nothing that is acknowledged is held, nor what was never sent. */
+	if (tcp_oldest(c, LOG_SOURCE, &at))
+		must(p->acked < p->taken && at <= p->log_at);
 }
 
 static void on_writable(void *owner, struct tcp_conn *c)
 {
-	offer(tcp_user(c));
+	world_offer(tcp_user(c));
 }
 
 static void on_peer_closed(void *owner, struct tcp_conn *c)

@@ -51,7 +51,6 @@ struct peer {
 	uint64_t to_send, taken, got, acked;
 	uint64_t hash_out, hash_in;
 	uint64_t log_at;
-	uint32_t live_bytes; /* > 0: so many every tick, skipping what there is no room for */
 	bool opened, peer_closed, ended, closes, closed;
 	enum tcp_end end;
 	uint64_t ended_us;
@@ -89,6 +88,8 @@ void world_fini(struct world *w);
 uint32_t world_random(struct world *w, uint32_t below);
 /* A client connection that sends `up` bytes and expects `down` bytes; the server closes. */
 void world_open(struct world *w, uint64_t up, uint64_t down);
+/* Offers what is left to send, as `writable` does; closes at the end if the peer closes. */
+void world_offer(struct peer *p);
 /* Runs until nothing happens any more, or until that time. True: nothing is left to do. */
 bool world_run(struct world *w, uint64_t until_us);
 /* Both ends have everything, and are gone in good order: NULL, or what is wrong. */

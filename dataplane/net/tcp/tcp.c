@@ -311,17 +311,20 @@ static uint32_t first_seq(const struct tcp *t, const struct tcp_tuple *tuple)
 struct tcp_conn *tcp_connect(struct tcp *t, const struct ip *from, uint16_t lport,
 			     const struct ip *to, uint16_t rport, void *user, uint64_t now_us)
 {
+	int local = tcp_local(t, from);
+	struct tcp_tw old = {
+		.remote = *to, .rport = rport, .lport = lport, .local = (uint8_t)local};
 	struct tcp_tuple tuple;
 	struct tcp_conn *c;
 	uint32_t hash;
-	int local = tcp_local(t, from);
 
 	t->now_us = now_us;
 	if (local < 0 || !lport || !rport || ip_is_v4(from) != ip_is_v4(to))
 		return NULL;
 	tuple = tcp_tuple_of(t, (unsigned)local, lport, to, rport);
 	hash = tcp_tuple_hash(t, tuple, HASH_TABLE);
-	if (tcp_find(t, (unsigned)local, lport, to, rport, hash))
+	if (tcp_find(t, (unsigned)local, lport, to, rport, hash) ||
+	    tcp_tws_find(&t->tws, hash, &old, now_s(t)))
 		return NULL;
 	c = tcp_conn_new(t, &tuple, (unsigned)local);
 	if (!c)

@@ -152,7 +152,7 @@ uint64_t tcp_next(const struct tcp *t, uint64_t now_us);
 
 /*
  * Opens a connection from own address `from` and a free port of the caller's choice; the answer is
- * `connected` or `ended`. NULL: no room, or this 4-tuple is in use.
+ * `connected` or `ended`. NULL: no room, or this 4-tuple is in use, or in TIME_WAIT.
  */
 struct tcp_conn *tcp_connect(struct tcp *t, const struct ip *from, uint16_t lport,
 			     const struct ip *to, uint16_t rport, void *user, uint64_t now_us);

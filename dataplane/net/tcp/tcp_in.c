@@ -323,11 +323,14 @@ void tcp_conn_input(struct tcp_conn *c, const struct tcp_seg *g)
 		take_data(c, g);
 }
 
-/* Addresses that no segment may come from (RFC 1122, 4.2.3.10). */
-static bool bad_source(const struct ip *a)
+/* Addresses that no segment may come from (RFC 1122, 4.2.3.10), our own at the other end too. */
+static bool bad_source(const struct tcp_seg *g)
 {
 	static const struct ip none;
+	const struct ip *a = &g->src;
 
+	if (!memcmp(a, &g->dst, sizeof(*a)))
+		return true;
 	if (ip_is_v4(a))
 		return !a->b[12] || a->b[12] >= 224;
 	return a->b[0] == 0xff || !memcmp(a, &none, sizeof(none));
@@ -347,7 +350,7 @@ enum tcp_verdict tcp_input(struct tcp *t, const uint8_t *packet, size_t n, bool 
 		return TCP_FOREIGN;
 	t->stats.segs_in++;
 	t->stats.bad_sums += rc == -EBADMSG;
-	if (rc || bad_source(&g.src) || !g.sport || !g.dport) {
+	if (rc || bad_source(&g) || !g.sport || !g.dport) {
 		t->stats.bad_packets += rc != -EBADMSG;
 		return TCP_DROPPED;
 	}

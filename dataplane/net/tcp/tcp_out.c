@@ -213,7 +213,8 @@ uint32_t tcp_send(struct tcp_conn *c, const struct tcp_range *r, unsigned n, uin
 {
 	struct tcp_flight *f = &c->flight;
 	struct tcp_piece tmpl = {.delivered = c->delivered};
-	uint32_t total = 0, room, took = 0, from = f->nxt;
+	uint32_t room, took = 0, from = f->nxt;
+	uint64_t total = 0;
 	bool idle = !tcp_flight_bytes(f);
 
 	c->tcp->now_us = now_us;
@@ -226,7 +227,7 @@ uint32_t tcp_send(struct tcp_conn *c, const struct tcp_range *r, unsigned n, uin
 		tcp_cc_idle(&c->cc, c->mss);
 	room = tcp_room(c);
 	if (total <= raw_room(c))
-		room = total;
+		room = (uint32_t)total;
 	else if (room > c->mss)
 		room -= room % c->mss;
 	for (unsigned i = 0; i < n && took < room; i++) {

@@ -2,16 +2,17 @@
 #include "net/tcp/tcp_sip.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 static_assert(sizeof(struct tcp_tuple) == 40, "hashed as bytes: no padding");
 
-static uint64_t le64(const uint8_t *p, size_t n)
+static inline uint64_t le64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << 8 * i;
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline uint64_t rotl(uint64_t x, unsigned b)
@@ -35,7 +36,7 @@ static inline void sip_round(uint64_t v[4])
 
 struct sip_key sip_key_of(const uint8_t bytes[SIP_KEY_BYTES])
 {
-	return (struct sip_key){{le64(bytes, 8), le64(bytes + 8, 8)}};
+	return (struct sip_key){{le64(bytes), le64(bytes + 8)}};
 }
 
 uint64_t sip_hash(const struct sip_key *k, const void *p, size_t n)
@@ -46,13 +47,14 @@ uint64_t sip_hash(const struct sip_key *k, const void *p, size_t n)
 	uint64_t last = (uint64_t)(n & 0xff) << 56, word;
 
 	for (; n >= 8; n -= 8, b += 8) {
-		word = le64(b, 8);
+		word = le64(b);
 		v[3] ^= word;
 		sip_round(v);
 		sip_round(v);
 		v[0] ^= word;
 	}
-	last |= le64(b, n);
+	for (size_t i = 0; i < n; i++)
+		last |= (uint64_t)b[i] << 8 * i;
 	v[3] ^= last;
 	sip_round(v);
 	sip_round(v);
