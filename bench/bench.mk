@@ -1,6 +1,8 @@
-# The benchmark's programs and its run. BENCH=full measures everything (about an hour).
+# The benchmark's programs and its run. BENCH=full measures everything (about forty minutes);
+# SHARE=-12 gives it most of a busy machine's CPUs.
 
 BENCH ?= quick
+SHARE ?= 0
 bench_libs := $(call lib,base)
 bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen)
 bench_of    = $(call obj,$(addprefix bench/,$(addsuffix .c,$(1))))
@@ -13,6 +15,6 @@ $(bench_bin):
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -luring $(base_libs)
 
 bench: $(B)/millrace-dp $(bench_bin)
-	$(Q)python3 bench/run.py --build $(B) --form $(BENCH)
+	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)
 
 .PHONY: bench

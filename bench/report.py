@@ -50,6 +50,7 @@ def medians(result):
     return {
         "cpu_per_gbit": of(lambda r: r["cpu_per_gbit"]),
         "cpu_per_gbit_least": min(costs) if costs else None,
+        "send_bytes": of(lambda r: r["send_bytes"]),
         "server_cpu": of(lambda r: r["cpu_seconds"] / r["window"]),
         "client_cpu": of(lambda r: r["client_cpu"]),
         "watching": of(lambda r: r["watching"]),
@@ -276,7 +277,7 @@ def change(r, before):
 
 
 HEADINGS = ["load", "server", "tick", "viewers", "CPU s/Gbit", "of the limit", "of nginx-rtmp",
-            "change", "server CPU", "latency p50 / p99 ms", "first frame p99 ms", "allocations",
+            "change", "KB a send", "server CPU", "latency p50 / p99 ms", "first frame p99 ms", "allocations",
             "remarks"]
 
 
@@ -293,6 +294,7 @@ def row(results, r, before):
         number(ratio_to(results, r, "limit"), "%.2f"),
         number(ratio_to(results, r, "nginx"), "%.2f"),
         change(r, before),
+        number(m["send_bytes"] and m["send_bytes"] / 1000, "%.1f"),
         number(m["server_cpu"], "%.2f"),
         "%.1f / %.1f" % (m["latency_ms"]["p50"], m["latency_ms"]["p99"]) if watched else "-",
         number(m["first_ms"].get("p99"), "%.1f") if watched else "-",

@@ -210,6 +210,13 @@ class Bench:
             server, publish, play = self.start_server(case, folder, log)
             stack.callback(end, server)
             seen = self.measure(case, server, publish, play, stack)
+            if case["server"] == "limit":
+                end(server)
+                log.flush()
+                said = json.loads(meter.read(log.name).splitlines()[-1])
+                seen["send_bytes"] = round(said["bytes"] / max(1, said["sends"]))
+            elif "sends" in seen:
+                seen["send_bytes"] = round(sum(seen["sent_bytes"]) / max(1, sum(seen["sends"])))
             seen["load_average"] = os.getloadavg()[0]
             return seen
 

@@ -138,7 +138,8 @@ static void on_frame(void *user, const struct demux_frame *f)
 		load.damaged += f->damaged;
 		if (r->seen[video] && f->msg.number != expected)
 			count_gap(v, &f->msg);
-		if (!v->slow && load.now_us > f->sent_us)
+		/* What a late one gets first is older than its joining. */
+		if (!v->slow && v->index < load.viewers - load.late && load.now_us > f->sent_us)
 			stats_add(&load.latency, load.now_us - f->sent_us);
 	}
 	r->seen[video] = true;
