@@ -84,6 +84,7 @@ enum {
 	F_IDLE = 1 << 14,     /* idle_at_ms is set */
 	F_OWNED = 1 << 15,    /* `ended` is due */
 	F_LISTED = 1 << 16,   /* in the table */
+	F_HOLE = 1 << 17,     /* full segments were tried again after mss_full was set */
 };
 
 struct tcp_conn {
@@ -110,6 +111,7 @@ struct tcp_conn {
 	struct ip remote;
 	uint16_t rport, lport;
 	uint16_t mss;	       /* payload of a full segment */
+	uint16_t mss_full;     /* what mss was before a black hole was suspected; 0: none was */
 	uint16_t ts_recent_at; /* minutes, modulo 2^16 */
 	uint8_t state, pend, recovery, end;
 	uint8_t local, snd_scale, backoff, dupacks;

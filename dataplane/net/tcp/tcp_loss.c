@@ -251,6 +251,16 @@ static void grow(struct tcp_conn *c, const struct tcp_delivery *d, uint32_t pipe
 	tcp_cc_acked(&c->cc, &a);
 }
 
+/* Something arrives again. Perhaps the path was dead, not narrow: once, full segments are tried. */
+static void doubt_black_hole(struct tcp_conn *c)
+{
+	if (!c->mss_full || c->flags & F_HOLE)
+		return;
+	c->flags |= F_HOLE;
+	c->mss = c->mss_full;
+	c->cc.cwnd = max_of(c->cc.cwnd, (uint32_t)c->mss);
+}
+
 void tcp_loss_ack(struct tcp_conn *c, const struct tcp_seg *g, struct tcp_delivery *d, bool dsack,
 		  uint32_t pipe)
 {
@@ -258,6 +268,8 @@ void tcp_loss_ack(struct tcp_conn *c, const struct tcp_seg *g, struct tcp_delive
 
 	if (d->reordered)
 		c->flags |= F_REORDERS;
+	if (d->acked)
+		doubt_black_hole(c);
 	tail_answered(c, dsack);
 	adapt_reordering(c, dsack);
 	if (was_spurious(c, g, d))
@@ -303,6 +315,8 @@ static void suspect_black_hole(struct tcp_conn *c)
 	for (unsigned i = 0; i < (ip_is_v4(&c->remote) ? 2u : 1u); i++) {
 		if (sent <= (uint32_t)sizes[i] - header)
 			continue;
+		if (!c->mss_full)
+			c->mss_full = c->mss;
 		c->mss = (uint16_t)(sizes[i] - header);
 		c->tcp->stats.black_holes++;
 		return;
@@ -347,6 +361,7 @@ void tcp_loss_mtu(struct tcp_conn *c, uint16_t mss)
 	if (mss >= c->mss)
 		return;
 	c->mss = mss;
+	c->mss_full = min_of(c->mss_full, mss);
 	c->tcp->stats.mtu_lowered++;
 	/* Not congestion: the window stays. */
 	tcp_flight_lose_all(&c->flight, false);
