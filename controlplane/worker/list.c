@@ -80,7 +80,8 @@ static enum played play_units(struct list *l, struct input *in)
 
 	while ((rc = input_next(in, &u, &f)) > 0) {
 		pts_us = u.pts_us;
-		splice_place(&l->line, &u);
+		if (!splice_place(&l->line, &u))
+			continue;
 		if (job_wait(l->job, pace_due_us(&l->pace, u.dts_us, clock_us())))
 			return OVER;
 		if (output_write(&l->out, &in->track[u.kind], &u, &f))

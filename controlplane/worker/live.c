@@ -22,7 +22,8 @@ static bool pass(struct input *in, struct output *out, struct splice *line, bool
 		job_say_failed(&f, false);
 		return false;
 	}
-	splice_place(line, &u);
+	if (!splice_place(line, &u))
+		return true;
 	if (output_write(out, &in->track[u.kind], &u, &f)) {
 		job_say_failed(&f, true);
 		return false;

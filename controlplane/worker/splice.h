@@ -3,8 +3,9 @@
  * One continuous time line across files, loops and jumps of a source (interop M23).
  *
  * Every item (a file, a live connection) gets one offset for both of its tracks, so they stay
- * together. An item begins where the one before has ended in both tracks, its video on the frame
- * grid of the one before. Within an item a jump of more than SPLICE_JUMP_US is closed by a new
+ * together. An item is first shown where the one before has ended in both tracks, its video on the
+ * frame grid of the one before. Audio that overlaps by less than SPLICE_OVERLAP_US (an encoder's priming and
+ * padding) is left out instead of being waited for, or loops would drift. Within an item a jump of more than SPLICE_JUMP_US is closed by a new
  * offset; times of a track always grow.
  * Threads: pure, any.
  */
@@ -13,8 +14,9 @@
 
 #include "controlplane/worker/unit.h"
 
-#define SPLICE_JUMP_US 10000000
-#define SPLICE_NONE    INT64_MIN
+#define SPLICE_JUMP_US	  10000000
+#define SPLICE_OVERLAP_US 50000
+#define SPLICE_NONE	  INT64_MIN
 
 /* The first unit of each track of an item; SPLICE_NONE: there is no such track. */
 struct splice_item {
@@ -24,15 +26,16 @@ struct splice_item {
 
 struct splice {
 	int64_t offset_us, frame_us;
+	bool seam; /* no audio of this item yet */
 	struct {
-		int64_t last_us, end_us; /* of the output; SPLICE_NONE: nothing yet */
-		int64_t pts_end_us;
+		int64_t last_us, end_us; /* decoding, in the output; SPLICE_NONE: nothing yet */
+		int64_t pts_end_us;	 /* until when something is shown */
 	} track[TRACKS];
 };
 
 void splice_init(struct splice *s);
 void splice_begin(struct splice *s, const struct splice_item *item);
-/* Moves the unit's times to the output's. */
-void splice_place(struct splice *s, struct unit *u);
+/* Moves the unit's times to the output's; false: it is to be left out. */
+bool splice_place(struct splice *s, struct unit *u);
 
 #endif

@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Tasks whose source needs FFmpeg's libraries: lists of files, SRT, HLS. Files come from a server with
+# byte ranges, the destination is nginx-rtmp.
+
+load lib
+
+setup() {
+	e2e_setup
+	clips
+	mkdir "$T/www"
+	background files python3 "$TOP/tests/e2e/range_server.py" "$T/www"
+	within 5 test -s "$T/files.log"
+	WWW=http://127.0.0.1:$(head -1 "$T/files.log")
+	nginx_start
+}
+
+teardown() {
+	e2e_teardown
+}
+
+# clips: short files, made once: a (3 s, moov at the end), b (3 s, other size, audio longer than
+# video), c (3 s FLV), hevc, and long (30 s)
+clips() {
+	CLIPS=$FIXTURES/clips
+	[ -s "$CLIPS/done" ] && return
+	mkdir -p "$CLIPS"
+	(
+		flock 9
+		[ -s "$CLIPS/done" ] && exit
+		clip a.mp4 3 320x180 3 -c:v libx264 -bf 2
+		clip b.mp4 3 426x240 3.03 -c:v libx264 -bf 0
+		clip c.flv 3 320x180 3 -c:v libx264 -bf 2
+		clip long.mp4 30 320x180 30 -c:v libx264 -bf 2
+		clip hevc.mp4 3 320x180 3 -c:v libx265 -tag:v hvc1 -x265-params log-level=none
+		echo done >"$CLIPS/done"
+	) 9>"$FIXTURES/clips.lock"
+}
+
+clip() { # NAME SECONDS SIZE AUDIO_SECONDS codec...
+	local name=$1 v=$2 size=$3 a=$4
+	shift 4
+	ffmpeg -v error -y -f lavfi -t "$v" -i "testsrc2=size=$size:rate=25" -f lavfi -t "$a" -i sine=frequency=330:sample_rate=44100 \
+		"$@" -preset ultrafast -g 25 -keyint_min 25 -sc_threshold 0 -b:v 300k -c:a aac -b:a 64k "$CLIPS/$name"
+}
+
+serve() {
+	local name
+	for name in "$@"; do ln -sf "$CLIPS/$name" "$T/www/$name"; done
+}
+
+# list_create DST LIST [k=v...]: a task that plays files (names separated by spaces); prints its id
+list_create() {
+	local dst=$1 urls answer
+	# shellcheck disable=SC2086
+	urls=$(printf "\"$WWW/%s\"," $2)
+	shift 2
+	answer=$(api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" SourceType=url \
+		"SourceUrls=[${urls%,}]" "DstUrl=$dst" RetryInterval=1 "$@")
+	jq -er .TaskId <<<"$answer" || {
+		echo "# create said: $answer" >&2
+		return 1
+	}
+}
+
+# live_create PROTOCOL SRC DST: a live task; prints its id
+live_create() {
+	api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" SourceType=live \
+		"SourceProtocol=$1" "SourceUrls=[\"$2\"]" "DstUrl=$3" RetryInterval=1 | jq -er .TaskId
+}
+
+described() { # TASK KEY
+	api Action=DescribeLivePullToPush Region=local "TaskId=$1" | jq -r ".$2"
+}
+
+# record NAME SECONDS: the bytes that the destination sends to a player, into $T/NAME.flv
+record() {
+	timeout $(($2 + 10)) rtmpdump -q -v -B "$2" -r "rtmp://127.0.0.1:$NGX/dst/$1" -o "$T/$1.flv" 2>>"$T/record.log" || :
+	[ -s "$T/$1.flv" ]
+}
+
+# continuous FILE GAP_MS: decoding times grow, and what is shown has no step longer than that
+continuous() {
+	ffprobe -v quiet -show_entries packet=codec_type,pts_time,dts_time -of csv=p=0 "$1" | python3 -c '
+import sys
+shown, decoded = {}, {}
+for line in sys.stdin:
+    if line[:5] not in ("video", "audio"):
+        continue  # side data
+    kind, pts, dts = line.strip().split(",")[:3]
+    shown.setdefault(kind, []).append(float(pts))
+    decoded.setdefault(kind, []).append(float(dts))
+for kind in ("video", "audio"):
+    if len(shown.get(kind, [])) < 50:
+        sys.exit(f"{kind}: hardly any packets")
+    for a, b in zip(decoded[kind], decoded[kind][1:]):
+        if b <= a:
+            sys.exit(f"{kind}: decoding goes from {a:.3f} to {b:.3f}")
+    shown[kind].sort()
+    for a, b in zip(shown[kind], shown[kind][1:]):
+        if (b - a) * 1000 > float(sys.argv[1]):
+            sys.exit(f"{kind}: nothing to show between {a:.3f} and {b:.3f}")
+' "$2"
+}
+
+worker() {
+	pgrep -P "$(pid_of cp)" -x millrace-worker
+}
+
+@test "M23 a list of files plays in order on one time line, new headers at the seam, and ends" {
+	up
+	serve a.mp4 b.mp4 c.flv
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/l" "a.mp4 b.mp4 c.flv" RepeatNumber=1)
+	within 10 task_is "$TASK" 1
+	record l 14
+	continuous "$T/l.flv" 90
+	run -0 ffprobe -v quiet -show_entries frame=width -select_streams v -of csv=p=0 "$T/l.flv"
+	[[ $output == *320*426*320* ]]
+	grep -q 'a.mp4 bytes=[1-9]' "$T/www/requests"
+	within 15 task_is "$TASK" 3
+	[ "$(described "$TASK" Reason)" = list_finished ]
+	[ "$(described "$TASK" TaskInvalidReason)" = "" ]
+}
+
+@test "FileIndex, Offset and the place that Describe tells" {
+	up
+	serve a.mp4 long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/o" "a.mp4 long.mp4" FileIndex=1 Offset=10)
+	within 10 task_is "$TASK" 1
+	began=${EPOCHREALTIME/./}
+	[ "$(described "$TASK" CurrentFileIndex)" = 1 ]
+	offset=$(described "$TASK" CurrentOffset)
+	[ "$offset" -ge 10 ] && [ "$offset" -le 12 ]
+	within 10 at_least 14
+	passed=$(((${EPOCHREALTIME/./} - began) / 1000000))
+	[ "$passed" -ge 2 ] && [ "$passed" -le 6 ]
+}
+
+at_least() {
+	[ "$(described "$TASK" CurrentOffset)" -ge "$1" ]
+}
+
+@test "a file that fails is left out with a reason and the list goes on; RepeatNumber counts at once" {
+	up
+	serve a.mp4 c.flv
+	echo 'this is no film' >"$T/www/bad.mp4"
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/s" "a.mp4 gone.mp4 bad.mp4 c.flv" RepeatNumber=-1)
+	within 10 task_is "$TASK" 1
+	within 10 skipped 'file 2: remote_protocol'
+	within 10 in_round 1
+	task_is "$TASK" 1
+	run -0 api Action=UpdateLivePullToPush Region=local "TaskId=$TASK" RepeatNumber=1
+	within 15 task_is "$TASK" 3
+	[ "$(described "$TASK" Reason)" = list_finished ]
+}
+
+skipped() {
+	[[ $(described "$TASK" LastSkipped) == "$1"* ]]
+}
+
+in_round() {
+	[ "$(described "$TASK" CurrentRound)" = "$1" ]
+}
+
+@test "a list of which nothing can be played: Recovering, then Offline, with the reason" {
+	up
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/n" "gone.mp4 away.mp4" RetryCount=1)
+	within 15 task_is "$TASK" 3
+	[ "$(described "$TASK" TaskInvalidReason)" = PullStreamFailed ]
+	[ "$(described "$TASK" Reason)" = remote_not_found ]
+}
+
+@test "a killed worker is back at its place, and the task did not stop running" {
+	up
+	serve long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/k" long.mp4)
+	within 10 task_is "$TASK" 1
+	within 10 at_least 4
+	first=$(worker)
+	kill -KILL "$first"
+	within 5 another_worker "$first"
+	within 10 at_least 6
+	offset=$(described "$TASK" CurrentOffset)
+	[ "$offset" -le 12 ]
+	[ "$(described "$TASK" RetriesUsed)" = 0 ]
+	task_is "$TASK" 1
+	rtmp_plays "rtmp://127.0.0.1:$NGX/dst/k"
+}
+
+another_worker() {
+	local now
+	now=$(worker) && [ "$now" != "$1" ]
+}
+
+@test "a killed control plane goes on with the list about where it was" {
+	up
+	serve long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/c" long.mp4)
+	within 10 at_least 9
+	cp=$(pid_of cp)
+	kill -KILL "$cp"
+	within 20 at_least 11
+	offset=$(described "$TASK" CurrentOffset)
+	[ "$offset" -le 16 ]
+	task_is "$TASK" 1
+	rtmp_plays "rtmp://127.0.0.1:$NGX/dst/c"
+}
+
+@test "HEVC files are relayed as Enhanced RTMP" {
+	up
+	serve hevc.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$RTMP/live/h" hevc.mp4 RepeatNumber=-1)
+	within 10 task_is "$TASK" 1
+	curl -s --max-time 4 "http://127.0.0.1:$HTTP/live/h.flv" >"$T/h.flv" || :
+	grep -q hvc1 "$T/h.flv"
+}
+
+@test "an SRT source is relayed, and is back after it was away" {
+	up
+	fixture
+	ports 1
+	SRT=${PORTS[0]}
+	srt_source
+	TASK=$(live_create srt "srt://127.0.0.1:$SRT" "rtmp://127.0.0.1:$NGX/dst/srt")
+	within 15 task_is "$TASK" 1
+	record srt 4
+	continuous "$T/srt.flv" 120
+	kill -TERM "$SOURCE"
+	within 20 task_is "$TASK" 2
+	[ "$(described "$TASK" TaskInvalidReason)" = PullStreamFailed ]
+	srt_source
+	within 20 task_is "$TASK" 1
+}
+
+srt_source() {
+	background srt ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -bsf:v h264_mp4toannexb -f mpegts "srt://127.0.0.1:$SRT?mode=listener"
+	SOURCE=$PID
+}
+
+@test "an HLS source is relayed" {
+	up
+	fixture
+	background hls ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f hls -hls_time 1 -hls_list_size 5 "$T/www/live.m3u8"
+	within 15 test -s "$T/www/live.m3u8"
+	TASK=$(live_create hls "$WWW/live.m3u8" "rtmp://127.0.0.1:$NGX/dst/hls")
+	within 20 task_is "$TASK" 1
+	record hls 4
+	continuous "$T/hls.flv" 120
+}
+
+@test "what is wrong with a source is said, and nothing is made" {
+	up
+	refused 'must end with .mp4 or .flv' SourceType=url 'SourceUrls=["http://h/a.mp4","http://h/a.mkv"]'
+	refused 'must begin with http:// or https://' SourceType=url 'SourceUrls=["file:///etc/passwd.mp4"]'
+	refused 'FileIndex must name one' SourceType=url 'SourceUrls=["http://h/a.mp4"]' FileIndex=1
+	refused 'must begin with srt://' SourceType=live SourceProtocol=srt 'SourceUrls=["rtmp://h/a/b"]'
+	refused 'mode other than caller' SourceType=live SourceProtocol=srt 'SourceUrls=["srt://h:9?mode=listener"]'
+	refused 'exactly 1 URL' SourceType=live SourceProtocol=rtsp 'SourceUrls=["rtsp://h/a","rtsp://h/b"]'
+	refused 'vod is not supported' SourceType=vod 'SourceUrls=["abc"]'
+	[ "$(api Action=DescribeLivePullToPushList Region=local | jq .Total)" = 0 ]
+}
+
+refused() { # TEXT k=v...
+	local text=$1
+	shift
+	run -0 api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" \
+		"DstUrl=rtmp://127.0.0.1:$NGX/dst/x" "$@"
+	[[ $(jq -r .Message <<<"$output") == *"$text"* ]] || {
+		echo "# $output" >&2
+		return 1
+	}
+}
+
+@test "no secret of a source stands in a log or a command line" {
+	up
+	serve long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/p" 'long.mp4?key=hush-hush&x=.mp4' 2>/dev/null) || :
+	TASK=$(api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" SourceType=url \
+		"SourceUrls=[\"$WWW/long.mp4?key=hush-hush\",\"$WWW/gone.mp4?key=hush-hush\"]" "DstUrl=rtmp://127.0.0.1:$NGX/dst/q" | jq -r .TaskId)
+	within 10 task_is "$TASK" 1
+	run ! grep -r hush-hush "$S/log"
+	run ! grep -a hush-hush "/proc/$(worker | head -1)/cmdline"
+	[ "$(grep NoNewPrivs "/proc/$(worker | head -1)/status" | tr -dc 0-9)" = 1 ]
+	[ "$(grep CapEff "/proc/$(worker | head -1)/status" | awk '{print $2}')" = 0000000000000000 ]
+}
