@@ -31,11 +31,12 @@ static void took(struct fake_peer *net, const uint8_t *bytes, size_t n)
 	reader_take(&p->reader, bytes, n);
 }
 
-void peer_init(struct peer *p, struct world *w, enum peer_role role)
+void peer_init(struct peer *p, struct world *w, enum peer_role role, unsigned core)
 {
 	memset(p, 0, sizeof(*p));
 	p->world = w;
 	p->role = role;
+	p->core = core;
 	p->net.took = took;
 	reader_init(&p->reader, READ_RTMP_SERVER);
 }
@@ -65,15 +66,17 @@ void peer_open(struct peer *p, unsigned which)
 	if (p->role == PEER_LEG || p->net.conn)
 		return;
 	begin(p, rtmp ? READ_RTMP_SERVER : READ_HTTP_SERVER);
-	fake_open(p->world->net, &p->net, rtmp ? WORLD_RTMP : WORLD_HTTP,
+	fake_open(p->world->net[p->core], &p->net, rtmp ? WORLD_RTMP : WORLD_HTTP,
 		  from[which % array_len(from)]);
 	world_turn(p->world);
 }
 
 void peer_accept(struct peer *p, enum reason why)
 {
-	struct fake_conn *c = fake_dialled(p->world->net);
+	struct fake_conn *c = NULL;
 
+	for (unsigned i = 0; i < WORLD_CORES && !c; i++)
+		c = fake_dialled(p->world->net[i]);
 	if (p->role != PEER_LEG || p->net.conn || !c)
 		return;
 	begin(p, READ_CLIENT);

@@ -16,13 +16,14 @@ struct peer {
 	struct fake_peer net; /* first */
 	struct world *world;
 	enum peer_role role;
+	unsigned core; /* that accepts what it opens */
 	struct reader reader;
 	uint32_t chunk_size; /* of what is sent */
 	uint32_t ts_ms;
 	bool framed; /* HTTP bodies are sent in chunks */
 };
 
-void peer_init(struct peer *p, struct world *w, enum peer_role role);
+void peer_init(struct peer *p, struct world *w, enum peer_role role, unsigned core);
 void peer_fini(struct peer *p);
 /* Opens a connection to the listener of its role, if it has none; which: its address. */
 void peer_open(struct peer *p, unsigned which);

@@ -88,13 +88,19 @@ static void step_kick(struct script *s)
 {
 	unsigned n = rd_u8(&s->in) % SCRIPT_PEERS;
 
-	sessions_each(&s->world.core, kick_nth, &n);
+	world_sessions(&s->world, kick_nth, &n);
 	world_turn(&s->world);
+}
+
+static void drain(struct script *s, bool on)
+{
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		sessions_drain(&s->world.core[i], on);
 }
 
 static void step_drain(struct script *s)
 {
-	sessions_drain(&s->world.core, rd_u8(&s->in) & 1);
+	drain(s, rd_u8(&s->in) & 1);
 	world_turn(&s->world);
 }
 
@@ -222,7 +228,7 @@ static void step(struct script *s, enum step what, struct peer *p)
 /* Everybody leaves, the one half as one does, the other as if a cable was cut. */
 static void end(struct script *s)
 {
-	sessions_drain(&s->world.core, false);
+	drain(s, false);
 	for (unsigned i = 0; i < array_len(leg_kinds); i++)
 		if (s->legs & 1u << i)
 			leg_toggle(s, (uint8_t)i);
@@ -245,7 +251,7 @@ int script_run(const enum peer_role role[SCRIPT_PEERS], const uint8_t *data, siz
 	s->in = rd_of(data, size);
 	world_init(&s->world, rd_u8(&s->in));
 	for (unsigned i = 0; i < SCRIPT_PEERS; i++)
-		peer_init(&s->peer[i], &s->world, role[i]);
+		peer_init(&s->peer[i], &s->world, role[i], i % WORLD_CORES);
 	for (unsigned n = 0; n < STEPS_MAX && rd_left(&s->in); n++) {
 		uint8_t op = rd_u8(&s->in);
 

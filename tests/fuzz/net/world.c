@@ -74,6 +74,21 @@ static void configure(struct world *w, uint8_t options)
 	}
 }
 
+static void core_begin(struct world *w, unsigned id)
+{
+	struct session_listener at[] = {
+		[WORLD_RTMP] = {.ops = &rtmp_server_ops},
+		[WORLD_HTTP] = {.ops = &http_server_ops},
+	};
+	struct core *c = &w->core[id];
+
+	w->cores[id] = c;
+	must(core_init(c, &w->engine, id) == 0);
+	core_turn(c, w->now_us);
+	must(sessions_init(c, at, array_len(at)) == 0);
+	w->net[id] = c->io.net;
+}
+
 void world_init(struct world *w, uint8_t options)
 {
 	uint32_t blocks = options & OPT_SCARCE ? ARENA_SCARCE : ARENA_BLOCKS;
@@ -83,27 +98,25 @@ void world_init(struct world *w, uint8_t options)
 	configure(w, options);
 	w->now_us = START_US;
 	w->engine.conf = &w->conf;
-	w->engine.cores_n = 1;
+	w->engine.cores_n = WORLD_CORES;
 	w->engine.cores = w->cores;
-	w->cores[0] = &w->core;
 	wire_init((uint32_t)w->conf.rtmp_chunk_size);
 	must(arena_init(&w->arena, (size_t)blocks * BLOCK_BYTES, BLOCK_BYTES, ARENA_NORMAL) == 0);
-	must(shm_make(1, STREAMS, RELAYS, &w->engine.shm, &w->shm_fd) == 0);
-	quiet_init(&w->quiet, 1);
+	must(shm_make(WORLD_CORES, STREAMS, RELAYS, &w->engine.shm, &w->shm_fd) == 0);
+	quiet_init(&w->quiet, WORLD_CORES);
 	w->engine.arena = &w->arena;
 	w->engine.quiet = &w->quiet;
 	w->engine.registry = registry_new(&w->engine, STREAMS);
 	must(w->engine.registry);
-	must(core_init(&w->core, &w->engine, 0) == 0);
-	core_turn(&w->core, w->now_us);
-	must(sessions_init(&w->core,
-			   (struct session_listener[]){
-				   [WORLD_RTMP] = {.ops = &rtmp_server_ops},
-				   [WORLD_HTTP] = {.ops = &http_server_ops},
-			   },
-			   2) == 0);
-	w->net = w->core.io.net;
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		core_begin(w, i);
 	must(relays_init(&w->engine) == 0);
+}
+
+void world_sessions(struct world *w, void (*each)(void *arg, struct session *s), void *arg)
+{
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		sessions_each(&w->core[i], each, arg);
 }
 
 /* ---- at any time ---- */
@@ -127,13 +140,28 @@ static void check_session(void *arg, struct session *s)
 static void check(struct world *w)
 {
 	registry_each(w->engine.registry, check_stream, NULL);
-	sessions_each(&w->core, check_session, NULL);
+	world_sessions(w, check_session, NULL);
 }
 
 static int turn(struct world *w)
 {
-	fake_clock(w->net, w->now_us);
-	return core_turn(&w->core, w->now_us);
+	int work = 0;
+
+	for (unsigned i = 0; i < WORLD_CORES; i++) {
+		fake_clock(w->net[i], w->now_us);
+		work += core_turn(&w->core[i], w->now_us);
+	}
+	return work;
+}
+
+/* When a core has something to do of its own accord. */
+static uint64_t next_us(const struct world *w)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		first = min_of(first, core_next_us(&w->core[i]));
+	return first;
 }
 
 void world_turn(struct world *w)
@@ -148,9 +176,7 @@ void world_pass_ms(struct world *w, uint64_t ms)
 	uint64_t end_us = w->now_us + ms * 1000;
 
 	while (w->now_us < end_us) {
-		uint64_t next_us = max_of(core_next_us(&w->core), w->now_us + STEP_US);
-
-		w->now_us = min_of(next_us, end_us);
+		w->now_us = min_of(max_of(next_us(w), w->now_us + STEP_US), end_us);
 		turn(w);
 	}
 	check(w);
@@ -163,14 +189,15 @@ static void count_session(void *arg, struct session *s)
 	++*(unsigned *)arg;
 }
 
-static void check_gauges(const struct shm_core *ctr)
+static void check_gauges(const struct world *w)
 {
 	static const enum counter gauges[] = {CTR_CONNS,       CTR_PUBLISHERS, CTR_VIEWERS_RTMP,
 					      CTR_VIEWERS_FLV, CTR_VIEWERS_WS, CTR_PULLS,
 					      CTR_PUSHES,      CTR_LOG_BLOCKS};
 
-	for (unsigned i = 0; i < array_len(gauges); i++)
-		must(shm_get(&ctr->ctr[gauges[i]]) == 0);
+	for (unsigned g = 0; g < array_len(gauges); g++)
+		for (unsigned i = 0; i < WORLD_CORES; i++)
+			must(shm_get(&w->core[i].ctr->ctr[gauges[g]]) == 0);
 }
 
 /* Slots of shared memory are free where their generation is even. */
@@ -186,14 +213,15 @@ static void check_nothing_left(struct world *w)
 {
 	unsigned sessions = 0;
 
-	sessions_each(&w->core, count_session, &sessions);
+	world_sessions(w, count_session, &sessions);
 	must(sessions == 0);
-	must(fake_conns(w->net) == 0);
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		must(fake_conns(w->net[i]) == 0);
 	must(caps_total() == 0);
 	must(registry_count(w->engine.registry) == 0);
 	must(arena_used(&w->arena) == 0);
-	must(core_next_us(&w->core) == UINT64_MAX);
-	check_gauges(w->core.ctr);
+	must(next_us(w) == UINT64_MAX);
+	check_gauges(w);
 	check_slots(w->engine.shm);
 }
 
@@ -201,14 +229,15 @@ void world_fini(struct world *w)
 {
 	uint64_t end_us = w->now_us + END_MS * 1000;
 
-	do {
-		uint64_t next_us = core_next_us(&w->core);
-
-		w->now_us = max_of(w->now_us + STEP_US, min_of(next_us, w->now_us + STEP_MAX_US));
-	} while (turn(w) || (core_next_us(&w->core) != UINT64_MAX && w->now_us < end_us));
+	do
+		w->now_us =
+			max_of(w->now_us + STEP_US, min_of(next_us(w), w->now_us + STEP_MAX_US));
+	while (turn(w) || (next_us(w) != UINT64_MAX && w->now_us < end_us));
 	check_nothing_left(w);
-	sessions_fini(&w->core);
-	core_fini(&w->core);
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		sessions_fini(&w->core[i]);
+	for (unsigned i = 0; i < WORLD_CORES; i++)
+		core_fini(&w->core[i]);
 	relays_fini(&w->engine);
 	registry_free(w->engine.registry);
 	shm_unmake(w->engine.shm);
