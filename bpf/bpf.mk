@@ -4,7 +4,7 @@
 # Optional: without clang, bpftool or libbpf the same functions are there (none.c), and every open
 # says what was missing when this was built. bpf_lib and bpf_libs are what a program links.
 
-bpf_names := tcpstat guard steer
+bpf_names := tcpstat guard steer lookup
 bpf_lib   := $(B)/libmrbpf.a
 BPFTOOL   := $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool /usr/local/sbin/bpftool))
 BPF_CLANG := $(shell command -v clang 2>/dev/null)

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "bpf/guard.h"
+#include "bpf/lookup.h"
 #include "bpf/steer.h"
 #include "bpf/tcpstat.h"
 
@@ -128,6 +129,33 @@ int bpf_steer_load(struct bpf_steer *s, unsigned core, uint32_t load)
 }
 
 int bpf_steer_read(struct bpf_steer *s, uint64_t counts[STEER_COUNTS])
+{
+	return -EOPNOTSUPP;
+}
+
+int bpf_lookup_open(struct bpf_lookup **out, char *err, size_t err_n)
+{
+	*out = NULL;
+	return refuse(err, err_n);
+}
+
+void bpf_lookup_close(struct bpf_lookup *l)
+{
+	must(!l);
+}
+
+int bpf_lookup_listener(struct bpf_lookup *l, uint32_t slot, int fd)
+{
+	return -EOPNOTSUPP;
+}
+
+int bpf_lookup_add(struct bpf_lookup *l, int family, const void *addr, unsigned bits, uint16_t port,
+		   uint32_t slot)
+{
+	return -EOPNOTSUPP;
+}
+
+int bpf_lookup_del(struct bpf_lookup *l, int family, const void *addr, unsigned bits, uint16_t port)
 {
 	return -EOPNOTSUPP;
 }
