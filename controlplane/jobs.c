@@ -38,7 +38,7 @@ struct job {
 	uint64_t started_us, sample_us, sample_bytes;
 	unsigned deaths;
 	int64_t repeat;
-	struct job_numbers numbers;
+	struct job_progress progress;
 	bool over;   /* its last word was said and told */
 	bool doomed; /* being stopped */
 	bool stuck;  /* its program cannot be started */
@@ -99,18 +99,19 @@ static void take_position(struct job *j, const json_t *o)
 {
 	static const char *const kept[] = {"file", "offset_ms", "round"};
 	uint64_t bytes = (uint64_t)json_integer_value(json_object_get(o, "bytes"));
+	struct job_progress *p = &j->progress;
 	uint64_t now = clock_us();
 
 	for (size_t i = 0; i < array_len(kept); i++)
 		json_object_set(j->description, kept[i], json_object_get(o, kept[i]));
 	if (j->sample_us && now > j->sample_us && bytes >= j->sample_bytes)
-		j->numbers.bps = (bytes - j->sample_bytes) * 8000000 / (now - j->sample_us);
-	j->sample_us = j->numbers.last_media_us = now;
-	j->sample_bytes = j->numbers.bytes = bytes;
-	j->owner->ops->position(j->owner->arg, j->id,
-				json_integer_value(json_object_get(o, "file")),
-				json_integer_value(json_object_get(o, "offset_ms")) / 1000,
-				json_integer_value(json_object_get(o, "round")));
+		p->bps = (bytes - j->sample_bytes) * 8000000 / (now - j->sample_us);
+	j->sample_us = p->last_media_us = now;
+	j->sample_bytes = bytes;
+	p->file = json_integer_value(json_object_get(o, "file"));
+	p->offset_s = json_integer_value(json_object_get(o, "offset_ms")) / 1000;
+	p->round = json_integer_value(json_object_get(o, "round"));
+	j->owner->ops->progress(j->owner->arg, j->id, p);
 }
 
 static void take_event(struct job *j, const json_t *o)
@@ -122,9 +123,8 @@ static void take_event(struct job *j, const json_t *o)
 	if (!strcmp(event, "connecting")) {
 		tell(j, LEG_CONNECTING, REASON_NONE, "");
 	} else if (!strcmp(event, "running")) {
-		if (!j->numbers.first_media_ms)
-			j->numbers.first_media_ms = (int64_t)clock_wall_ms();
-		j->numbers.last_media_us = clock_us();
+		if (!j->progress.first_media_ms)
+			j->progress.first_media_ms = (int64_t)clock_wall_ms();
 		tell(j, LEG_RUNNING, REASON_NONE, "");
 	} else if (!strcmp(event, "position")) {
 		take_position(j, o);
@@ -340,7 +340,7 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description)
 	j->description = description;
 	j->repeat = json_integer_value(json_object_get(description, "repeat"));
 	j->deaths = 0;
-	j->numbers = (struct job_numbers){0};
+	j->progress = (struct job_progress){0};
 	if (j->pid) {
 		doom(j);
 		return;
@@ -376,15 +376,6 @@ void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat)
 	o = json_pack("{sI}", "repeat", (json_int_t)repeat);
 	send_text(j, o);
 	json_decref(o);
-}
-
-bool jobs_numbers(const struct jobs *js, const char *task_id, struct job_numbers *out)
-{
-	const struct job *j = find(js, task_id);
-
-	if (j)
-		*out = j->numbers;
-	return j;
 }
 
 size_t jobs_count(const struct jobs *js)

@@ -26,19 +26,19 @@
 struct event_base;
 struct jobs;
 
-struct job_numbers {
-	uint64_t bytes, bps;	/* read from the source */
-	int64_t first_media_ms; /* wall clock; 0: none yet */
-	uint64_t last_media_us; /* monotonic clock */
+struct job_progress {
+	int64_t file, offset_s, round; /* of a list: which file, where in it, rounds before */
+	uint64_t bps;		       /* read from the source */
+	int64_t first_media_ms;	       /* wall clock */
+	uint64_t last_media_us;	       /* monotonic clock */
 };
 
 struct jobs_ops {
 	/* detail: what went wrong, or "". Never from within jobs_start() or jobs_stop(). */
 	void (*state)(void *arg, const char *task_id, enum leg_state state, enum reason reason,
 		      const char *detail);
-	/* Of the list: which file, where in it, how many rounds before. */
-	void (*position)(void *arg, const char *task_id, int64_t file, int64_t offset_s,
-			 int64_t round);
+	/* About once a second. */
+	void (*progress)(void *arg, const char *task_id, const struct job_progress *p);
 	void (*skipped)(void *arg, const char *task_id, int64_t file, const char *reason,
 			const char *detail);
 };
@@ -54,8 +54,6 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description);
 void jobs_stop(struct jobs *js, const char *task_id);
 /* How often the list is played again; told to the worker only where it is new. */
 void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat);
-/* false: there is none. */
-bool jobs_numbers(const struct jobs *js, const char *task_id, struct job_numbers *out);
 size_t jobs_count(const struct jobs *js);
 
 #endif

@@ -24,7 +24,13 @@ void numbers_of(const struct shm *shm, const struct relay *r, uint64_t now_us,
 	struct shm_relay_view v;
 
 	*out = (struct task_numbers){.last_media_age_ms = -1};
-	if (numbers_of_leg(shm, r, LEG_PULL, &v)) {
+	if (task_uses_worker(r->task)) {
+		const struct job_progress *p = &r->legs.leg[LEG_PULL].progress;
+
+		out->first_media_ms = p->first_media_ms;
+		out->last_media_age_ms = numbers_age_ms(p->last_media_us, now_us);
+		out->in_bps = (int64_t)p->bps;
+	} else if (numbers_of_leg(shm, r, LEG_PULL, &v)) {
 		out->first_media_ms = (int64_t)v.first_media_ms;
 		out->last_media_age_ms = numbers_age_ms(v.last_media_us, now_us);
 		out->in_bps = (int64_t)v.bps;

@@ -47,6 +47,7 @@ static void leg_clear(struct leg *g)
 	g->detail[0] = 0;
 	g->attempt = 0;
 	g->slot = -1;
+	g->progress = (struct job_progress){0};
 }
 
 static enum leg_state state_of(const char *name)
@@ -459,12 +460,16 @@ static void on_job_state(void *arg, const char *task_id, enum leg_state state, e
 	r->ops->changed(r->arg, task_id);
 }
 
-static void on_job_position(void *arg, const char *task_id, int64_t file, int64_t offset_s,
-			    int64_t round)
+static void on_job_progress(void *arg, const char *task_id, const struct job_progress *p)
 {
 	struct reconcile *r = arg;
+	const struct task *t;
+	struct legs *l;
 
-	r->ops->position(r->arg, task_id, file, offset_s, round);
+	if (!r->ops->find(r->arg, task_id, &t, &l))
+		return;
+	l->leg[LEG_PULL].progress = *p;
+	r->ops->position(r->arg, task_id, p);
 }
 
 static void on_job_skipped(void *arg, const char *task_id, int64_t file, const char *reason,
@@ -475,7 +480,7 @@ static void on_job_skipped(void *arg, const char *task_id, int64_t file, const c
 	r->ops->skipped(r->arg, task_id, file, reason, detail);
 }
 
-const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_position, on_job_skipped};
+const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_progress, on_job_skipped};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 

@@ -35,6 +35,7 @@ struct leg {
 	bool listed;	  /* seen in the list that is being read */
 	uint64_t command; /* number of the last command: lists asked for before it say nothing */
 	int64_t slot;	  /* in shared memory; -1: not known */
+	struct job_progress progress; /* of a worker */
 };
 
 /* What this module needs to know of a task. */
@@ -51,8 +52,7 @@ struct reconcile_ops {
 	/* Something changed for one task, or (NULL) for all. */
 	void (*changed)(void *arg, const char *task_id);
 	/* From a worker that plays a list of files. */
-	void (*position)(void *arg, const char *task_id, int64_t file, int64_t offset_s,
-			 int64_t round);
+	void (*position)(void *arg, const char *task_id, const struct job_progress *p);
 	void (*skipped)(void *arg, const char *task_id, int64_t file, const char *reason,
 			const char *detail);
 };

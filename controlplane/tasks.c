@@ -539,16 +539,16 @@ static void on_each(void *arg, void (*fn)(void *fn_arg, const struct task *t, st
 }
 
 /* Kept with the next regular save: a restart goes on a few seconds before. */
-static void on_position(void *arg, const char *id, int64_t file, int64_t offset_s, int64_t round)
+static void on_position(void *arg, const char *id, const struct job_progress *p)
 {
 	struct tasks *ts = arg;
 	struct relay *r = relays_find(&ts->all, id);
 
 	if (!r || !task_is_list(r->task))
 		return;
-	r->task->current_file = file;
-	r->task->current_offset_s = offset_s;
-	r->task->current_round = round;
+	r->task->current_file = p->file;
+	r->task->current_offset_s = p->offset_s;
+	r->task->current_round = p->round;
 	r->dirty = true;
 }
 

@@ -23,17 +23,17 @@ teardown() {
 # video), c (3 s FLV), hevc, and long (30 s)
 clips() {
 	CLIPS=$FIXTURES/clips
-	[ -s "$CLIPS/done" ] && return
+	[ -e "$CLIPS/done" ] && return
 	mkdir -p "$CLIPS"
 	(
 		flock 9
-		[ -s "$CLIPS/done" ] && exit
+		[ -e "$CLIPS/done" ] && exit
 		clip a.mp4 3 320x180 3 -c:v libx264 -bf 2
 		clip b.mp4 3 426x240 3.03 -c:v libx264 -bf 0
 		clip c.flv 3 320x180 3 -c:v libx264 -bf 2
 		clip long.mp4 30 320x180 30 -c:v libx264 -bf 2
 		clip hevc.mp4 3 320x180 3 -c:v libx265 -tag:v hvc1 -x265-params log-level=none
-		echo done >"$CLIPS/done"
+		touch "$CLIPS/done"
 	) 9>"$FIXTURES/clips.lock"
 }
 
@@ -246,6 +246,48 @@ srt_source() {
 	within 20 task_is "$TASK" 1
 	record hls 4
 	continuous "$T/hls.flv" 120
+}
+
+@test "an HTTP-TS source is relayed" {
+	up
+	fixture
+	ports 1
+	background ts ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -bsf:v h264_mp4toannexb -f mpegts -listen 1 "http://127.0.0.1:${PORTS[0]}/a.ts"
+	TASK=$(live_create http-ts "http://127.0.0.1:${PORTS[0]}/a.ts" "rtmp://127.0.0.1:$NGX/dst/ts")
+	within 20 task_is "$TASK" 1
+	record ts 4
+	continuous "$T/ts.flv" 120
+	[ "$(described "$TASK" InBps)" -gt 100000 ]
+}
+
+@test "a killed data plane gets the list again, about where it was" {
+	up
+	serve long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/d" long.mp4)
+	within 10 at_least 4
+	kill -KILL "$(pid_of dp)"
+	within 20 at_least 7
+	within 10 task_is "$TASK" 1
+	offset=$(described "$TASK" CurrentOffset)
+	[ "$offset" -le 14 ]
+	rtmp_plays "rtmp://127.0.0.1:$NGX/dst/d"
+}
+
+@test "U7 a worker connects nowhere that relay.deny holds" {
+	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\nrelay:\n  deny: 127.0.0.0/8\n' >"$T/up.yaml"
+	up
+	serve a.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/u" a.mp4 RetryCount=0)
+	within 10 task_is "$TASK" 3
+	[ "$(described "$TASK" Reason)" = address_denied ]
+	[ ! -e "$T/www/requests" ]
+}
+
+@test "an encoder cannot publish into a task" {
+	up
+	fixture
+	run -1 timeout 10 ffmpeg -v error -re -i "$AV" -c copy -f flv "rtmp://127.0.0.1:$RTMP/task/x?vhost=_relay&pass=00000000000000000000000000000000"
+	[[ $output == *"not for encoders"* ]]
 }
 
 @test "what is wrong with a source is said, and nothing is made" {

@@ -20,6 +20,7 @@ MAY = {
     'dataplane': ['dataplane/base', 'dataplane/media', 'dataplane/core', 'dataplane/net',
                   'dataplane/session', 'dataplane/api'],
     'controlplane/cli': ['dataplane/base', 'dataplane/api'],
+    'controlplane/worker': ['dataplane/base', 'dataplane/api'],
     'controlplane': ['dataplane/base', 'dataplane/api'],
 }
 # The session room sees the network through one header only.
@@ -60,7 +61,8 @@ def target_room(inc):
     if head in ('api', 'base', 'media', 'core', 'net', 'session'):
         return 'dataplane/' + head
     if head == 'controlplane':
-        return 'controlplane/cli' if inc.startswith('controlplane/cli/') else 'controlplane'
+        folder = '/'.join(inc.split('/')[:2])
+        return folder if folder in MAY else 'controlplane'
     return None
 
 
