@@ -143,6 +143,32 @@ static int ranges_check(const char *key, const char *ranges, struct conf_error *
 	return -EINVAL;
 }
 
+/* "scheme://host:port", at most one of each scheme. */
+static bool nodes_ok(const char *s)
+{
+	static const char *const schemes[] = {"rtmp://", "rtmps://", "http://", "https://"};
+	bool seen[array_len(schemes)] = {false};
+	char at[300];
+
+	for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
+		size_t n = strcspn(s, " "), i = 0, head;
+
+		while (i < array_len(schemes) && strncmp(s, schemes[i], strlen(schemes[i])))
+			i++;
+		if (i == array_len(schemes) || seen[i])
+			return false;
+		head = strlen(schemes[i]);
+		if (n - head >= sizeof(at))
+			return false;
+		snprintf(at, sizeof(at), "%.*s", (int)(n - head), s + head);
+		if (at[0] == ':' || !conf_addresses_ok(at))
+			return false;
+		seen[i] = true;
+		s += n;
+	}
+	return true;
+}
+
 int conf_check(const struct config *c, struct conf_error *e)
 {
 	if (c->dp_block & (c->dp_block - 1))
@@ -160,6 +186,10 @@ int conf_check(const struct config *c, struct conf_error *e)
 	if (!ranges_ok("proxy.trusted", c->proxy_trusted, e) ||
 	    !ranges_ok("relay.deny", c->relay_deny, e))
 		return -EINVAL;
+	if (!nodes_ok(c->drain_redirect))
+		return broken(e,
+			      "drain.redirect: must be like rtmp://host:port http://host:port, at "
+			      "most one each of rtmp, rtmps, http and https, or empty");
 	if (!redis_url_ok(c->redis_url))
 		return broken(e, "redis.url: must be redis://[user:password@]host[:port][/db] or "
 				 "unix:///path, or empty for a private Redis");

@@ -109,8 +109,7 @@ static bool host_ok(const char *s, size_t n)
 	return !n || !digits || v4_ok(host);
 }
 
-/* "host:port", "[v6]:port" or ":port", several separated by blanks. */
-static bool addresses_ok(const char *s)
+bool conf_addresses_ok(const char *s)
 {
 	unsigned count = 0;
 
@@ -177,7 +176,7 @@ static bool text_ok(const struct conf_key *k, const char *text)
 	case CONF_STR:
 		return n >= (size_t)k->min && n <= (size_t)k->max && printable(text);
 	case CONF_ADDR:
-		return n <= 1024 && addresses_ok(text);
+		return n <= 1024 && conf_addresses_ok(text);
 	default:
 		return enum_has(k, text);
 	}

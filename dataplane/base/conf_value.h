@@ -14,6 +14,8 @@
 /* Parses and checks; stores into c and returns true, or writes the rule that was broken. */
 bool conf_value_set(struct config *c, const struct conf_key *k, const char *text, char *rule,
 		    size_t n);
+/* "host:port", "[v6]:port" or ":port", several separated by blanks. */
+bool conf_addresses_ok(const char *s);
 /* The i-th word of an ENUM key's {a|b|c} into word; false after the last. */
 bool conf_enum_word(const struct conf_key *k, unsigned i, char *word, size_t n);
 /* What may stand there, for people: "a duration from 1s to 10m". */

@@ -100,6 +100,17 @@ static void info_member(struct rtmp_cmd *c, const struct amf0_token *t)
 		c->description = t->str;
 }
 
+/* A member of an information object's ex. */
+static void ex_member(struct rtmp_cmd *c, const struct amf0_token *t)
+{
+	if (t->kind != AMF0_STRING)
+		return;
+	if (is(t->key, "redirect"))
+		c->redirect = t->str;
+	else if (is(t->key, "redirect2"))
+		c->redirect_url = t->str;
+}
+
 static void argument(struct rtmp_cmd *c, const struct amf0_token *t, struct args *seen)
 {
 	if (t->kind == AMF0_STRING) {
@@ -115,19 +126,21 @@ static void argument(struct rtmp_cmd *c, const struct amf0_token *t, struct args
 	}
 }
 
-/* Members of an object or array that is an argument; structures inside it are skipped. */
-static int parse_members(struct rtmp_cmd *c, struct amf0_rd *a)
+/* Members of an object or array; structures inside it are skipped. */
+static int parse_members(struct rtmp_cmd *c, struct amf0_rd *a,
+			 void (*member)(struct rtmp_cmd *c, const struct amf0_token *t))
 {
 	struct amf0_token t;
 	int r;
 
 	/* The input ends inside an object only behind an AMF3 value. */
 	while ((r = amf0_next(a, &t)) > 0 && t.kind != AMF0_END) {
-		if (c->kind == RTMP_CMD_CONNECT)
-			connect_member(c, &t);
+		member(c, &t);
+		if (member == info_member && t.kind == AMF0_OBJECT && is(t.key, "ex"))
+			r = parse_members(c, a, ex_member);
 		else
-			info_member(c, &t);
-		if (amf0_skip(a, &t))
+			r = amf0_skip(a, &t);
+		if (r < 0)
 			return -EINVAL;
 	}
 	return min_of(r, 0);
@@ -141,7 +154,8 @@ static int parse_arguments(struct rtmp_cmd *c, struct amf0_rd *a)
 
 	while ((r = amf0_next(a, &t)) > 0) {
 		if (t.kind == AMF0_OBJECT || t.kind == AMF0_ARRAY)
-			r = parse_members(c, a);
+			r = parse_members(
+				c, a, c->kind == RTMP_CMD_CONNECT ? connect_member : info_member);
 		else
 			argument(c, &t, &seen);
 		if (r < 0)
@@ -260,6 +274,19 @@ void rtmp_cmd_error(struct wr *w, double txn, const char *code, const char *desc
 	begin(w, "_error", txn);
 	amf0_null(w);
 	begin_info(w, "error", code, description);
+	amf0_end(w);
+}
+
+void rtmp_cmd_redirect(struct wr *w, double txn, const char *tc_url, const char *description)
+{
+	begin(w, "_error", txn);
+	amf0_null(w);
+	begin_info(w, "error", "NetConnection.Connect.Rejected", description);
+	amf0_key(w, "ex");
+	amf0_object(w);
+	number_member(w, "code", 302);
+	string_member(w, "redirect", tc_url);
+	amf0_end(w);
 	amf0_end(w);
 }
 

@@ -58,6 +58,8 @@ struct rtmp_cmd {
 	bool flag;	     /* pause, receiveAudio, receiveVideo */
 	/* _result, _error, onStatus */
 	struct slice level, code, description;
+	struct slice redirect;	   /* ex.redirect: another server's tcUrl (interop C15) */
+	struct slice redirect_url; /* ex.redirect2, as some servers say: with the stream */
 };
 
 /*
@@ -74,6 +76,8 @@ void rtmp_cmd_connect_result(struct wr *w, const struct rtmp_cmd *connect);
 void rtmp_cmd_result_number(struct wr *w, double txn, double value);
 void rtmp_cmd_result_null(struct wr *w, double txn);
 void rtmp_cmd_error(struct wr *w, double txn, const char *code, const char *description);
+/* connect is refused, and the client is to connect to tc_url instead (interop C15). */
+void rtmp_cmd_redirect(struct wr *w, double txn, const char *tc_url, const char *description);
 void rtmp_cmd_on_status(struct wr *w, const char *level, const char *code, const char *description);
 /* Asks an Enhanced RTMP client to connect anew, to tc_url unless that is empty (interop C17). */
 void rtmp_cmd_reconnect(struct wr *w, const char *tc_url, const char *description);

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "session/client.h"
+#include "session/elsewhere.h"
 
 static const char allowed[] = "GET, HEAD, OPTIONS";
 
@@ -35,6 +36,8 @@ static const char *phrase(unsigned status)
 		return "OK";
 	case 204:
 		return "No Content";
+	case 302:
+		return "Found";
 	case 400:
 		return "Bad Request";
 	case 404:
@@ -111,6 +114,38 @@ static void answer_options(struct http_server *h, const struct http_head *head)
 	http_answer(h, 204, more, "", REASON_ANSWERED);
 }
 
+/* The path and query of a request's target, which may be a whole URL; n = 0: it has none. */
+static struct slice path_of(struct slice target)
+{
+	const uint8_t *host = memmem(target.p, target.n, "://", 3), *path;
+
+	if (target.n && target.p[0] == '/')
+		return target;
+	path = host ? memchr(host + 3, '/', target.n - (size_t)(host + 3 - target.p)) : NULL;
+	if (!path)
+		return (struct slice){NULL, 0};
+	return (struct slice){path, target.n - (size_t)(path - target.p)};
+}
+
+/* This node drains: the client is told another one, token and all (interop H10). */
+static void answer_send_on(struct http_server *h, const struct http_head *head)
+{
+	const struct config *conf = engine_conf(h->session.core->engine);
+	struct slice node = elsewhere_http(conf, h->session.tls), path = path_of(head->target);
+	struct sink *out = session_sink(&h->session);
+
+	if (!node.n || !path.n) {
+		http_answer(h, 503, "Retry-After: 5\r\n", reason_help(REASON_DRAIN), REASON_DRAIN);
+		return;
+	}
+	h->phase = HTTP_ANSWERED;
+	http_put_head(h, 302, "Content-Length: 0\r\nLocation: ");
+	out->write(out, node.p, node.n);
+	out->write(out, path.p, path.n);
+	put(h, "\r\n\r\n");
+	session_close_after_flush(&h->session, REASON_DRAIN);
+}
+
 /* ---- requests ---- */
 
 static void answer_file(struct http_server *h, const struct http_head *head)
@@ -120,6 +155,10 @@ static void answer_file(struct http_server *h, const struct http_head *head)
 	struct stream_name name;
 	char suffix[16], text[256];
 
+	if (sessions_send_on(h->session.core)) {
+		answer_send_on(h, head);
+		return;
+	}
 	if (!host.p && head->minor > 0) {
 		http_answer(h, 400, "", "Host header is missing", REASON_BAD_HTTP);
 		return;

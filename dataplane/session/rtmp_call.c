@@ -7,6 +7,7 @@
 #include "media/rtmp_out.h"
 #include "media/wire.h"
 #include "session/domain.h"
+#include "session/elsewhere.h"
 #include "session/inner.h"
 
 #define ANSWER_MAX  1024
@@ -104,6 +105,24 @@ static enum reason connect_keep(struct rtmp_server *r, struct slice app, struct 
 	return REASON_NONE;
 }
 
+/* This node drains: the client is told another one (interop C15). */
+static void send_on(struct rtmp_server *r, const struct rtmp_cmd *connect)
+{
+	const struct config *conf = engine_conf(r->session.core->engine);
+	char to[ELSEWHERE_TC_URL_MAX];
+	uint8_t text[ELSEWHERE_TC_URL_MAX + ANSWER_MAX];
+	struct wr w = wr_of(text, sizeof(text));
+
+	elsewhere_rtmp(to, conf, r->session.tls, connect->app, connect->tc_url);
+	if (to[0])
+		rtmp_cmd_redirect(&w, connect->txn, to, reason_help(REASON_DRAIN));
+	else
+		rtmp_cmd_error(&w, connect->txn, "NetConnection.Connect.Rejected",
+			       reason_help(REASON_DRAIN));
+	rtmp_answer(r, 0, &w);
+	session_close_after_flush(&r->session, REASON_DRAIN);
+}
+
 static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cmd)
 {
 	struct sink *out = session_sink(&r->session);
@@ -114,6 +133,10 @@ static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cm
 
 	if (why != REASON_NONE)
 		return why;
+	if (sessions_send_on(r->session.core)) {
+		send_on(r, cmd);
+		return REASON_NONE;
+	}
 	rtmp_out_u32(out, MSG_WINDOW_ACK_SIZE, window);
 	rtmp_out_peer_bandwidth(out, window, 2);
 	rtmp_out_u32(out, MSG_SET_CHUNK_SIZE, wire_rtmp_chunk_size());

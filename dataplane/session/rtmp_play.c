@@ -78,7 +78,8 @@ static void begin(struct rtmp_server *r, struct stream *stream)
 
 	prefix(r, r->msid);
 	rtmp_server_set_phase(r, RTMP_PLAYING);
-	rtmp_connect_free(r);
+	if (!r->reconnects) /* else drain needs it */
+		rtmp_connect_free(r);
 	why = feed_start(&r->feed, s, stream, stream_log_kind(WIRE_RTMP, r->variant),
 			 (enum tick_class)tick_class_of(tick), &play_ops);
 	if (why != REASON_NONE) {

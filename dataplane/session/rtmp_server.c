@@ -2,12 +2,14 @@
 #include "session/rtmp_server.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "media/rtmp_out.h"
 #include "media/wire.h"
+#include "session/elsewhere.h"
 
 #define WINDOW_MIN	 32768u /* a peer that asks for more acknowledgements does not get them */
 #define CHUNK_BEFORE_SET 128u	/* RTMP specification 5.4.1 */
@@ -248,14 +250,21 @@ static enum reason received(struct session *s, const uint8_t *p, size_t n)
 /* Publishers are told at once, players at the next message boundary, where the feed lets us. */
 static void draining(struct session *s)
 {
+	const struct config *conf = engine_conf(s->core->engine);
 	struct rtmp_server *r = rtmp_server_of(s);
-	uint8_t text[1024];
+	const struct rtmp_connect *c = r->connect;
+	char to[ELSEWHERE_TC_URL_MAX];
+	uint8_t text[sizeof(to) + 1024];
 	struct wr w = wr_of(text, sizeof(text));
 
 	if (!r->reconnects)
 		return;
-	rtmp_cmd_reconnect(&w, engine_conf(s->core->engine)->drain_url,
-			   "this server is going out of service");
+	if (*conf->drain_url)
+		snprintf(to, sizeof(to), "%s", conf->drain_url);
+	else
+		elsewhere_rtmp(to, conf, s->tls, (struct slice){c->text, c->app_n},
+			       (struct slice){c->text + c->app_n, c->tc_url_n});
+	rtmp_cmd_reconnect(&w, to, "this server is going out of service");
 	rtmp_answer(r, 0, &w);
 	session_flush(s);
 }

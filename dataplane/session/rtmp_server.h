@@ -48,7 +48,7 @@ struct rtmp_server {
 	uint8_t variant;	/* asked for by the player, enum variant */
 	struct rtmp_in in;
 	struct rtmp_hs *hs;	      /* during the handshake */
-	struct rtmp_connect *connect; /* from connect until play */
+	struct rtmp_connect *connect; /* from connect until play, or on where it reconnects */
 	uint64_t acked;		      /* bytes received when we last acknowledged */
 	uint32_t window;	      /* acknowledge at least this often */
 	uint32_t chunk_size;	      /* of what we send */

@@ -30,7 +30,7 @@ struct sessions {
 	LIST_HEAD(, session) open;
 	uint32_t alive; /* open ones, and closing ones that the network has not released */
 	uint64_t serial;
-	bool draining;
+	bool draining, ending;
 	unsigned kinds;
 	struct {
 		const struct session_ops *ops;
@@ -38,6 +38,7 @@ struct sessions {
 	} kind[KINDS_MAX];
 	unsigned listeners;
 	const struct session_ops *listener[SESSION_LISTENERS_MAX];
+	bool listener_tls[SESSION_LISTENERS_MAX];
 };
 
 static struct sessions *of_core(const struct core *c)
@@ -316,7 +317,7 @@ static enum reason admit(struct sessions *all, const struct net_conn *conn, bool
 {
 	const struct config *conf = engine_conf(all->core->engine);
 
-	if (all->draining)
+	if (all->ending || (all->draining && !sessions_send_on(all->core)))
 		return REASON_DRAIN;
 	return caps_take(&conn->peer, conf->limit_connections, proxy ? 0 : conf->limit_per_address);
 }
@@ -343,6 +344,7 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 			 reason_name(why));
 		return false;
 	}
+	s->tls = all->listener_tls[tag];
 	s->capped = true;
 	s->behind_proxy = proxy;
 	s->proxy_head_over = !proxy;
@@ -483,6 +485,7 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_sending};
 	for (unsigned i = 0; i < n; i++) {
 		all->listener[i] = at[i].ops;
+		all->listener_tls[i] = at[i].tls;
 		all->listeners++;
 		r = at[i].tls ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)
 			      : net_listen(all->net, at[i].fd, (int)i);
@@ -494,24 +497,13 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	return 0;
 }
 
-static bool refuse_new(struct sessions *all, bool on)
-{
-	if (all->draining == on)
-		return false;
-	all->draining = on;
-	if (on)
-		net_listen_stop(all->net);
-	else
-		net_listen_resume(all->net);
-	return true;
-}
-
 void sessions_end(struct core *c, enum reason why)
 {
 	struct sessions *all = of_core(c);
 	uint64_t until_us = clock_us() + END_US;
 
-	refuse_new(all, true);
+	all->ending = true;
+	net_listen_stop(all->net);
 	while (!LIST_EMPTY(&all->open))
 		session_close(LIST_FIRST(&all->open), why);
 	for (;;) {
@@ -546,8 +538,21 @@ static void ask_to_leave(void *arg, struct session *s)
 
 void sessions_drain(struct core *c, bool on)
 {
-	if (refuse_new(of_core(c), on) && on)
+	struct sessions *all = of_core(c);
+	bool begins = on && !all->draining;
+
+	all->draining = on;
+	if (on && !sessions_send_on(c))
+		net_listen_stop(all->net);
+	else
+		net_listen_resume(all->net);
+	if (begins)
 		sessions_each(c, ask_to_leave, NULL);
+}
+
+bool sessions_send_on(const struct core *c)
+{
+	return of_core(c)->draining && *engine_conf(c->engine)->drain_redirect;
 }
 
 void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg)

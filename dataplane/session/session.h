@@ -74,6 +74,7 @@ struct session {
 	bool sending;		   /* private bytes are in flight or blocked */
 	bool closing, connecting;
 	bool close_when_sent;
+	bool tls;			    /* accepted by TLS */
 	bool capped;			    /* counted by session/caps.h */
 	bool behind_proxy, proxy_head_over; /* session/client.h */
 	uint8_t close_why;
@@ -94,9 +95,11 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 void sessions_end(struct core *c, enum reason why);
 /* After every core has ended its sessions: frees the network and all else. */
 void sessions_fini(struct core *c);
-/* While draining, new connections are refused; existing ones go on, and who understands it is asked to
- * reconnect (interop C17). On the core's thread. */
+/* While draining, new connections are refused, or sent on to where drain.redirect says; existing ones
+ * stay, and who understands it is asked to reconnect (interop C17). On the core's thread. */
 void sessions_drain(struct core *c, bool on);
+/* Whether those who come now are to be sent on (session/elsewhere.h). */
+bool sessions_send_on(const struct core *c);
 /* Every session of this core, for control verbs. */
 void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg);
 

@@ -43,3 +43,20 @@ first.call('deleteStream', None, 1)
 told.status('NetStream.Play.UnpublishNotify')
 PY
 }
+
+@test "C15, H10: a drained node sends who comes to the other node, path, query and token with them" {
+	dp_start --set "drain.redirect=rtmp://127.0.0.2:1936 http://127.0.0.2:8081"
+	script <<'PY'
+stays = Peer().live('a')
+Control().ask('drain', on=True)
+p = Peer()
+info = p.answer(p.call('connect', {'app': 'live?k=v', 'tcUrl': 'rtmp://a.example/live?k=v'}))[2]
+assert info['code'] == 'NetConnection.Connect.Rejected', info
+assert info['ex'] == {'code': 302, 'redirect': 'rtmp://127.0.0.2:1936/live?k=v'}, info
+stays.video(40, key(1, 100))
+stays.synced()
+PY
+	run curl -si "http://127.0.0.1:$HTTP/live/a.flv?token=a%20b"
+	[[ $output == "HTTP/1.1 302 "* ]]
+	[[ $output == *"Location: http://127.0.0.2:8081/live/a.flv?token=a%20b"* ]]
+}

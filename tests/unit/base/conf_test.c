@@ -296,6 +296,32 @@ static void test_U7_address_ranges_must_be_ranges(void **state)
 	assert_non_null(strstr(e.text, "proxy.trusted: localhost"));
 }
 
+static void test_C15_nodes_to_redirect_to_must_be_urls_of_nodes(void **state)
+{
+	static const char *const good[] = {"", " ", "rtmp://b.example:1935",
+					   "http://10.0.0.2:80 https://[::1]:443 rtmps://b:443"};
+	static const char *const bad[] = {"b.example:1935",
+					  "rtmp://b.example",
+					  "rtmp://:1935",
+					  "rtmp://b.example:1935/live",
+					  "http://b:1 http://c:1",
+					  "ftp://b:1",
+					  "http://"};
+	struct conf_error e;
+	struct config c;
+
+	conf_defaults(&c);
+	for (size_t i = 0; i < array_len(good); i++) {
+		assert_int_equal(conf_set(&c, "drain.redirect", good[i], &e), 0);
+		assert_int_equal(conf_check(&c, &e), 0);
+	}
+	for (size_t i = 0; i < array_len(bad); i++) {
+		assert_int_equal(conf_set(&c, "drain.redirect", bad[i], &e), 0);
+		assert_int_equal(conf_check(&c, &e), -EINVAL);
+		assert_non_null(strstr(e.text, "drain.redirect"));
+	}
+}
+
 static void count_key(void *arg, const struct conf_key *k)
 {
 	snprintf(arg, 256, "%s%s", strcmp(k->path, "cores") ? "" : "cores ",
@@ -376,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_and_their_units),
 		cmocka_unit_test(test_ticks_must_fit_the_tick_wheel),
 		cmocka_unit_test(test_U7_address_ranges_must_be_ranges),
+		cmocka_unit_test(test_C15_nodes_to_redirect_to_must_be_urls_of_nodes),
 		cmocka_unit_test(test_diff_names_what_changed),
 		cmocka_unit_test(test_the_sample_holds_every_key_with_its_default),
 		cmocka_unit_test(test_state_folder),

@@ -144,6 +144,68 @@ static void test_C17_a_reconnect_request_names_where_to_only_when_told(void **st
 	assert_false(contains(&c, "tcUrl"));
 }
 
+static void test_C15_a_redirect_names_the_other_server(void **state)
+{
+	struct rtmp_cmd p;
+	struct made c;
+
+	make(&c);
+	rtmp_cmd_redirect(&c.w, 1, "rtmp://elsewhere:1936/live?k=v", "gone");
+	p = parse(&c);
+	assert_int_equal(p.kind, RTMP_CMD_ERROR);
+	assert_true(p.txn == 1);
+	assert_text(p.level, "error");
+	assert_text(p.code, "NetConnection.Connect.Rejected");
+	assert_text(p.description, "gone");
+	assert_text(p.redirect, "rtmp://elsewhere:1936/live?k=v");
+	assert_int_equal(p.redirect_url.n, 0);
+}
+
+/* An onStatus with members before, in and after ex, which is the value of that key. */
+static struct rtmp_cmd status_with(struct made *c, const char *key, bool ecma)
+{
+	make(c);
+	amf0_cstring(&c->w, "onStatus");
+	amf0_number(&c->w, 0);
+	amf0_null(&c->w);
+	amf0_object(&c->w);
+	amf0_key(&c->w, key);
+	if (ecma)
+		amf0_ecma_array(&c->w, 3);
+	else
+		amf0_object(&c->w);
+	amf0_key(&c->w, "redirect2");
+	amf0_cstring(&c->w, "rtmp://h/a/s");
+	amf0_key(&c->w, "ex");
+	amf0_object(&c->w);
+	amf0_key(&c->w, "redirect");
+	amf0_cstring(&c->w, "rtmp://inner/a");
+	amf0_end(&c->w);
+	amf0_key(&c->w, "redirect");
+	amf0_cstring(&c->w, "rtmp://h/a");
+	amf0_end(&c->w);
+	amf0_key(&c->w, "code");
+	amf0_cstring(&c->w, "Rejected");
+	amf0_end(&c->w);
+	return parse(c);
+}
+
+static void test_C15_a_redirect_is_read_where_servers_put_it(void **state)
+{
+	struct rtmp_cmd p;
+	struct made c;
+
+	for (int ecma = 0; ecma < 2; ecma++) {
+		p = status_with(&c, "ex", ecma);
+		assert_text(p.redirect, "rtmp://h/a");
+		assert_text(p.redirect_url, "rtmp://h/a/s");
+		assert_text(p.code, "Rejected");
+	}
+	p = status_with(&c, "details", false);
+	assert_int_equal(p.redirect.n + p.redirect_url.n, 0);
+	assert_text(p.code, "Rejected");
+}
+
 static void test_C16_connect_result_speaks_enhanced_rtmp_only_when_asked(void **state)
 {
 	static const char *const keys[] = {"fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap",
@@ -398,6 +460,8 @@ int main(void)
 		cmocka_unit_test(test_connect_as_a_client_sends_it),
 		cmocka_unit_test(test_connect_members_of_every_kind),
 		cmocka_unit_test(test_C16_caps_ex_out_of_range_is_none),
+		cmocka_unit_test(test_C15_a_redirect_names_the_other_server),
+		cmocka_unit_test(test_C15_a_redirect_is_read_where_servers_put_it),
 		cmocka_unit_test(test_C17_a_reconnect_request_names_where_to_only_when_told),
 		cmocka_unit_test(test_C16_connect_result_speaks_enhanced_rtmp_only_when_asked),
 		cmocka_unit_test(test_C7_connect_result_echoes_object_encoding),
