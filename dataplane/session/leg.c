@@ -98,6 +98,14 @@ void leg_say(struct leg *leg, const char *prefix, struct slice text)
 	leg->said[at] = '\0';
 }
 
+/* Another time it may be sent elsewhere, or nowhere. */
+static void forget_redirects(struct leg *leg)
+{
+	free(leg->location);
+	leg->location = NULL;
+	leg->visited_n = 0;
+}
+
 /* ---- waiting for the local stream ------------------------------------------------------------ */
 
 static bool stream_live(struct leg *leg)
@@ -120,6 +128,7 @@ static void leg_await(struct leg *leg, enum reason why)
 	if (!stream_live(leg))
 		return;
 	relay_await(leg, false);
+	forget_redirects(leg);
 	leg_resolve(leg);
 }
 
@@ -359,8 +368,8 @@ static bool seen_before(struct leg *leg, const char *where)
 /* Verified TLS is not given up because a server says so. */
 static bool downgrades(const struct leg *leg, const struct url *from, const struct url *to)
 {
-	return engine_conf(leg->core->engine)->tls_verify && from->scheme == URL_HTTPS &&
-	       to->scheme != URL_HTTPS;
+	return engine_conf(leg->core->engine)->tls_verify && redirect_by_tls(from) &&
+	       !redirect_by_tls(to);
 }
 
 enum reason leg_redirect(struct leg *leg, struct slice location)
@@ -370,7 +379,7 @@ enum reason leg_redirect(struct leg *leg, struct slice location)
 	struct url from, url;
 
 	if (location.n == 0 || location.n >= sizeof(to)) {
-		say_text(leg, "a redirect without a usable Location");
+		say_text(leg, "a redirect without a usable address");
 		return REASON_REMOTE_STATUS;
 	}
 	memcpy(to, location.p, location.n);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
+
 static int refuse(const char **rule, const char *why)
 {
 	*rule = why;
@@ -17,14 +19,28 @@ static bool is_http(const struct url *u)
 	return u->scheme == URL_HTTP || u->scheme == URL_HTTPS;
 }
 
+static bool is_rtmp(const struct url *u)
+{
+	return u->scheme == URL_RTMP || u->scheme == URL_RTMPS;
+}
+
+bool redirect_by_tls(const struct url *u)
+{
+	return u->scheme == URL_HTTPS || u->scheme == URL_RTMPS;
+}
+
 static uint16_t default_port(const struct url *u)
 {
-	return u->scheme == URL_HTTPS ? 443 : 80;
+	if (redirect_by_tls(u))
+		return 443;
+	return is_rtmp(u) ? 1935 : 80;
 }
 
 static const char *scheme_of(const struct url *u)
 {
-	return u->scheme == URL_HTTPS ? "https" : "http";
+	if (is_rtmp(u))
+		return redirect_by_tls(u) ? "rtmps" : "rtmp";
+	return redirect_by_tls(u) ? "https" : "http";
 }
 
 int redirect_text(const struct url *u, char dst[REDIRECT_TEXT_MAX])
@@ -103,6 +119,17 @@ static int on_same_host(const struct url *from, const char *to, char dst[REDIREC
 		       : -ENAMETOOLONG;
 }
 
+void redirect_rtmp(char dst[REDIRECT_TEXT_MAX], struct slice tc_url, const char *stream)
+{
+	bool slashed = stream[strcspn(stream, "?/")] == '/';
+
+	while (tc_url.n && tc_url.p[tc_url.n - 1] == '/')
+		tc_url.n--;
+	tc_url.n = min_of(tc_url.n, (size_t)REDIRECT_TEXT_MAX);
+	snprintf(dst, REDIRECT_TEXT_MAX, "%.*s%s%s", (int)tc_url.n, (const char *)tc_url.p,
+		 slashed ? "//" : "/", stream);
+}
+
 int redirect_join(const struct url *from, const char *to, struct url *out, const char **rule)
 {
 	char text[REDIRECT_TEXT_MAX];
@@ -120,8 +147,11 @@ int redirect_join(const struct url *from, const char *to, struct url *out, const
 		return refuse(rule, "is too long");
 	if (url_parse(out, text, rule))
 		return -EINVAL;
-	if (!is_http(out))
+	if (is_rtmp(from) && !is_rtmp(out))
+		return refuse(rule, "is neither rtmp nor rtmps");
+	if (is_http(from) && !is_http(out))
 		return refuse(rule, "is neither http nor https");
-	remove_dots(out->path);
+	if (is_http(out)) /* names of RTMP streams have rules of their own */
+		remove_dots(out->path);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "media/rtmp_out.h"
 #include "media/wire.h"
+#include "session/redirect.h"
 
 #define ACK_WINDOW   2500000u /* interop T17 */
 #define FIRST_CHUNK  128u
@@ -184,6 +185,26 @@ static enum reason send_start(struct rtmp_client *c, double id)
 	return REASON_NONE;
 }
 
+/* Connect.Rejected with the address of another server (interop C15). */
+static bool sends_on(const struct rtmp_cmd *cmd)
+{
+	return cmd->redirect.n || cmd->redirect_url.n;
+}
+
+static enum reason go_on_at(struct rtmp_client *c, const struct rtmp_cmd *cmd)
+{
+	char stream[2048], to[REDIRECT_TEXT_MAX];
+	enum reason why;
+
+	if (cmd->redirect_url.n)
+		return leg_redirect(c->base.leg, cmd->redirect_url);
+	why = rtmp_client_stream(c, stream);
+	if (why != REASON_NONE)
+		return why;
+	redirect_rtmp(to, cmd->redirect, stream);
+	return leg_redirect(c->base.leg, (struct slice){(const uint8_t *)to, strlen(to)});
+}
+
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static enum reason on_result(struct rtmp_client *c, const struct rtmp_cmd *cmd)
@@ -203,6 +224,8 @@ static enum reason on_error(struct rtmp_client *c, const struct rtmp_cmd *cmd)
 	if (!(c->stage == RTMP_C_CONNECT && cmd->txn == CONNECT_CALL) &&
 	    !(c->stage == RTMP_C_CREATE && cmd->txn == c->create_call))
 		return REASON_NONE;
+	if (sends_on(cmd))
+		return go_on_at(c, cmd);
 	say_refusal(c, cmd);
 	why = rtmp_client_refusal(cmd->level, cmd->code, cmd->description);
 	return why == REASON_NONE ? REASON_REMOTE_REJECTED : why;
@@ -221,6 +244,8 @@ static enum reason on_command(struct rtmp_client *c, const struct msg *m)
 	case RTMP_CMD_ERROR:
 		return on_error(c, &cmd);
 	case RTMP_CMD_ON_STATUS:
+		if (sends_on(&cmd))
+			return go_on_at(c, &cmd);
 		why = rtmp_client_refusal(cmd.level, cmd.code, cmd.description);
 		if (why != REASON_NONE) {
 			say_refusal(c, &cmd);

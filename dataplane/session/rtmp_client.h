@@ -5,6 +5,7 @@
  *   handshake --S2--> connecting --_result--> creating --_result--> started (the role's publish or
  *   play is out)
  *
+ * A server that refuses with another one's address is left for that (interop C15; leg_redirect()).
  * What follows is the role's: struct rtmp_role gets statuses and messages. Every refusal of the
  * server becomes a reason, its own words the leg's detail.
  *

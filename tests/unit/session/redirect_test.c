@@ -11,6 +11,11 @@
 #include "base/check.h"
 #include "session/redirect.h"
 
+static struct slice slice_of(const char *text)
+{
+	return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
 static void test_references_are_resolved_and_dots_removed(void **state)
 {
 	static const struct {
@@ -52,6 +57,37 @@ static void test_references_are_resolved_and_dots_removed(void **state)
 	}
 }
 
+static void test_C15_rtmp_leads_to_rtmp(void **state)
+{
+	static const struct {
+		const char *tc_url, *stream, *text;
+	} cases[] = {
+		{"rtmp://i/live", "s?k=v", "rtmp://i/live/s?k=v"},
+		{"rtmp://I:1936/live/", "s", "rtmp://i:1936/live/s"},
+		{"rtmps://i:443/live", "s", "rtmps://i/live/s"},
+		{"rtmp://[::1]:1935/a/b", "s", "rtmp://[::1]/a/b/s"},
+		{"rtmp://i/live?k=v", "s", "rtmp://i/live?k=v/s"},
+		{"rtmp://i/live", "a/b?c/d", "rtmp://i/live//a/b?c/d"},
+		{"rtmp://i/live", "s?c/d", "rtmp://i/live/s?c/d"},
+	};
+	static const char *const bad[] = {"http://i/live", "rtmp://", "rtmp://i:x/live"};
+	char text[REDIRECT_TEXT_MAX];
+	struct url from, url;
+	const char *rule = "";
+
+	assert_int_equal(url_parse(&from, "rtmp://h/live/s", &rule), 0);
+	for (size_t i = 0; i < array_len(cases); i++) {
+		redirect_rtmp(text, slice_of(cases[i].tc_url), cases[i].stream);
+		assert_int_equal(redirect_join(&from, text, &url, &rule), 0);
+		assert_int_equal(redirect_text(&url, text), 0);
+		assert_string_equal(text, cases[i].text);
+	}
+	for (size_t i = 0; i < array_len(bad); i++) {
+		redirect_rtmp(text, slice_of(bad[i]), "s");
+		assert_true(redirect_join(&from, text, &url, &rule) < 0);
+	}
+}
+
 static void test_what_is_no_http_url_is_refused(void **state)
 {
 	static const char *const bad[] = {"rtmp://h/a/b", "javascript:x",	"http://",
@@ -85,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_references_are_resolved_and_dots_removed),
+		cmocka_unit_test(test_C15_rtmp_leads_to_rtmp),
 		cmocka_unit_test(test_what_is_no_http_url_is_refused),
 		cmocka_unit_test(test_what_is_too_long_is_refused),
 	};
