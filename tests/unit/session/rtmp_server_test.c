@@ -113,6 +113,62 @@ static void test_T17_bytes_are_acknowledged_though_nobody_asked(void **state)
 	rtmp_peer_close(&r);
 }
 
+static void begin_near_the_end(void *arg, struct session *s)
+{
+	s->conn->bytes_in = rtmp_server_of(s)->acked = UINT32_MAX - 9;
+}
+
+static void test_T16_what_is_acknowledged_counts_modulo_4_GiB(void **state)
+{
+	static uint8_t frame[60000] = {0x27, 1};
+	struct node *n = *state;
+	uint32_t first;
+	struct rtmp_peer r;
+
+	node_set(n, "rtmp.window", "32k");
+	rtmp_peer_publish(&r, n, "ack");
+	rtmp_peer_gop(&r, 0, true);
+	rtmp_peer_taken(n, 5);
+	sessions_each(&n->core, begin_near_the_end, NULL);
+	rtmp_peer_msg(&r, MSG_VIDEO, 1, 80, frame, sizeof(frame));
+	rtmp_peer_type(&r, MSG_ACK);
+	first = get_be32(r.last.data);
+	assert_in_range(first, 32768 - 10, sizeof(frame) + 1000);
+	rtmp_peer_msg(&r, MSG_VIDEO, 1, 120, frame, sizeof(frame));
+	rtmp_peer_type(&r, MSG_ACK);
+	assert_in_range(get_be32(r.last.data), first + 32768, first + 2 * sizeof(frame));
+	rtmp_peer_close(&r);
+}
+
+/* Past 4 GiB, back to 0 as Flash does at 0xF0000000, signed ones that broke: all the same to us. */
+static void test_T16_no_acknowledgement_stops_our_sending(void **state)
+{
+	static const uint32_t acks[] = {0,	    0xefffffff, 0xf0000000, 0,
+					0xffffffff, 5,		0x80000000, 0x7fffffff};
+	struct node *n = *state;
+	struct rtmp_peer from, to;
+	uint8_t ack[4];
+
+	rtmp_peer_publish(&from, n, "acked");
+	rtmp_peer_gop(&from, 0, true);
+	rtmp_peer_taken(n, 5);
+	rtmp_peer_open(&to, n);
+	rtmp_peer_connect(&to, "live");
+	to.playing = true;
+	rtmp_peer_call(&to, 1, rtmp_cmd_play, 3, "acked");
+	for (unsigned i = 0; i < array_len(acks); i++) {
+		put_be32(ack, acks[i]);
+		rtmp_peer_msg(&to, MSG_ACK, 0, 0, ack, sizeof(ack));
+		rtmp_peer_gop(&from, 80 * (i + 1), false);
+		do
+			rtmp_peer_type(&to, MSG_VIDEO);
+		while (to.last.ts_ms != 80 * (i + 1) + 40);
+	}
+	rtmp_peer_msg(&to, MSG_ACK, 0, 0, ack, 3);
+	rtmp_peer_close(&to);
+	rtmp_peer_close(&from);
+}
+
 static void test_T15_T13_abort_and_odd_chunk_sizes_keep_the_connection(void **state)
 {
 	static const uint8_t four[4] = {0, 0, 0, 3}, zero[4];
@@ -372,6 +428,8 @@ int main(void)
 		with_node(test_T2_bytes_one_by_one),
 		with_node(test_T18_a_ping_is_answered_with_the_same_bytes),
 		with_node(test_T17_bytes_are_acknowledged_though_nobody_asked),
+		with_node(test_T16_what_is_acknowledged_counts_modulo_4_GiB),
+		with_node(test_T16_no_acknowledgement_stops_our_sending),
 		with_node(test_T15_T13_abort_and_odd_chunk_sizes_keep_the_connection),
 		with_node(test_T6_garbage_chunks_end_only_that_connection),
 		with_node(test_C1_unknown_calls_get_a_result_and_answers_get_none),
