@@ -62,6 +62,7 @@ struct tcp *tcp_init(void *mem, const struct tcp_config *cf, const struct tcp_op
 	struct tcp *t = mem;
 
 	must(cf->locals <= TCP_LOCALS && cf->conns_max && cf->conns_max <= 1u << 24);
+	must(!((uintptr_t)mem & 63));
 	must(cf->mtu >= 576 && cf->recv_window >= 1024 && cf->tso_bytes <= 65000);
 	memset(t, 0, sizeof(*t));
 	t->cf = *cf;

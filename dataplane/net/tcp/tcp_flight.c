@@ -238,7 +238,6 @@ void tcp_flight_sack(struct tcp_flight *f, uint32_t start, uint32_t end, uint32_
 				f->lost -= n;
 			p[i].flags = (uint8_t)((p[i].flags & ~PIECE_LOST) | PIECE_SACKED);
 			f->sacked += n;
-			d->new_sack = true;
 		}
 	}
 	join_neighbours(f);

@@ -62,11 +62,11 @@ struct tcp_flight {
 
 /* What one ACK told: filled by tcp_flight_ack() and tcp_flight_sack(), once for both. */
 struct tcp_delivery {
-	uint32_t bytes; /* newly known to have arrived */
-	uint32_t acked; /* of them or earlier ones: una moved so far */
-	bool any, rtt_ok, resent, reordered, new_sack; /* resent: some had left twice */
-	uint32_t rtt_us;	 /* rtt_ok: of the newest piece that was sent once */
-	struct tcp_piece newest; /* any: the one sent last of those that arrived */
+	uint32_t bytes;			     /* newly known to have arrived */
+	uint32_t acked;			     /* of them or earlier ones: una moved so far */
+	bool any, rtt_ok, resent, reordered; /* resent: some had left twice */
+	uint32_t rtt_us;		     /* rtt_ok: of the newest piece that was sent once */
+	struct tcp_piece newest;	     /* any: the one sent last of those that arrived */
 };
 
 void tcp_flight_init(struct tcp_flight *f, uint32_t seq);

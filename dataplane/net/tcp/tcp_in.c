@@ -175,10 +175,8 @@ static void take_data(struct tcp_conn *c, const struct tcp_seg *g)
 		fin = false;
 	}
 	if (seq != c->rcv_nxt) {
-		uint8_t had = c->reasm.n;
-
-		tcp_reasm_put(&c->reasm, &c->tcp->blocks, seq, data, fin);
-		c->tcp->stats.late_dropped += c->reasm.n == had;
+		if (!tcp_reasm_put(&c->reasm, &c->tcp->blocks, seq, data, fin))
+			c->tcp->stats.late_dropped++;
 		plan_ack(c, true);
 		return;
 	}

@@ -7,8 +7,9 @@
 #define TTL 64
 
 /* Completes the header and hands the packet out. */
-static void emit(struct tcp *t, const struct tcp_seg *g, struct tcp_packet *p, uint32_t label)
+static void emit(struct tcp *t, const struct tcp_seg *g, struct tcp_packet *p)
 {
+	uint32_t label = (uint32_t)g->sport << 4 ^ g->dport;
 	uint8_t hdr[TCP_HDR_MAX];
 	struct sum sum = {0};
 	unsigned l3, n = tcp_hdr_write(hdr, g, p->bytes, label, &l3);
@@ -37,7 +38,7 @@ void tcp_out_bare(struct tcp *t, const struct tcp_seg *g)
 	struct tcp_seg out = *g;
 
 	out.ttl = TTL;
-	emit(t, &out, &p, 0);
+	emit(t, &out, &p);
 }
 
 /* What every segment of a connection says; it carries the newest ACK. */
@@ -109,7 +110,6 @@ bool tcp_out_range(struct tcp_conn *c, uint32_t seq, uint32_t n)
 	uint32_t end = seq + n, most = c->mss;
 	bool fin = c->flags & F_FIN_SENT && end == c->flight.nxt;
 	uint32_t data_end = fin ? end - 1 : end;
-	uint32_t label = (uint32_t)c->rport << 4 ^ c->lport;
 
 	if (t->cf.tso_bytes > c->mss)
 		most = t->cf.tso_bytes / c->mss * c->mss;
@@ -130,7 +130,7 @@ bool tcp_out_range(struct tcp_conn *c, uint32_t seq, uint32_t n)
 		if (p.bytes > c->mss)
 			p.seg_bytes = c->mss;
 		seq += p.bytes;
-		emit(t, &g, &p, label);
+		emit(t, &g, &p);
 	} while (seq != data_end);
 	return true;
 }
@@ -302,7 +302,7 @@ void tcp_out_ack(struct tcp_conn *c, const struct tcp_sack *dup)
 			g.sack[g.sacks++] = *dup;
 		g.sacks += (uint8_t)tcp_reasm_sacks(&c->reasm, g.sack + g.sacks, most - g.sacks);
 	}
-	emit(c->tcp, &g, &p, 0);
+	emit(c->tcp, &g, &p);
 }
 
 void tcp_out_syn(struct tcp_conn *c)
@@ -319,7 +319,7 @@ void tcp_out_syn(struct tcp_conn *c)
 	g.tsecr = answer ? c->ts_recent : 0;
 	if (!answer || c->flags & F_WSCALE)
 		g.wscale = c->tcp->rcv_scale;
-	emit(c->tcp, &g, &p, 0);
+	emit(c->tcp, &g, &p);
 }
 
 void tcp_out_probe(struct tcp_conn *c)
@@ -327,7 +327,7 @@ void tcp_out_probe(struct tcp_conn *c)
 	struct tcp_seg g = segment(c, c->flight.una - 1, TCP_ACK);
 	struct tcp_packet p = {0};
 
-	emit(c->tcp, &g, &p, 0);
+	emit(c->tcp, &g, &p);
 }
 
 void tcp_out_reset(struct tcp_conn *c)
@@ -336,7 +336,7 @@ void tcp_out_reset(struct tcp_conn *c)
 	struct tcp_packet p = {0};
 
 	c->tcp->stats.resets_out++;
-	emit(c->tcp, &g, &p, 0);
+	emit(c->tcp, &g, &p);
 }
 
 void tcp_out_refuse(struct tcp *t, const struct tcp_seg *g)

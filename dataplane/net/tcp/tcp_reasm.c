@@ -30,7 +30,7 @@ static bool insert(struct tcp_reasm *r, struct tcp_blocks *b, struct tcp_late **
 	return true;
 }
 
-void tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
+bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
 		   bool fin)
 {
 	struct tcp_late **at = &r->head, *last = NULL;
@@ -56,13 +56,14 @@ void tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, stru
 			n = seq_min(n, (*at)->seq - from);
 		n = min_of(n, (uint32_t)TCP_REASM_BYTES);
 		if (!insert(r, b, at, from, data.p + (from - seq), n))
-			return;
+			return false;
 		last = *at;
 		at = &last->next;
 		from += n;
 	}
 	if (fin && last && end_of(last) == end)
 		last->fin = true;
+	return true;
 }
 
 struct tcp_late *tcp_reasm_take(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t *rcv_nxt,

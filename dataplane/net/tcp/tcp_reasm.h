@@ -36,8 +36,8 @@ struct tcp_reasm {
 	uint8_t n;
 };
 
-/* Copies what is not there yet. */
-void tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
+/* Copies what is not there yet. False: for some of it there was no room. */
+bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
 		   bool fin);
 /*
  * The first block, cut to what lies at or after *rcv_nxt, when it begins there; *rcv_nxt moves over
