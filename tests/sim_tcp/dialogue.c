@@ -41,6 +41,7 @@ struct dialogue {
 	uint32_t last_ts;
 	struct sent *sent;
 	unsigned sent_first, sent_n;
+	bool refuses;
 	struct told told[QUEUE];
 	unsigned told_first, told_n;
 	uint64_t written;
@@ -106,6 +107,8 @@ static bool on_accepted(void *owner, struct tcp_conn *c, int tag)
 {
 	struct dialogue *d = owner;
 
+	if (d->refuses)
+		return false;
 	d->c = c;
 	tell(d, "accepted", 0);
 	return true;
@@ -496,6 +499,8 @@ static int set_config(struct dialogue *d, struct words *w)
 		d->cf.user_timeout_ms = v;
 	else if (!strcmp(name, "keep_idle_ms"))
 		d->cf.keep_idle_ms = v;
+	else if (!strcmp(name, "refuse"))
+		d->refuses = v;
 	else if (!strcmp(name, "fin_wait_ms"))
 		d->cf.fin_wait_ms = v;
 	else

@@ -286,7 +286,7 @@ void tcp_conn_input(struct tcp_conn *c, const struct tcp_seg *g)
 		syn_sent_input(c, g);
 		return;
 	}
-	if (c->state == TCP_ESTABLISHED && c->tcp->cf.keep_idle_ms)
+	if (c->tcp->cf.keep_idle_ms && !(c->flags & F_SHUT))
 		tcp_idle_in(c, c->tcp->cf.keep_idle_ms);
 	/* A connection with timestamps has them in every segment but RST (RFC 7323, 3.2). */
 	if (c->flags & F_TS && !g->has_ts && !(g->flags & TCP_RST)) {
