@@ -17,6 +17,7 @@ enum steer_mode {
 	STEER_OFF,     /* the kernel's hash */
 };
 
+/* A SYN that is sent again counts again. */
 enum steer_count {
 	STEER_CHOSEN,	/* connections that got the core that was chosen for them */
 	STEER_FALLBACK, /* no such listener: the kernel's hash chose */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <netinet/in.h>
+#include <poll.h>
 
 #include "bpf/steer.h"
 #include "tests/unit/bpf/needs.h"
@@ -57,11 +58,17 @@ static void street_close(struct street *t)
 /* n connections; got[i] is how many of them listener i has. */
 static void connect_all(struct street *t, unsigned n, unsigned got[CORES])
 {
+	struct pollfd ready[CORES];
+
 	memset(got, 0, CORES * sizeof(*got));
+	for (unsigned c = 0; c < CORES; c++)
+		ready[c] = (struct pollfd){t->listener[c], POLLIN, 0};
 	for (unsigned i = 0; i < n; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 		assert_int_equal(connect(fd, (struct sockaddr *)&t->addr, sizeof(t->addr)), 0);
+		/* The client may know before the server does. */
+		assert_int_equal(poll(ready, CORES, 10000), 1);
 		for (unsigned c = 0; c < CORES; c++) {
 			int end = accept(t->listener[c], NULL, NULL);
 
@@ -100,7 +107,9 @@ static void test_by_cpu_the_core_of_the_cpu_gets_all(void **state)
 		connect_all(&t, 50, got);
 		assert_int_equal(got[core], 50);
 	}
-	assert_int_equal(counted(&t, STEER_CHOSEN), 50 * CORES);
+	/* A SYN that was sent again is chosen for again. */
+	assert_true(counted(&t, STEER_CHOSEN) >= 50 * CORES);
+	assert_int_equal(counted(&t, STEER_FALLBACK), 0);
 	street_close(&t);
 }
 
@@ -153,10 +162,10 @@ static void test_without_a_listener_the_kernel_chooses_and_nobody_is_refused(voi
 	street_open(&t);
 	connect_all(&t, 100, got);
 	assert_int_equal(got[0] + got[1] + got[2] + got[3], 100);
-	assert_int_equal(counted(&t, STEER_FALLBACK), 100);
+	assert_true(counted(&t, STEER_FALLBACK) >= 100);
 	all_cpus(&t, 3);
 	close(t.listener[3]);
-	t.listener[3] = dup(t.listener[0]);
+	t.listener[3] = -1;
 	connect_all(&t, 100, got);
 	assert_int_equal(got[0] + got[1] + got[2] + got[3], 100);
 	assert_int_equal(counted(&t, STEER_CHOSEN), 0);
