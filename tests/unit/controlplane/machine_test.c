@@ -283,6 +283,43 @@ static void test_a_failed_destination_leaves_the_source_connected(void **state)
 	end(&w);
 }
 
+static void test_a_list_that_ended_is_offline_and_a_restart_begins_anew(void **state)
+{
+	struct world w;
+	unsigned pull;
+
+	begin_running(&w);
+	w.t->file_index = 1;
+	w.t->current_file = 4;
+	w.t->current_round = 2;
+	pull = machine_wants(w.t, LEG_PULL);
+	w.v.leg[LEG_PULL].state = LEG_FINISHED;
+	assert_int_equal(settle(&w), 1);
+	assert_int_equal(w.t->state, O);
+	assert_string_equal(w.t->reason, "list_finished");
+	assert_string_equal(task_invalid_reason(w.t), "");
+	assert_string_equal(task_offline_reason(w.t), "ListFinished");
+	assert_int_equal(machine_wants(w.t, LEG_PUSH), 0);
+	assert_null(machine_verb(w.t, VERB_RESTART, &w.v, &w.fx));
+	assert_int_equal(w.t->current_file, 1);
+	assert_int_equal(w.t->current_round, 0);
+	assert_true(machine_wants(w.t, LEG_PULL) > pull);
+	end(&w);
+}
+
+static void test_a_retry_goes_on_where_the_list_was(void **state)
+{
+	struct world w;
+
+	begin_running(&w);
+	w.t->current_file = 4;
+	leg_fails(&w, LEG_PULL, REASON_REMOTE_CLOSED);
+	pass(&w, 60);
+	settle(&w);
+	assert_int_equal(w.t->current_file, 4);
+	end(&w);
+}
+
 static void test_a_source_that_fails_while_the_destination_waits_is_tried_too(void **state)
 {
 	struct world w;
@@ -529,6 +566,8 @@ int main(void)
 			test_P9_a_failed_pull_leaves_the_destination_connected_and_says_why),
 		cmocka_unit_test(test_a_destination_that_fails_while_the_source_waits_is_tried_too),
 		cmocka_unit_test(test_a_failed_destination_leaves_the_source_connected),
+		cmocka_unit_test(test_a_list_that_ended_is_offline_and_a_restart_begins_anew),
+		cmocka_unit_test(test_a_retry_goes_on_where_the_list_was),
 		cmocka_unit_test(test_a_source_that_fails_while_the_destination_waits_is_tried_too),
 		cmocka_unit_test(test_when_both_fail_it_was_the_source),
 		cmocka_unit_test(test_retries_are_used_up_after_RetryCount_of_them),
