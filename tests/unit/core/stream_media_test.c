@@ -2,6 +2,7 @@
 /* What a stream makes of the media that comes: times, headers, tracks, variants. */
 #include "core/stream.h"
 
+#include "media/amf0.h"
 #include "media/flv.h"
 #include "unit/core/fixture.h"
 
@@ -145,6 +146,36 @@ static void test_M2_a_stream_may_start_at_zero(void **state)
 	expect(&c, MSG_VIDEO, 0, 0x17);
 	expect(&c, MSG_AUDIO, 0, 0xaf);
 	expect(&c, MSG_AUDIO, 13, 0xaf);
+	down(&c);
+}
+
+/* The order in which sound and pictures came stays, also where their times are not in order. */
+static void test_M4_what_is_interleaved_otherwise_passes_as_it_came(void **state)
+{
+	static const struct {
+		uint8_t type;
+		uint32_t ts;
+	} came[] = {{MSG_AUDIO, 90},
+		    {MSG_AUDIO, 110},
+		    {MSG_VIDEO, 40},
+		    {MSG_AUDIO, 50},
+		    {MSG_VIDEO, 80}};
+	struct channel c;
+
+	up(&c);
+	headers(&c, 0);
+	picture(&c, 0, true);
+	for (unsigned i = 0; i < 2; i++)
+		expect(&c, i ? MSG_AUDIO : MSG_VIDEO, 0, i ? 0xaf : 0x17);
+	expect(&c, MSG_VIDEO, 0, 0x17);
+	for (unsigned i = 0; i < array_len(came); i++) {
+		if (came[i].type == MSG_VIDEO)
+			picture(&c, came[i].ts, false);
+		else
+			sound(&c, came[i].ts);
+	}
+	for (unsigned i = 0; i < array_len(came); i++)
+		expect(&c, came[i].type, came[i].ts, came[i].type == MSG_VIDEO ? 0x27 : 0xaf);
 	down(&c);
 }
 
@@ -383,6 +414,95 @@ static void test_M12_the_log_without_video_can_be_joined_every_second(void **sta
 	down(&c);
 }
 
+/* ---- frame types, metadata ---- */
+
+static void test_M14_a_key_frame_is_one_by_its_picture_and_other_frames_pass(void **state)
+{
+	static const uint8_t no_idr[] = {0x17, 1, 0, 0, 0, 0, 0, 0, 3, 0x41, 1, 2};
+	static const uint8_t disposable[] = {0x37, 1, 0, 0, 0, 0, 0, 0, 3, 0x01, 1, 2};
+	static const uint8_t command[] = {0x57, 0};
+	struct wlog_key first, now;
+	struct channel c;
+
+	up(&c);
+	headers(&c, 0);
+	picture(&c, 0, true);
+	assert_true(wlog_newest_key(log_of(&c, WIRE_FLV), &first));
+	put_bytes(&c, MSG_VIDEO, 40, no_idr, sizeof(no_idr));
+	put_bytes(&c, MSG_VIDEO, 80, disposable, sizeof(disposable));
+	put_bytes(&c, MSG_VIDEO, 80, command, sizeof(command));
+	assert_true(wlog_newest_key(log_of(&c, WIRE_FLV), &now));
+	assert_int_equal(now.off, first.off);
+	expect(&c, MSG_VIDEO, 0, 0x17);
+	expect(&c, MSG_AUDIO, 0, 0xaf);
+	expect(&c, MSG_VIDEO, 0, 0x17);
+	expect(&c, MSG_VIDEO, 40, 0x17);
+	expect(&c, MSG_VIDEO, 80, 0x37);
+	expect(&c, MSG_VIDEO, 80, 0x57);
+	down(&c);
+}
+
+/* onMetaData with one member that lies; which: 0 says that there is no media, 1 and 2 other codecs. */
+static size_t lie(uint8_t *dst, size_t n, unsigned which)
+{
+	struct wr w = wr_of(dst, n);
+
+	amf0_cstring(&w, "onMetaData");
+	amf0_ecma_array(&w, 4);
+	amf0_key(&w, "hasVideo");
+	amf0_bool(&w, which != 0);
+	amf0_key(&w, "hasAudio");
+	amf0_bool(&w, which != 0);
+	amf0_key(&w, "videocodecid");
+	if (which == 1)
+		amf0_number(&w, 0x68766331); /* hvc1 */
+	else
+		amf0_cstring(&w, "av01");
+	amf0_key(&w, "width");
+	amf0_number(&w, -1);
+	amf0_end(&w);
+	assert_false(w.bad);
+	return wr_len(&w);
+}
+
+static void take_gop(struct channel *c, int64_t ts_ms)
+{
+	struct tag tag;
+	unsigned media = 0;
+
+	picture(c, ts_ms, true);
+	sound(c, ts_ms + 10);
+	while (next_tag(log_of(c, WIRE_FLV), &c->read, &tag))
+		media += tag.type != MSG_DATA && tag.body[1] == 1;
+	assert_int_equal(media, 2);
+	assert_true(joinable(c, WIRE_FLV));
+	assert_int_equal(shm_get(&c->s->shm->video_codec), CODEC_H264);
+	assert_int_equal(shm_get(&c->s->shm->audio_codec), CODEC_AAC);
+	assert_true(stream_flows(c->s, MSG_VIDEO, c->home->now_us));
+	assert_true(stream_flows(c->s, MSG_AUDIO, c->home->now_us));
+}
+
+static void test_C11_media_flows_whatever_metadata_says(void **state)
+{
+	static const uint8_t garbage[] = {2,   0,   10,	 'o', 'n', 'M', 'e',
+					  't', 'a', 'D', 'a', 't', 'a', 9};
+	uint8_t data[256];
+	struct channel c;
+
+	up(&c);
+	headers(&c, 0);
+	take_gop(&c, 0); /* without any */
+	put_bytes(&c, MSG_DATA, 40, garbage, sizeof(garbage));
+	for (unsigned i = 0; i < 9; i++) { /* repeated, before and between media */
+		size_t n = lie(data, sizeof(data), i % 3);
+
+		put_bytes(&c, MSG_DATA, 40 * i, data, n);
+		put_bytes(&c, MSG_DATA, 40 * i, data, n);
+		take_gop(&c, 40 * (i + 1));
+	}
+	down(&c);
+}
+
 static void test_M18_a_variant_is_filled_and_goes_on_converted(void **state)
 {
 	static const uint8_t header[] = {0x1c, 0, 0, 0, 0, 1, 1, 2, 3};
@@ -418,6 +538,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_M1_M2_times_are_absolute_and_cross_every_edge),
 		cmocka_unit_test(test_M2_a_stream_may_start_at_zero),
+		cmocka_unit_test(test_M4_what_is_interleaved_otherwise_passes_as_it_came),
+		cmocka_unit_test(test_M14_a_key_frame_is_one_by_its_picture_and_other_frames_pass),
+		cmocka_unit_test(test_C11_media_flows_whatever_metadata_says),
 		cmocka_unit_test(test_M3_outliers_and_jumps_are_evened_out_and_counted),
 		cmocka_unit_test(test_M9_the_next_stream_of_a_name_knows_nothing_of_the_last),
 		cmocka_unit_test(test_M15_end_of_sequence_is_forwarded),

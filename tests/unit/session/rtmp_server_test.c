@@ -169,6 +169,40 @@ static void test_T16_no_acknowledgement_stops_our_sending(void **state)
 	rtmp_peer_close(&from);
 }
 
+/* Sound that comes between the chunks of a long picture is on its way before the picture is whole. */
+static void test_T12_sound_does_not_wait_for_a_long_picture(void **state)
+{
+	static uint8_t frame[60000] = {0x27, 1, 0, 0, 0, 0, 0, 0xea, 0x57, 0x41};
+	struct msg m = {MSG_VIDEO, 1, 0, 200, sizeof(frame), frame};
+	struct mem mem = {.max = 1 << 20};
+	struct node *n = *state;
+	struct rtmp_peer from, to;
+	struct buf b;
+
+	rtmp_peer_publish(&from, n, "mixed");
+	rtmp_peer_gop(&from, 0, true);
+	rtmp_peer_taken(n, 5);
+	rtmp_peer_open(&to, n);
+	rtmp_peer_connect(&to, "live");
+	to.playing = true;
+	rtmp_peer_call(&to, 1, rtmp_cmd_play, 3, "mixed");
+	buf_init(&b, &mem);
+	rtmp_out_msg(&b.sink, &m, 128);
+	peer_send(&from.peer, b.p, 12 + 128 + 1 + 128);
+	rtmp_peer_msg(&from, MSG_AUDIO, 1, 210, aac_frame, sizeof(aac_frame));
+	do
+		rtmp_peer_type(&to, MSG_AUDIO);
+	while (to.last.ts_ms != 210);
+	peer_send(&from.peer, b.p + 12 + 128 + 1 + 128, b.n - (12 + 128 + 1 + 128));
+	rtmp_peer_type(&to, MSG_VIDEO);
+	assert_int_equal(to.last.ts_ms, 200);
+	assert_int_equal(to.last.len, sizeof(frame));
+	assert_memory_equal(to.last.data, frame, sizeof(frame));
+	buf_fini(&b);
+	rtmp_peer_close(&to);
+	rtmp_peer_close(&from);
+}
+
 static void test_T15_T13_abort_and_odd_chunk_sizes_keep_the_connection(void **state)
 {
 	static const uint8_t four[4] = {0, 0, 0, 3}, zero[4];
@@ -430,6 +464,7 @@ int main(void)
 		with_node(test_T17_bytes_are_acknowledged_though_nobody_asked),
 		with_node(test_T16_what_is_acknowledged_counts_modulo_4_GiB),
 		with_node(test_T16_no_acknowledgement_stops_our_sending),
+		with_node(test_T12_sound_does_not_wait_for_a_long_picture),
 		with_node(test_T15_T13_abort_and_odd_chunk_sizes_keep_the_connection),
 		with_node(test_T6_garbage_chunks_end_only_that_connection),
 		with_node(test_C1_unknown_calls_get_a_result_and_answers_get_none),
