@@ -260,6 +260,17 @@ srt_source() {
 	[ "$(described "$TASK" InBps)" -gt 100000 ]
 }
 
+@test "an RTSP source is relayed" {
+	up
+	fixture
+	background rtsp python3 "$TOP/tests/e2e/rtsp_server.py" "$AV"
+	within 5 test -s "$T/rtsp.log"
+	TASK=$(live_create rtsp "rtsp://127.0.0.1:$(head -1 "$T/rtsp.log")/cam" "rtmp://127.0.0.1:$NGX/dst/rtsp")
+	within 20 task_is "$TASK" 1
+	record rtsp 4
+	continuous "$T/rtsp.flv" 120
+}
+
 @test "a killed data plane gets the list again, about where it was" {
 	up
 	serve long.mp4
