@@ -9,10 +9,11 @@ bench_of    = $(call obj,$(addprefix bench/,$(addsuffix .c,$(1))))
 
 $(B)/bench/publisher: $(call bench_of,publisher rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/limit: $(call bench_of,limit traffic sock) $(bench_libs)
-$(B)/bench/loadgen: $(call bench_of,loadgen viewer demux stats rtmp_client traffic sock) $(bench_libs)
+$(B)/bench/loadgen: $(call bench_of,loadgen viewer tls demux stats rtmp_client traffic sock) $(bench_libs)
+$(B)/bench/loadgen: bench_more := -lssl
 $(bench_bin):
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -luring $(base_libs)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(bench_more) -luring $(base_libs)
 
 bench: $(B)/millrace-dp $(bench_bin)
 	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)

@@ -17,6 +17,7 @@ SCENARIOS = {
     "streams": "1,000 streams with 4 viewers each against one with 4,000",
     "capacity": "how many viewers at 500 kb/s one core serves without a gap",
     "publishers": "streams that nobody watches",
+    "tls": "HTTP-FLV by TLS against the same in clear",
     "cores": "two data-plane cores against one",
     "churn": "stream names that come and go",
 }
@@ -93,12 +94,18 @@ def cores(args):
                       runs=max(args.runs, 6) if n == 2 else args.runs)
 
 
+def tls(args):
+    for protocol in ("flv", "https"):
+        yield case_of(args, "tls", "millrace", protocol, "normal", 1000, rate=500)
+
+
 def churn(args, names):
     yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=5)
 
 
 def all_of(args):
     found = list(fan_out(args))
+    found += tls(args)
     if args.form == "full":
         found += memory(args, (1000, 4000, 8000))
         found += joins(args)

@@ -4,7 +4,8 @@
  *                 [--seconds 10] [--settle 2] [--sample 50]
  *                 [--stuck 0] [--slow 0 --slow-rate 1000000] [--late 0]
  *
- * url: rtmp, http (HTTP-FLV) or raw (the limit program). Viewers join at --rate a second; when all
+ * url: rtmp, http (HTTP-FLV), rtmps, https or raw (the limit program). By TLS every viewer shakes
+ * hands; then, as without, the sampled ones decrypt and check, and the others count bytes. Viewers join at --rate a second; when all
  * are there, or 10 s after the last should be, it settles, prints "begin", measures for --seconds,
  * prints "end", then one line of JSON. Of the --viewers, --stuck stop reading after their first
  * frame, --slow go on at --slow-rate bit/s, and --late join after "begin", at --rate too.
@@ -191,6 +192,17 @@ static unsigned *option_of(int c)
 	}
 }
 
+/* https and rtmps are http and rtmp to all but the handshake. */
+static void target_set(const char *url)
+{
+	char *scheme = load.target.scheme;
+
+	load.target = target_parse(url);
+	load.tls = !strcmp(scheme, "https") || !strcmp(scheme, "rtmps");
+	if (load.tls)
+		scheme[strlen(scheme) - 1] = '\0';
+}
+
 static void options(int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -207,13 +219,15 @@ static void options(int argc, char **argv)
 		if (c == '?')
 			exit(2);
 		else if (c == 'u')
-			load.target = target_parse(optarg);
+			target_set(optarg);
 		else
 			*option_of(c) = (unsigned)option_number(known[at].name, optarg, 1000000000);
 	}
 	if (!load.target.host[0] || !load.viewers || !load.streams || !rate || !seconds ||
 	    !load.sample)
 		die("loadgen: --url and --viewers are needed, and no zero elsewhere");
+	if (load.tls && load.slow)
+		die("loadgen: --slow viewers do not speak TLS");
 	if (load.stuck + load.slow + load.late > load.viewers)
 		die("loadgen: --viewers counts the stuck, slow and late ones too");
 }

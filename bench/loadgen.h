@@ -23,10 +23,12 @@
 #include "bench/demux.h"
 #include "bench/sock.h"
 #include "bench/stats.h"
+#include "bench/tls.h"
 
 enum viewer_state {
 	VIEWER_NONE,
 	VIEWER_CONNECTING,
+	VIEWER_SHAKING, /* by TLS */
 	VIEWER_GREETING,
 	VIEWER_ASKING,
 	VIEWER_WAITING,
@@ -56,11 +58,13 @@ struct viewer {
 	uint64_t bytes;	     /* in the window */
 	uint64_t silence_us; /* longest, in the window */
 	struct reader *reader;
+	struct tls *tls; /* until it only counts, where the target is by TLS */
 };
 
 struct load {
 	struct io_uring ring;
 	struct target target;
+	bool tls; /* the target is https or rtmps; its scheme says http or rtmp */
 	unsigned viewers, streams, sample;
 	unsigned stuck, slow; /* the first ones read nothing, the next ones too slowly */
 	unsigned late;	      /* the last ones join within the window */

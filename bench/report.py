@@ -14,6 +14,8 @@ import sys
 import plot
 from cases import SCENARIOS, TICKS
 
+# What makes two results, of different dates, the same case.
+IDENTITY = ("scenario", "server", "protocol", "tick", "viewers", "streams", "bit_rate", "cores")
 SRS_MERGED = 0.054    # CPU s/Gbit, 350 ms; measured elsewhere, as are the bare limits beside it
 SRS_LIMITS = {133: 0.022, 33: 0.066}
 
@@ -270,7 +272,8 @@ def number(value, form):
 
 def change(r, before):
     """Of the cost since the previous result."""
-    old = find(before["results"], **r["case"]) if before else None
+    same = {k: r["case"][k] for k in IDENTITY}
+    old = find(before["results"], **same) if before else None
     then = old["median"]["cpu_per_gbit"] if old else None
     now = r["median"]["cpu_per_gbit"]
     return "%+.0f %%" % (100 * (now / then - 1)) if now and then else "-"
@@ -303,6 +306,15 @@ def row(results, r, before):
     return "| " + " | ".join(cells) + " |"
 
 
+def busy(report):
+    """Whether somebody else used the machine meanwhile; the bench itself is a load of about 2."""
+    load = statistics.median(r["load_average"] for each in report["results"] for r in each["runs"])
+    return "Median load average %.1f; nice value of the session %d.%s" % (
+        load, report["settings"].get("share", 0),
+        " **The machine was busy: costs are too high and latencies too long.**"
+        if load > 3 else "")
+
+
 def markdown(report, before):
     m, s, results = report["machine"], report["settings"], report["results"]
     lines = ["# Benchmark of %s" % report["date"], "",
@@ -313,7 +325,7 @@ def markdown(report, before):
              "Took %.0f minutes. %s" % (
                  report["minutes"], "Changes are against %s." % before["date"] if before else
                  "There is no earlier result of this form and machine to compare with."),
-             "", "## Marks", "", "| what | mark | measured | met |", "|---|---|---|---|"]
+             busy(report), "", "## Marks", "", "| what | mark | measured | met |", "|---|---|---|---|"]
     for what, mark, got, met in marks(results):
         lines.append("| %s | %s | %s | %s |" % (what, mark, got, "yes" if met else "**no**"))
     lines += ["", "## Everything", "", "| " + " | ".join(HEADINGS) + " |",

@@ -55,6 +55,17 @@ def wait_for_port(port, process):
     sys.exit("the server does not listen: %s" % " ".join(process.args))
 
 
+def certificate(folder):
+    """Settings for one that signs itself, good for this run."""
+    files = {"tls.certificate": os.path.join(folder, "bench.crt"),
+             "tls.key": os.path.join(folder, "bench.key")}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                    "-out", files["tls.certificate"], "-keyout", files["tls.key"]],
+                   check=True, capture_output=True)
+    return ["%s=%s" % pair for pair in files.items()]
+
+
 def end(process):
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -105,7 +116,7 @@ class Bench:
                                 stdin=subprocess.DEVNULL, text=True, **more)
 
     def start_server(self, case, folder, log):
-        port, http, cpus = free_port(), free_port(), self.server_cpu
+        port, http, https, cpus = free_port(), free_port(), None, self.server_cpu
         if case["server"] == "limit":
             command = [self.program("bench/limit"), "--port", port,
                        "--tick-ms", cases.TICKS[case["tick"]], "--bit-rate", case["bit_rate"],
@@ -120,6 +131,9 @@ class Bench:
             sets = ["cores=%d" % case["cores"], "play.tick=" + case["tick"],
                     "pin_cores=" + ("true" if case["cores"] > 1 else "false"),
                     "rtmp.listen=127.0.0.1:%d" % port, "http.listen=127.0.0.1:%d" % http]
+            if case["protocol"] == "https":
+                https = free_port()
+                sets += certificate(folder) + ["https.listen=127.0.0.1:%d" % https]
             command = [self.program("millrace-dp"), "--state", folder]
             for s in sets + case["set"]:
                 command += ["--set", s]
@@ -129,7 +143,8 @@ class Bench:
         wait_for_port(port, server)
         publish = "rtmp://127.0.0.1:%d/live/bench" % port
         play = {"raw": "raw://127.0.0.1:%d" % port, "rtmp": publish,
-                "flv": "http://127.0.0.1:%d/live/bench" % http}[case["protocol"]]
+                "flv": "http://127.0.0.1:%d/live/bench" % http,
+                "https": "https://127.0.0.1:%s/live/bench" % https}[case["protocol"]]
         return server, publish, play
 
     def start_publisher(self, case, url, *more):

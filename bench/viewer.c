@@ -109,10 +109,30 @@ static void viewer_end(struct viewer *v)
 }
 
 /* The peer reads slowly or not at all only by mistake: these few bytes always fit. */
-static void say(struct viewer *v, const void *p, size_t n)
+static void send_bytes(struct viewer *v, const void *p, size_t n)
 {
 	if (send(v->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
 		viewer_end(v);
+}
+
+static void send_ciphertext(struct viewer *v)
+{
+	uint8_t out[4096];
+	size_t n;
+
+	while ((n = tls_take(v->tls, out, sizeof(out))))
+		send_bytes(v, out, n);
+}
+
+static void say(struct viewer *v, const void *p, size_t n)
+{
+	if (!v->tls) {
+		send_bytes(v, p, n);
+		return;
+	}
+	if (!tls_write(v->tls, p, n))
+		viewer_end(v);
+	send_ciphertext(v);
 }
 
 /* ---- frames ---- */
@@ -152,6 +172,8 @@ static void reader_drop(struct viewer *v)
 {
 	free(v->reader);
 	v->reader = NULL;
+	tls_free(v->tls);
+	v->tls = NULL;
 }
 
 static void watch(struct viewer *v)
@@ -195,10 +217,21 @@ static void ask_http(struct viewer *v)
 	v->state = VIEWER_ASKING;
 }
 
-static void connected(struct viewer *v, int res)
+static void greet(struct viewer *v)
 {
 	uint8_t hello[RTMP_HELLO_BYTES];
 
+	if (!strcmp(load.target.scheme, "http")) {
+		ask_http(v);
+		return;
+	}
+	rtmp_hello(hello);
+	say(v, hello, sizeof(hello));
+	v->state = VIEWER_GREETING;
+}
+
+static void connected(struct viewer *v, int res)
+{
 	if (res) {
 		viewer_end(v);
 		return;
@@ -212,12 +245,12 @@ static void connected(struct viewer *v, int res)
 	}
 	v->reader = calloc(1, sizeof(*v->reader));
 	must(v->reader);
-	if (!strcmp(load.target.scheme, "http")) {
-		ask_http(v);
+	if (load.tls) {
+		v->tls = tls_new();
+		v->state = VIEWER_SHAKING;
+		send_ciphertext(v);
 	} else {
-		rtmp_hello(hello);
-		say(v, hello, sizeof(hello));
-		v->state = VIEWER_GREETING;
+		greet(v);
 	}
 	if (v->state != VIEWER_GONE)
 		recv_arm(v, OP_READ);
@@ -259,6 +292,24 @@ static void read_some(struct viewer *v, const uint8_t *p, size_t n)
 	}
 }
 
+/* Once cut it only counts: what is left of a record here is nobody's. */
+static void decrypt_some(struct viewer *v, const uint8_t *p, size_t n)
+{
+	uint8_t plain[TLS_RECORD_BYTES];
+	bool good = tls_feed(v->tls, p, n);
+	int got = 0;
+
+	send_ciphertext(v);
+	if (good && v->state == VIEWER_SHAKING && tls_is_open(v->tls))
+		greet(v);
+	if (good && v->state != VIEWER_SHAKING)
+		while (!v->cutting && v->state != VIEWER_GONE &&
+		       (got = tls_read(v->tls, plain)) > 0)
+			read_some(v, plain, (size_t)got);
+	if (!good || got < 0)
+		viewer_end(v);
+}
+
 static void received(struct viewer *v, enum op op, unsigned id, size_t n)
 {
 	if (load.measuring) {
@@ -268,7 +319,7 @@ static void received(struct viewer *v, enum op op, unsigned id, size_t n)
 	}
 	v->last_us = load.now_us;
 	if (op == OP_READ && v->reader && (!v->cutting || v->slow) && v->state != VIEWER_GONE)
-		read_some(v, buffer_at(GROUP_READ, id), n);
+		(v->tls ? decrypt_some : read_some)(v, buffer_at(GROUP_READ, id), n);
 	buffer_give(op == OP_COUNT ? GROUP_COUNT : GROUP_READ, id);
 }
 
