@@ -213,6 +213,13 @@ def shape_marks(results):
     if one and many:
         got = many["median"]["cpu_per_gbit"] / one["median"]["cpu_per_gbit"]
         yield "cost of 1,000 x 4 over 1 x 4,000", "1.5", "%.2f" % got, got <= 1.5
+    clear = find(results, scenario="tls", protocol="flv")
+    tls = find(results, scenario="tls", protocol="https")
+    if clear and tls:
+        cost = tls["median"]["cpu_per_gbit"]
+        yield ("cost of HTTP-FLV by TLS over in clear, %d viewers" % tls["case"]["viewers"],
+               "(reported)", "%.2f; %.4f CPU s/Gbit" % (
+                   cost / clear["median"]["cpu_per_gbit"], cost), True)
     one = find(results, scenario="cores", cores=1)
     two = find(results, scenario="cores", cores=2)
     if one and two:

@@ -36,7 +36,7 @@ DOORS = [
     (r'^hiredis/', r'^controlplane/store_redis'),
     (r'^libav', r'^controlplane/worker/'),
     (r'^bpf/(bpf|libbpf|btf)|^linux/bpf', r'^(bpf/|tests/unit/bpf/|controlplane/cli/doctor_bpf)'),
-    (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/)'),
+    (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/|bench/tls)'),
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
     (r'^yaml\.h', r'^dataplane/base/conf'),
     (r'^curl/', r'^controlplane/'),
