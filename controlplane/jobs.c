@@ -242,10 +242,16 @@ static int spawn(struct job *j, int theirs)
 static void send_text(struct job *j, json_t *o)
 {
 	char *text = json_dumps(o, JSON_COMPACT);
+	ssize_t n;
 
 	must(text);
-	usock_send(j->fd, text, strlen(text), -1);
+	n = usock_send(j->fd, text, strlen(text), -1);
 	free(text);
+	if (n >= 0)
+		return;
+	/* Without its word it would do nothing, or the wrong thing. */
+	log_error("worker_untold", "task=%s why=\"%s\"", j->id, strerror((int)-n));
+	kill(j->pid, SIGKILL);
 }
 
 static void watch(struct job *j, int ours)

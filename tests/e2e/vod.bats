@@ -131,7 +131,7 @@ worker() {
 	[ "$(described "$TASK" CurrentFileIndex)" = 1 ]
 	offset=$(described "$TASK" CurrentOffset)
 	[ "$offset" -ge 10 ] && [ "$offset" -le 12 ]
-	within 10 at_least 14
+	within 20 at_least 14
 	passed=$(((${EPOCHREALTIME/./} - began) / 1000000))
 	[ "$passed" -ge 2 ] && [ "$passed" -le 6 ]
 }
@@ -175,11 +175,11 @@ in_round() {
 	serve long.mp4
 	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/k" long.mp4)
 	within 10 task_is "$TASK" 1
-	within 10 at_least 4
+	within 20 at_least 4
 	first=$(worker)
 	kill -KILL "$first"
 	within 5 another_worker "$first"
-	within 10 at_least 6
+	within 20 at_least 6
 	offset=$(described "$TASK" CurrentOffset)
 	[ "$offset" -le 12 ]
 	[ "$(described "$TASK" RetriesUsed)" = 0 ]
@@ -196,7 +196,7 @@ another_worker() {
 	up
 	serve long.mp4
 	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/c" long.mp4)
-	within 10 at_least 9
+	within 20 at_least 9
 	cp=$(pid_of cp)
 	kill -KILL "$cp"
 	within 20 at_least 11
@@ -275,7 +275,7 @@ srt_source() {
 	up
 	serve long.mp4
 	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/d" long.mp4)
-	within 10 at_least 4
+	within 20 at_least 4
 	kill -KILL "$(pid_of dp)"
 	within 20 at_least 7
 	within 10 task_is "$TASK" 1
