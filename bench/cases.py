@@ -100,7 +100,7 @@ def tls(args):
 
 
 def churn(args, names):
-    yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=5)
+    yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=18)
 
 
 def all_of(args):

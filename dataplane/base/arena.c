@@ -9,7 +9,7 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 /* Freed blocks that stay resident: so many, and one for each WARM_SHARE in use. */
-#define WARM_MIN   16u
+#define WARM_MIN   4u
 #define WARM_SHARE 8u
 
 static size_t round_up(size_t n, size_t to)
@@ -137,6 +137,29 @@ uint8_t *arena_get(struct arena *a)
 	return block;
 }
 
+static bool too_warm(const struct arena *a, uint32_t warm, uint32_t used)
+{
+	return !a->fixed && warm >= WARM_MIN + used / WARM_SHARE;
+}
+
+static void put_cold(struct arena *a, uint8_t *block)
+{
+	madvise(block, a->block_bytes, MADV_DONTNEED);
+	put_freed(a, &a->cold, arena_index(a, block));
+}
+
+void arena_settle(struct arena *a)
+{
+	while (too_warm(a, atomic_load_explicit(&a->warm_n, memory_order_relaxed), arena_used(a))) {
+		uint8_t *block = take_freed(a, &a->warm);
+
+		if (!block)
+			return;
+		atomic_fetch_sub_explicit(&a->warm_n, 1, memory_order_relaxed);
+		put_cold(a, block);
+	}
+}
+
 void arena_put(struct arena *a, uint8_t *block)
 {
 	uint32_t i = arena_index(a, block), used, warm;
@@ -146,13 +169,12 @@ void arena_put(struct arena *a, uint8_t *block)
 	must(used != 0);
 	/* Counted before it is there to be taken, so that the number never falls below zero. */
 	warm = atomic_fetch_add_explicit(&a->warm_n, 1, memory_order_relaxed);
-	if (a->fixed || warm < WARM_MIN + used / WARM_SHARE) {
+	if (!too_warm(a, warm, used)) {
 		put_freed(a, &a->warm, i);
 		return;
 	}
 	atomic_fetch_sub_explicit(&a->warm_n, 1, memory_order_relaxed);
-	madvise(block, a->block_bytes, MADV_DONTNEED);
-	put_freed(a, &a->cold, i);
+	put_cold(a, block);
 }
 
 uint32_t arena_index(const struct arena *a, const uint8_t *p)

@@ -44,6 +44,8 @@ void arena_fini(struct arena *a);
 /* A block with any content, or NULL when all are in use. */
 uint8_t *arena_get(struct arena *a);
 void arena_put(struct arena *a, uint8_t *block);
+/* Gives back what stayed resident while more blocks were in use. Any thread, now and then. */
+void arena_settle(struct arena *a);
 /* Number of a block, 0..blocks-1; must() checks that p points into the arena. */
 uint32_t arena_index(const struct arena *a, const uint8_t *p);
 static inline uint32_t arena_used(const struct arena *a)

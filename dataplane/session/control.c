@@ -2,6 +2,7 @@
 #include "session/control.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +20,11 @@
 #include "session/event_queue.h"
 #include "session/relay.h"
 
-#define CLIENTS_MAX 64u
-#define TICK_MS	    250 /* deadlines of queries, the heartbeat */
-#define EVENTS_MAX  256 /* taken per turn, so that requests are not kept waiting */
+#define CLIENTS_MAX   64u
+#define SETTLE_US     5000000u
+#define SETTLE_ROUNDS 3u  /* a stream may be held for a while after its session has ended */
+#define TICK_MS	      250 /* deadlines of queries, the heartbeat */
+#define EVENTS_MAX    256 /* taken per turn, so that requests are not kept waiting */
 
 /* What an epoll event is about: a client's place, or one of these. */
 enum { ON_LISTENER = CLIENTS_MAX, ON_EVENTS, ON_RING };
@@ -291,6 +294,43 @@ static void serve(const struct epoll_event *ev)
 	}
 }
 
+static uint64_t sessions_ended(const struct engine *e)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < e->cores_n; i++) {
+		const struct shm_core *c = shm_core_of(e->shm, i);
+
+		for (unsigned why = 0; why < REASON_MAX; why++)
+			n += shm_get(&c->closes[why]);
+	}
+	return n;
+}
+
+/*
+ * What ended sessions and streams left in the heap goes back to the system: the heap keeps it by
+ * itself, and a node that was busy once would look so for ever.
+ */
+static void memory_settle(const struct engine *e, uint64_t now_us)
+{
+	static uint64_t due_us, seen;
+	static unsigned rounds;
+	uint64_t ended;
+
+	if (now_us < due_us)
+		return;
+	due_us = now_us + SETTLE_US;
+	ended = sessions_ended(e);
+	if (ended != seen)
+		rounds = SETTLE_ROUNDS;
+	seen = ended;
+	if (!rounds)
+		return;
+	rounds--;
+	arena_settle(e->arena);
+	malloc_trim(0);
+}
+
 static void *control_run(void *arg)
 {
 	struct epoll_event ev[CLIENTS_MAX];
@@ -303,6 +343,7 @@ static void *control_run(void *arg)
 		for (int i = 0; i < n; i++)
 			serve(&ev[i]);
 		queries_check();
+		memory_settle(ctl.x.engine, clock_us());
 	}
 	return NULL;
 }
