@@ -51,6 +51,7 @@ struct api_call {
 	struct http_call *http; /* NULL: done() gets the answer */
 	void (*done)(void *arg, int status, json_t *body);
 	void *done_arg;
+	bool claimed; /* the task's lease was asked for */
 	const struct api_action *action;
 	struct api_arg args[API_PARAMS_MAX];
 	char request_id[UUID_TEXT];

@@ -62,9 +62,20 @@ static struct relay *find_to_change(struct api_call *c)
 		return NULL;
 	}
 	relay = find(c);
-	if (!relay || !relay->wish)
+	if (!relay || (!relay->wish && tasks_is_mine(c->cp->tasks, relay)))
 		return relay;
+	if (!relay->wish && c->claimed && !relay->hold.taking) {
+		refuse(&r, 409, "OperationDenied.OtherNode",
+		       "TaskId %s runs on node %s, which alone can change it now.", relay->task->id,
+		       *relay->hold.holder ? relay->hold.holder : "(unknown)");
+		api_refuse(c, &r);
+		return NULL;
+	}
 	relay_wait(relay, again, c);
+	if (!relay->wish) {
+		c->claimed = true;
+		tasks_claim(c->cp->tasks, relay);
+	}
 	return NULL;
 }
 
@@ -204,15 +215,17 @@ static bool check_new(struct api_call *c, const struct task *t, struct refusal *
 	if (!sources_check(t, r) || !check_times(t, true, r))
 		return false;
 	if (t->retry_max_s < t->retry_interval_s)
-		return refuse(r, 400, "InvalidParameter",
-			      "RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
-			      (long long)t->retry_interval_s, (long long)t->retry_max_s);
+		return refuse(
+			r, 400, "InvalidParameter",
+			"RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
+			(long long)t->retry_interval_s, (long long)t->retry_max_s);
 	if (is_unavailable(c, r) || !check_dst(c, t, r))
 		return false;
 	if (tasks_is_leaving(c->cp->tasks, t->id))
 		return refuse(r, 503, "ServiceUnavailable",
 			      "TaskId %s is being deleted. Try again later.", t->id);
-	if (tasks_count(c->cp->tasks) >= (size_t)c->cp->conf.tasks_running)
+	if (!c->cp->conf.cluster_enabled &&
+	    tasks_count(c->cp->tasks) >= (size_t)c->cp->conf.tasks_running)
 		return refuse(r, 403, "QuotaExceeded.Task",
 			      "There are %zu tasks and tasks.running allows %lld.",
 			      tasks_count(c->cp->tasks), (long long)c->cp->conf.tasks_running);

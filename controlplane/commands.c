@@ -213,6 +213,20 @@ static bool was_done(const struct command *c, const struct relay *r)
 	return !strcmp(c->action, "start") && r && r->task->state != TASK_OFFLINE;
 }
 
+/* Another node has the task: the command goes back to the stream, with all that it says. */
+static void pass_on(struct command *c)
+{
+	const struct params *p = &c->params;
+	struct task_field f[PARAMS_MAX + 2] = {{"Action", c->action}, {"Correlation", c->id}};
+
+	for (unsigned i = 0; i < p->n; i++) {
+		f[i + 2].name = p->v[i].name;
+		f[i + 2].value = p->v[i].value;
+	}
+	store_command_back(c->owner->cp->store, c->entry, f, p->n + 2);
+	command_end(c);
+}
+
 static void on_answer(void *arg, int status, json_t *body)
 {
 	struct command *c = arg;
@@ -221,6 +235,11 @@ static void on_answer(void *arg, int status, json_t *body)
 	if (status == 503 && !store_ready(c->owner->cp->store)) {
 		c->owner->again = true;
 		command_end(c);
+		return;
+	}
+	/* Whoever waits longest gets it next: with a few nodes soon the one that can. */
+	if (!strcmp(dp_text(body, "Code"), "OperationDenied.OtherNode")) {
+		pass_on(c);
 		return;
 	}
 	answer(c, status, body);

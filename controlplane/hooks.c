@@ -452,6 +452,14 @@ bool hooks_drop(struct hooks *h, const char *id)
 	return true;
 }
 
+void hooks_forget(struct hooks *h, const char *task_id)
+{
+	struct sender *s = sender_find(h, task_id);
+
+	if (s)
+		sender_free(s);
+}
+
 void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg)
 {
 	struct sender *s;

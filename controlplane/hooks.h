@@ -37,6 +37,8 @@ void hooks_each(struct hooks *h, void (*each)(void *arg, const char *task_id, co
 struct hook *hooks_find(struct hooks *h, const char *id, const char **task_id);
 /* Gives an undelivered callback up for good; false: none has this id. */
 bool hooks_drop(struct hooks *h, const char *id);
+/* Another node delivers those of this task now. */
+void hooks_forget(struct hooks *h, const char *task_id);
 /* Each task that has undelivered callbacks. */
 void hooks_each_task(struct hooks *h, void (*each)(void *arg, const char *task_id), void *arg);
 /* Looks at every task's queue. */

@@ -233,6 +233,7 @@ static void drain(struct cp *cp, struct http_call *c)
 		fail(c, &r);
 		return;
 	}
+	tasks_drain(cp->tasks, *on == '1');
 	ask_dp(cp, c, "drain", json_pack("{sb}", "on", *on == '1'), reply_plain);
 }
 

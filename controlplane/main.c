@@ -271,6 +271,8 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
 	reconcile_connect(cp->reconcile, cp->jobs, &cp->conf);
+	if (cp->conf.cluster_enabled)
+		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
 	cp->commands = commands_new(cp, dns, url, err, err_n);
 	return cp->commands ? 0 : -EINVAL;

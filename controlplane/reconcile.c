@@ -21,11 +21,12 @@ struct reconcile {
 	void *arg;
 	struct event *tick, *gone;
 	bool begun;
-	bool known[LEGS];     /* the list of pulls, of pushes came since the data plane is up */
-	bool listing[LEGS];   /* asked for, not answered */
-	uint64_t asked[LEGS]; /* number of that question */
-	char inner_key[65];   /* of the data plane that workers publish to */
-	uint64_t away_us;     /* since when the data plane is away; 0: it is not */
+	bool known[LEGS];	/* the list of pulls, of pushes came since the data plane is up */
+	bool listing[LEGS];	/* asked for, not answered */
+	uint64_t asked[LEGS];	/* number of that question */
+	char inner_key[65];	/* of the data plane that workers publish to */
+	uint64_t push_until_us; /* as the data plane was told */
+	uint64_t away_us;	/* since when the data plane is away; 0: it is not */
 };
 
 static const char *const list_verb[LEGS] = {"pull.list", "push.list"};
@@ -341,6 +342,7 @@ void reconcile_up(struct reconcile *r)
 void reconcile_down(struct reconcile *r)
 {
 	r->known[LEG_PULL] = r->known[LEG_PUSH] = false;
+	r->push_until_us = 0;
 	r->listing[LEG_PULL] = r->listing[LEG_PUSH] = false;
 	note_away(r);
 }
@@ -427,6 +429,15 @@ void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
 		else if (g->state == LEG_NONE && want)
 			leg_create(r, t, kind, g, want);
 	}
+}
+
+void reconcile_push_until(struct reconcile *r, uint64_t until_us)
+{
+	if (until_us == r->push_until_us || !dp_up(r->dp))
+		return;
+	r->push_until_us = until_us;
+	dp_request(r->dp, "push.until", json_pack("{sI}", "until_us", (json_int_t)until_us),
+		   on_forgotten, NULL);
 }
 
 void reconcile_forget(struct reconcile *r, const char *task_id)

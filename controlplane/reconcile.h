@@ -77,6 +77,8 @@ void reconcile_view(const struct reconcile *r, const struct task *t, const struc
 		    struct task_view *v);
 /* Sends what brings the legs of this task nearer to what it wants. */
 void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l);
+/* push.until of ctl.def; 0: no end. Said again when the data plane is back. */
+void reconcile_push_until(struct reconcile *r, uint64_t until_us);
 /* The task is gone: so must be its legs. */
 void reconcile_forget(struct reconcile *r, const char *task_id);
 

@@ -20,6 +20,20 @@ struct waiter {
 	void *arg;
 };
 
+#define LEASE_TEXT 128
+
+/* Of several nodes: whether this one has the task. Times are of the monotonic clock. */
+struct hold {
+	bool mine, taking, renewing;
+	bool pending;			/* it has undelivered callbacks */
+	uint64_t until_us;		/* mine: not after this time */
+	uint64_t asked_us, renewing_us; /* the last try to take, to renew */
+	uint64_t retry_us;		/* no try to take before */
+	uint64_t need_us;		/* since when somebody should have it; 0: nobody need */
+	char lease[LEASE_TEXT];		/* "<owner> <epoch>" of the last time */
+	char holder[72];		/* the node that had it when we tried */
+};
+
 /* One task and what this process knows about it. */
 struct relay {
 	struct task *task;
@@ -27,7 +41,8 @@ struct relay {
 	struct legs legs;
 	struct wake wake;
 	bool unborn; /* the wish is the creation: only the destination counts yet */
-	bool dirty;  /* Redis does not have what is true */
+	struct hold hold;
+	bool dirty; /* Redis does not have what is true */
 	STAILQ_HEAD(, waiter) waiters;
 	TAILQ_ENTRY(relay) link; /* oldest first */
 };

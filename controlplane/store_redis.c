@@ -151,6 +151,54 @@ static void commit_transaction(struct commit *c, const struct store_change *ch)
 	COMMIT(c, "EXEC");
 }
 
+/*
+ * The same, if the task is still ours. KEYS lease epoch task hooks; ARGV lease, its epoch, "set" or
+ * "del", "all" or "add" (hooks), number of fields' words, these, hooks.
+ */
+static const char save_lua[] =
+	"local l = redis.call('GET', KEYS[1])\n"
+	"if ARGV[1] == '' then\n"
+	"  if redis.call('EXISTS', KEYS[3]) == 1 then return redis.error_reply('BUSY the task exists') end\n"
+	"elseif l ~= ARGV[1] and (l or redis.call('GET', KEYS[2]) ~= ARGV[2]) then\n"
+	"  return redis.error_reply('LOST another node has the task')\n"
+	"end\n"
+	"local n = tonumber(ARGV[5])\n"
+	"if ARGV[3] == 'del' then\n"
+	"  redis.call('DEL', KEYS[3], KEYS[1])\n"
+	"  redis.call('PEXPIRE', KEYS[2], 86400000)\n"
+	"else\n"
+	"  redis.call('HSET', KEYS[3], unpack(ARGV, 6, 5 + n))\n"
+	"end\n"
+	"if ARGV[4] == 'all' then redis.call('DEL', KEYS[4]) end\n"
+	"for i = 6 + n, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[i]) end\n"
+	"return 1\n";
+
+static void commit_fenced(struct commit *c, const struct store_change *ch)
+{
+	char lease[160], epoch[160], task[160], hooks[160], n[12];
+	size_t sent = 0;
+	const char *space = strchr(ch->lease, ' ');
+	struct redis_args a = {{"EVAL", save_lua, "4", lease, epoch, task, hooks, ch->lease,
+				space ? space + 1 : "", ch->remove ? "del" : "set",
+				ch->replace_hooks ? "all" : "add", n},
+			       12};
+
+	task_key(lease, ch->id, ":lease");
+	task_key(epoch, ch->id, ":epoch");
+	task_key(task, ch->id, "");
+	task_key(hooks, ch->id, ":hooks");
+	snprintf(n, sizeof(n), "%d", ch->remove ? 0 : 2 * TASK_FIELDS);
+	for (size_t i = 0; !ch->remove && i < TASK_FIELDS; i++) {
+		redis_args_add(&a, ch->fields[i].name);
+		redis_args_add(&a, ch->fields[i].value);
+	}
+	for (; sent < ch->hooks_n && a.n < REDIS_ARGS_MAX; sent++)
+		redis_args_add(&a, ch->hooks[sent]);
+	commit_send(c, &a);
+	for (; sent < ch->hooks_n; sent++)
+		COMMIT(c, "RPUSH", hooks, ch->hooks[sent]);
+}
+
 /* With its error where nothing can be sent. */
 static struct commit *commit_new(struct store *s, store_done *done, void *arg)
 {
@@ -184,7 +232,10 @@ void store_save(struct store *s, const struct store_change *ch, store_done *done
 		COMMIT(c, "SADD", "mr:hooks:pending", ch->id);
 	if (!ch->remove)
 		COMMIT(c, "ZADD", "mr:tasks", created, ch->id);
-	commit_transaction(c, ch);
+	if (ch->lease)
+		commit_fenced(c, ch);
+	else
+		commit_transaction(c, ch);
 	if (ch->remove) {
 		COMMIT(c, "ZREM", "mr:tasks", ch->id);
 		COMMIT(c, "ZREM", "mr:tasks:due", ch->id);

@@ -41,6 +41,8 @@ struct store_change {
 	bool replace_hooks;		 /* hooks[] is the whole list, not an addition */
 	const char *const *hooks;
 	size_t hooks_n;
+	/* Several nodes: "<owner> <epoch>", who alone may write; "": a creation; NULL: one node. */
+	const char *lease;
 };
 
 /* error: NULL, or why nothing is confirmed. Called exactly once, never from within store_save(). */
@@ -85,6 +87,8 @@ void store_command_seen(struct store *s, const char *correlation, store_seen *fn
 /* A command of mr:cmd is answered and leaves the stream; correlation "": nobody can be answered. */
 void store_command_done(struct store *s, const char *entry, const char *correlation,
 			const char *text);
+/* It goes to the end of the stream instead, as n fields, for another node. */
+void store_command_back(struct store *s, const char *entry, const struct task_field *f, size_t n);
 /* One line of mr:events: n fields. */
 void store_event(struct store *s, const struct task_field *f, size_t n);
 /* mr:node:<node>, which ends by itself 10 s after the last call; also watches the connection. */

@@ -69,3 +69,19 @@ void store_command_done(struct store *s, const char *entry, const char *correlat
 	REDIS_SEND(l, redis_ignored, NULL, "XACK", BUS_STREAM, BUS_GROUP, entry);
 	REDIS_SEND(l, redis_ignored, NULL, "XDEL", BUS_STREAM, entry);
 }
+
+void store_command_back(struct store *s, const char *entry, const struct task_field *f, size_t n)
+{
+	struct redis_args add = {{"XADD", BUS_STREAM, "*"}, 3};
+	struct redis_link *l = store_link(s);
+
+	if (!store_ready(s))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		redis_args_add(&add, f[i].name);
+		redis_args_add(&add, f[i].value);
+	}
+	redis_link_send(l, redis_ignored, NULL, &add);
+	REDIS_SEND(l, redis_ignored, NULL, "XACK", BUS_STREAM, BUS_GROUP, entry);
+	REDIS_SEND(l, redis_ignored, NULL, "XDEL", BUS_STREAM, entry);
+}

@@ -25,7 +25,7 @@ struct redis_link_ops {
 };
 
 /* A command: its words. */
-#define REDIS_ARGS_MAX 160
+#define REDIS_ARGS_MAX 512
 
 struct redis_args {
 	const char *v[REDIS_ARGS_MAX];

@@ -10,29 +10,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/tasks_in.h"
 #include "controlplane/view.h"
 #include "controlplane/wallclock.h"
 
 #define RESAVE_MS 5000
-
-/* A task that must not be in Redis, and may be. */
-struct tomb {
-	TAILQ_ENTRY(tomb) link;
-	char id[64];
-};
-
-struct tasks {
-	struct hooks *hooks;
-	struct store *store;
-	struct reconcile *reconcile;
-	const char *node;
-	struct event *wake_timer, *resave;
-	struct wallclock *wallclock;
-	struct schedule wakes;
-	struct relays all;
-	TAILQ_HEAD(, tomb) tombs;
-	bool loaded;
-};
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -58,8 +40,7 @@ struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url)
 	return relays_by_dst(&ts->all, dst_url);
 }
 
-/* Out of the table; wishes that waited for it do not find it any more. */
-static void relay_end(struct tasks *ts, struct relay *r)
+void tasks_relay_end(struct tasks *ts, struct relay *r)
 {
 	struct relay ghost;
 
@@ -124,8 +105,8 @@ static int64_t due_ms(const struct task *t)
 }
 
 /* hook: the one callback that belongs to this change, or NULL; all: write the whole queue instead. */
-static void save(struct tasks *ts, const struct task *t, bool remove, const struct hook *hook,
-		 bool all, store_done *done, void *arg)
+static void save(struct tasks *ts, const struct task *t, bool remove, const char *lease,
+		 const struct hook *hook, bool all, store_done *done, void *arg)
 {
 	struct task_field fields[TASK_FIELDS];
 	struct store_change c = {.id = t->id,
@@ -133,7 +114,8 @@ static void save(struct tasks *ts, const struct task *t, bool remove, const stru
 				 .fields = fields,
 				 .created_ms = t->created_ms,
 				 .due_ms = due_ms(t),
-				 .replace_hooks = all};
+				 .replace_hooks = all,
+				 .lease = ts->cluster ? lease : NULL};
 	const char *one = hook ? hook->text : NULL;
 	const char **queue = NULL;
 
@@ -144,6 +126,12 @@ static void save(struct tasks *ts, const struct task *t, bool remove, const stru
 		c.hooks = queue = hooks_texts(ts->hooks, t->id, &c.hooks_n);
 	store_save(ts->store, &c, done, arg);
 	free(queue);
+}
+
+/* Another node has the task: what this one wanted to write does not matter any more. */
+static bool is_lost(const char *error)
+{
+	return !strncmp(error, "LOST", 4);
 }
 
 /* A save that nobody waits for. */
@@ -167,7 +155,7 @@ static void on_saved(void *arg, const char *error)
 	struct saving *s = arg;
 	struct relay *r = relays_find(&s->ts->all, s->id);
 
-	if (r && error)
+	if (r && error && !is_lost(error))
 		r->dirty = true;
 	free(s);
 }
@@ -192,31 +180,34 @@ static void on_buried(void *arg, const char *error)
 	struct saving *s = arg;
 	struct tomb *tomb = tomb_find(s->ts, s->id);
 
-	if (tomb && !error) {
+	if (tomb && (!error || is_lost(error))) {
 		TAILQ_REMOVE(&s->ts->tombs, tomb, link);
 		free(tomb);
 	}
 	free(s);
 }
 
-static void save_removed(struct tasks *ts, const char *id, const struct hook *hook, bool all)
+static void save_removed(struct tasks *ts, const char *id, const char *lease,
+			 const struct hook *hook, bool all)
 {
 	struct task *ghost = task_new();
 
 	task_text(&ghost->id, id);
-	save(ts, ghost, true, hook, all, on_buried, saving_new(ts, id));
+	save(ts, ghost, true, lease, hook, all, on_buried, saving_new(ts, id));
 	task_free(ghost);
 }
 
 /* The task is over, whatever Redis does: it is removed there now or when Redis is back. */
-static void bury(struct tasks *ts, const char *id, const struct hook *hook)
+static void bury(struct tasks *ts, const struct relay *r, const struct hook *hook)
 {
+	const char *id = r->task->id;
 	struct tomb *tomb = calloc(1, sizeof(*tomb));
 
 	must(tomb);
 	snprintf(tomb->id, sizeof(tomb->id), "%s", id);
+	snprintf(tomb->lease, sizeof(tomb->lease), "%s", r->hold.lease);
 	TAILQ_INSERT_TAIL(&ts->tombs, tomb, link);
-	save_removed(ts, id, hook, false);
+	save_removed(ts, id, tomb->lease, hook, false);
 }
 
 static void resave(struct tasks *ts, bool every)
@@ -226,13 +217,14 @@ static void resave(struct tasks *ts, bool every)
 
 	TAILQ_FOREACH (r, &ts->all.list, link) {
 		/* A wish is on its way: what is true now must not be written after it. */
-		if (r->unborn || r->wish || (!r->dirty && !every))
+		if (r->unborn || r->wish || (!r->dirty && !every) || !tasks_is_mine(ts, r))
 			continue;
 		r->dirty = false;
-		save(ts, r->task, false, NULL, true, on_saved, saving_new(ts, r->task->id));
+		save(ts, r->task, false, r->hold.lease, NULL, true, on_saved,
+		     saving_new(ts, r->task->id));
 	}
 	TAILQ_FOREACH (tomb, &ts->tombs, link)
-		save_removed(ts, tomb->id, NULL, true);
+		save_removed(ts, tomb->id, tomb->lease, NULL, true);
 }
 
 static void on_resave(evutil_socket_t fd, short what, void *arg)
@@ -297,10 +289,11 @@ static void follow(struct tasks *ts, struct relay *r, const struct effects *fx)
 	struct hook *hook = make_hook(r->task, fx);
 
 	if (fx->exit_reason) {
-		bury(ts, r->task->id, hook);
+		bury(ts, r, hook);
 		reconcile_forget(ts->reconcile, r->task->id);
 	} else {
-		save(ts, r->task, false, hook, false, on_saved, saving_new(ts, r->task->id));
+		save(ts, r->task, false, r->hold.lease, hook, false, on_saved,
+		     saving_new(ts, r->task->id));
 	}
 	if (fx->exit_reason || fx->state_event)
 		tell(ts, r->task, "task.state");
@@ -308,18 +301,17 @@ static void follow(struct tasks *ts, struct relay *r, const struct effects *fx)
 		hooks_add(ts->hooks, r->task->id, hook);
 }
 
-/* Everything that follows from how things are; r may be gone afterwards. */
-static void step(struct tasks *ts, struct relay *r)
+void tasks_step(struct tasks *ts, struct relay *r)
 {
 	struct task_view v;
 	struct effects fx;
 
-	if (r->wish || !ts->loaded)
+	if (r->wish || !ts->loaded || !tasks_is_mine(ts, r))
 		return;
 	for (tasks_view(ts, r, &v); machine_step(r->task, &v, &fx); tasks_view(ts, r, &v)) {
 		follow(ts, r, &fx);
 		if (fx.exit_reason) {
-			relay_end(ts, r);
+			tasks_relay_end(ts, r);
 			return;
 		}
 	}
@@ -334,7 +326,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	struct wake *w;
 
 	while ((w = schedule_pop(&ts->wakes, now)))
-		step(ts, container_of(w, struct relay, wake));
+		tasks_step(ts, container_of(w, struct relay, wake));
 	arm_wake(ts);
 }
 
@@ -344,7 +336,7 @@ static void step_all(struct tasks *ts)
 
 	for (r = TAILQ_FIRST(&ts->all.list); r; r = next) {
 		next = TAILQ_NEXT(r, link);
-		step(ts, r);
+		tasks_step(ts, r);
 	}
 }
 
@@ -354,7 +346,7 @@ static void on_changed(void *arg, const char *id)
 	struct relay *r = id ? relays_find(&ts->all, id) : NULL;
 
 	if (r)
-		step(ts, r);
+		tasks_step(ts, r);
 	else if (!id)
 		step_all(ts);
 	arm_wake(ts);
@@ -385,8 +377,10 @@ static void commit_failed(struct commit *c, const char *error)
 	 */
 	c->done(c->arg, error);
 	if (r->unborn) {
-		bury(ts, r->task->id, NULL);
-		relay_end(ts, r);
+		/* Of several nodes: if it was made after all, their tables show it. */
+		if (!ts->cluster)
+			bury(ts, r, NULL);
+		tasks_relay_end(ts, r);
 		return;
 	}
 	r->dirty = true;
@@ -409,12 +403,14 @@ static void commit_confirmed(struct commit *c)
 	c->done(c->arg, NULL);
 	if (c->fx.exit_reason) {
 		reconcile_forget(ts->reconcile, r->task->id);
-		relay_end(ts, r);
+		tasks_relay_end(ts, r);
 		return;
 	}
 	/* Who waited comes first: afterwards r may be gone. */
 	relay_wake(r);
 	on_changed(ts, id);
+	if (ts->cluster)
+		cluster_poke(ts);
 }
 
 static void on_committed(void *arg, const char *error)
@@ -437,7 +433,8 @@ void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const st
 	must(c && !r->wish);
 	*c = (struct commit){ts, r, next, make_hook(next, fx), *fx, done, arg};
 	r->wish = next;
-	save(ts, next, fx->exit_reason, c->hook, false, on_committed, c);
+	save(ts, next, fx->exit_reason, r->unborn ? "" : r->hold.lease, c->hook, false,
+	     on_committed, c);
 }
 
 void tasks_create(struct tasks *ts, struct task *t, tasks_done *done, void *arg)
@@ -450,23 +447,33 @@ void tasks_create(struct tasks *ts, struct task *t, tasks_done *done, void *arg)
 
 /* ---- from the store ------------------------------------------------------------------------ */
 
-static void on_store_task(void *arg, const char *id, const struct task_field *f, size_t n)
+struct task *tasks_read(const char *id, const struct task_field *f, size_t n)
 {
-	struct tasks *ts = arg;
 	struct task *t = task_new();
 	bool fine = true;
 
 	for (size_t i = 0; i < n; i++)
 		fine = task_set_field(t, f[i].name, f[i].value) && fine;
-	fine = fine && !strcmp(t->id, id) &&
-	       task_loaded(t, (int64_t)clock_wall_ms(), (int64_t)clock_us()) &&
-	       !tasks_by_dst(ts, t->dst_url);
-	if (fine) {
+	if (fine && !strcmp(t->id, id) &&
+	    task_loaded(t, (int64_t)clock_wall_ms(), (int64_t)clock_us()))
+		return t;
+	/* Left as it is: a person may want to look. */
+	log_error("task_unreadable", "task=%s", id);
+	task_free(t);
+	return NULL;
+}
+
+static void on_store_task(void *arg, const char *id, const struct task_field *f, size_t n)
+{
+	struct tasks *ts = arg;
+	struct task *t = tasks_read(id, f, n);
+
+	if (t && !tasks_by_dst(ts, t->dst_url)) {
 		relays_add(&ts->all, t);
 		return;
 	}
-	/* Left as it is: a person may want to look. */
-	log_error("task_unreadable", "task=%s", id);
+	if (t)
+		log_error("task_unreadable", "task=%s why=\"DstUrl is another task's\"", id);
 	task_free(t);
 }
 
@@ -475,7 +482,10 @@ static void on_store_hook(void *arg, const char *task_id, const char *text)
 	struct tasks *ts = arg;
 	struct hook *hook = hook_parse(text);
 
-	if (hook)
+	/* Of several nodes: those of a task belong to who takes it. */
+	if (hook && ts->cluster && relays_find(&ts->all, task_id))
+		hook_free(hook);
+	else if (hook)
 		hooks_add(ts->hooks, task_id, hook);
 	else
 		log_error("callback_unreadable", "task=%s", task_id);
@@ -487,24 +497,36 @@ static void resave_orphans(void *arg, const char *task_id)
 	struct tasks *ts = arg;
 
 	if (!relays_find(&ts->all, task_id) && !tomb_find(ts, task_id))
-		save_removed(ts, task_id, NULL, true);
+		save_removed(ts, task_id, "", NULL, true);
+}
+
+void tasks_begin(struct tasks *ts)
+{
+	ts->loaded = true;
+	log_info("tasks_loaded", "tasks=%zu callbacks=%zu", ts->all.n,
+		 hooks_count(ts->hooks).pending);
+	reconcile_begin(ts->reconcile);
+	step_all(ts);
+	arm_wake(ts);
 }
 
 static void on_store_ready(void *arg, bool first)
 {
 	struct tasks *ts = arg;
 
+	if (first && ts->cluster) {
+		cluster_begin(ts);
+		return;
+	}
 	if (first) {
-		ts->loaded = true;
-		log_info("tasks_loaded", "tasks=%zu callbacks=%zu", ts->all.n,
-			 hooks_count(ts->hooks).pending);
-		reconcile_begin(ts->reconcile);
-		step_all(ts);
-		arm_wake(ts);
+		tasks_begin(ts);
 		return;
 	}
 	resave(ts, true);
-	hooks_each_task(ts->hooks, resave_orphans, ts);
+	if (ts->cluster)
+		cluster_resume(ts);
+	else
+		hooks_each_task(ts->hooks, resave_orphans, ts);
 }
 
 static void on_clock_set(void *arg)
@@ -521,7 +543,7 @@ static bool on_find(void *arg, const char *id, const struct task **t, struct leg
 	struct tasks *ts = arg;
 	struct relay *r = relays_find(&ts->all, id);
 
-	if (!r)
+	if (!r || !tasks_is_mine(ts, r))
 		return false;
 	*t = r->task;
 	*legs = &r->legs;
@@ -535,7 +557,8 @@ static void on_each(void *arg, void (*fn)(void *fn_arg, const struct task *t, st
 	struct relay *r;
 
 	TAILQ_FOREACH (r, &ts->all.list, link)
-		fn(fn_arg, r->task, &r->legs);
+		if (tasks_is_mine(ts, r))
+			fn(fn_arg, r->task, &r->legs);
 }
 
 /* Kept with the next regular save: a restart goes on a few seconds before. */
@@ -607,8 +630,10 @@ void tasks_free(struct tasks *ts)
 
 	if (!ts)
 		return;
+	cluster_free(ts->cluster);
+	ts->cluster = NULL;
 	while ((r = TAILQ_FIRST(&ts->all.list)))
-		relay_end(ts, r);
+		tasks_relay_end(ts, r);
 	while ((tomb = TAILQ_FIRST(&ts->tombs))) {
 		TAILQ_REMOVE(&ts->tombs, tomb, link);
 		free(tomb);

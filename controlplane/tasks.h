@@ -22,6 +22,20 @@ struct tasks;
 typedef void tasks_done(void *arg, const char *error);
 
 struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char *node);
+/*
+ * Of several nodes on one Redis (cluster.enabled): each task is done by the node that holds its lease.
+ * A node takes tasks that have something to do, are of its regions and fit in (tasks.running), the
+ * emptier node sooner; renews three times a lease; and stops at the end of a lease that it could not
+ * renew, an eighth early, as its data plane does by itself. Before tasks_connect().
+ */
+void tasks_join(struct tasks *ts, struct event_base *base, const struct config *conf,
+		const char *state_dir);
+/* Gives all tasks to other nodes and takes no more (on), or takes part again. */
+void tasks_drain(struct tasks *ts, bool on);
+/* Whether this node may change the task now; r->hold.holder: who could, when it was last asked. */
+bool tasks_is_mine(const struct tasks *ts, const struct relay *r);
+/* Tries to become that; then those who wait for r are called. */
+void tasks_claim(struct tasks *ts, struct relay *r);
 /* From here on nothing happens by itself; wishes that are open still end. */
 void tasks_stop(struct tasks *ts);
 /* After the store and the data plane's client are freed. */

@@ -254,6 +254,14 @@ static struct ctl_query *verb_reload(struct call *c)
 	return answer(c, body);
 }
 
+static struct ctl_query *verb_push_until(struct call *c)
+{
+	int64_t until_us = ctl_request_int(c->request, "until_us", 0);
+
+	relay_push_until(until_us > 0 ? (uint64_t)until_us : 0);
+	return answer(c, NULL);
+}
+
 static struct ctl_query *verb_drain(struct call *c)
 {
 	return ask(c, ctl_ask_drain(c->x->engine, ctl_request_bool(c->request, "on")));
@@ -277,6 +285,7 @@ static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
 	[CTL_VERB_PUSH_REMOVE] = verb_push_remove,
 	[CTL_VERB_PUSH_LIST] = verb_push_list,
 	[CTL_VERB_RELOAD] = verb_reload,
+	[CTL_VERB_PUSH_UNTIL] = verb_push_until,
 	[CTL_VERB_DRAIN] = verb_drain,
 };
 

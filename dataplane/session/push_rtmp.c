@@ -235,6 +235,10 @@ static void created(struct rtmp_client *c, const char *stream)
 	uint8_t buf[RTMP_CLIENT_COMMAND_MAX];
 	struct wr w = wr_of(buf, sizeof(buf));
 
+	if (!relay_push_left_ms(c->base.session.core->now_us)) {
+		session_close(&c->base.session, REASON_LEASE_LOST);
+		return;
+	}
 	rtmp_cmd_publish(&w, rtmp_client_call(c), stream);
 	rtmp_client_send(c, &w, c->stream_id);
 }
@@ -263,11 +267,16 @@ static const struct rtmp_role role = {
 static enum reason deadline(struct session *s)
 {
 	struct push_rtmp *p = of(s);
+	uint64_t left_ms = relay_push_left_ms(s->core->now_us);
 
 	if (!p->fed)
 		return (enum reason)s->deadline_why;
+	if (!left_ms)
+		return REASON_LEASE_LOST;
 	report(p);
-	session_deadline(s, p->running ? WATCH_MS : START_WATCH_MS, REASON_SEND_STALLED);
+	/* Timers fire before sends: a process that was stopped sends nothing after the lease. */
+	left_ms = min_of(left_ms, p->running ? WATCH_MS : START_WATCH_MS);
+	session_deadline(s, left_ms, REASON_SEND_STALLED);
 	return REASON_NONE;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static struct {
 	struct leg_list removed; /* unlisted, still on its core */
 	unsigned n;
 	_Atomic unsigned waiting_n;
+	_Atomic uint64_t push_until_us;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint32_t hash_n(const char *text, size_t n)
@@ -52,6 +54,20 @@ static struct leg *leg_find(const char *id, bool push)
 		if (leg->push == push && strcmp(leg->id, id) == 0)
 			return leg;
 	return NULL;
+}
+
+void relay_push_until(uint64_t until_us)
+{
+	atomic_store_explicit(&table.push_until_us, until_us, memory_order_relaxed);
+}
+
+uint64_t relay_push_left_ms(uint64_t now_us)
+{
+	uint64_t until_us = atomic_load_explicit(&table.push_until_us, memory_order_relaxed);
+
+	if (!until_us)
+		return UINT64_MAX;
+	return until_us > now_us ? (until_us - now_us + 999) / 1000 : 0;
 }
 
 /* The legs of one task have the same id up to the first ':' and share a core. */

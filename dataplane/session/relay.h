@@ -48,6 +48,13 @@ enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *
 bool relay_remove(struct engine *e, const char *id, bool push);
 /* [{...}] as ctl.def says; a new reference. */
 json_t *relay_list(struct engine *e, bool push);
+/*
+ * Pushes end with LEASE_LOST at until_us of the monotonic clock unless it is moved before; 0: they do
+ * not. It is absolute, so that a command read late, by a process that was stopped, says nothing new.
+ */
+void relay_push_until(uint64_t until_us);
+/* Any core: what is left of it, rounded up; 0: it has passed; UINT64_MAX: pushes do not end. */
+uint64_t relay_push_left_ms(uint64_t now_us);
 /* Any core, after a stream got into the registry: pushes that wait for it connect. */
 void relays_stream_live(const char *key);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tasks scheduled by other programs through the stream mr:cmd of Redis.
 
+# shellcheck disable=SC2030,SC2031,SC2119,SC2120 # parameters are optional
 load lib
 
 setup() {

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "controlplane/hookq.h"
 #include "controlplane/store_redis.h"
+#include "controlplane/store_redis_lease.h"
 
 #define PATIENCE_S 20
 #define ID	   "11111111-2222-4333-8444-555555555555"
@@ -33,7 +34,10 @@ struct bench {
 	struct evdns_base *dns;
 	struct store *store;
 	/* what the store told */
-	unsigned ready, firsts, tasks, hooks, saved, failed;
+	unsigned ready, firsts, tasks, hooks, saved, failed, took, renewed, held;
+	uint64_t epoch;
+	const char *lease; /* of saves */
+	char holder[161], error[128];
 	char task_name[64], hook_text[256];
 };
 
@@ -96,6 +100,7 @@ static void on_saved(void *arg, const char *error)
 {
 	struct bench *b = arg;
 
+	snprintf(b->error, sizeof(b->error), "%s", error ? error : "");
 	if (error)
 		b->failed++;
 	else
@@ -175,7 +180,8 @@ static void save(struct bench *b, const char *name, const char *hook, bool remov
 				 .due_ms = 2,
 				 .hooks = &hook,
 				 .hooks_n = hook ? 1 : 0,
-				 .replace_hooks = replace};
+				 .replace_hooks = replace,
+				 .lease = b->lease};
 
 	task_text(&t->name, name);
 	task_fields(t, f);
@@ -272,6 +278,100 @@ static void test_saves_that_are_open_at_the_end_fail(void **state)
 	assert_int_equal(b->failed, 1);
 }
 
+static void on_took(void *arg, const char *id, const struct store_taken *t)
+{
+	struct bench *b = arg;
+
+	assert_null(t->error);
+	b->took++;
+	b->epoch = t->epoch;
+	b->tasks = (unsigned)t->n;
+	b->hooks = (unsigned)t->hooks_n;
+	snprintf(b->holder, sizeof(b->holder), "%s", t->holder);
+}
+
+static void on_renewed(void *arg, const char *id, bool known, bool held)
+{
+	struct bench *b = arg;
+
+	assert_true(known);
+	b->renewed++;
+	b->held = held;
+}
+
+static void take(struct bench *b, const char *owner)
+{
+	store_lease_take(b->store, ID, owner, 60000, false, on_took, b);
+	until(b, &b->took, b->took + 1);
+}
+
+static bool renew(struct bench *b, const char *lease)
+{
+	store_lease_renew(b->store, ID, lease, 60000, on_renewed, b);
+	until(b, &b->renewed, b->renewed + 1);
+	return b->held;
+}
+
+static void begin_leased(struct bench *b)
+{
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	b->lease = "";
+	save(b, "x", "h1", false, false);
+	until(b, &b->saved, 1);
+}
+
+static void test_P13_a_lease_is_one_nodes(void **state)
+{
+	struct bench *b = *state;
+
+	begin_leased(b);
+	take(b, "a/1");
+	assert_int_equal(b->epoch, 1);
+	assert_int_equal(b->tasks, TASK_FIELDS);
+	assert_int_equal(b->hooks, 1);
+	take(b, "b/1");
+	assert_int_equal(b->epoch, 0);
+	assert_string_equal(b->holder, "a/1 1");
+	/* A name that begins alike is another's. */
+	take(b, "a/");
+	assert_int_equal(b->epoch, 0);
+	assert_true(renew(b, "a/1 1"));
+	assert_false(renew(b, "b/1 1"));
+	take(b, "a/1");
+	assert_int_equal(b->epoch, 2);
+	assert_false(renew(b, "a/1 1"));
+}
+
+static void test_P13_who_lost_its_lease_writes_no_more(void **state)
+{
+	struct bench *b = *state;
+
+	begin_leased(b);
+	take(b, "a/1");
+	b->lease = "a/1 1";
+	save(b, "y", NULL, false, false);
+	until(b, &b->saved, 2);
+	store_lease_end(b->store, ID, "a/1 1", 0);
+	/* Nobody took it: the last holder may write, and go on. */
+	save(b, "z", NULL, false, false);
+	until(b, &b->saved, 3);
+	take(b, "b/1");
+	assert_int_equal(b->epoch, 2);
+	save(b, "late", NULL, false, false);
+	until(b, &b->failed, 1);
+	assert_memory_equal(b->error, "LOST", 4);
+	store_lease_end(b->store, ID, "b/1 2", 0);
+	assert_false(renew(b, "a/1 1"));
+	save(b, "late", NULL, true, false);
+	until(b, &b->failed, 2);
+	b->lease = "";
+	save(b, "again", NULL, false, false);
+	until(b, &b->failed, 3);
+	assert_memory_equal(b->error, "BUSY", 4);
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -281,6 +381,8 @@ int main(void)
 		CASE(test_delivered_callbacks_leave_and_survive_the_task),
 		CASE(test_a_lost_redis_is_told_and_found_again),
 		CASE(test_saves_that_are_open_at_the_end_fail),
+		CASE(test_P13_a_lease_is_one_nodes),
+		CASE(test_P13_who_lost_its_lease_writes_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

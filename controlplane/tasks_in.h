@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of tasks.h: what tasks.c and tasks_cluster.c share. */
+#ifndef CONTROLPLANE_TASKS_IN_H
+#define CONTROLPLANE_TASKS_IN_H
+
+#include "controlplane/store_redis_lease.h"
+#include "controlplane/tasks.h"
+
+/* A task that must not be in Redis, and may be. */
+struct tomb {
+	TAILQ_ENTRY(tomb) link;
+	char id[64], lease[LEASE_TEXT];
+};
+
+struct tasks {
+	struct hooks *hooks;
+	struct store *store;
+	struct reconcile *reconcile;
+	const char *node;
+	struct event *wake_timer, *resave;
+	struct wallclock *wallclock;
+	struct schedule wakes;
+	struct relays all;
+	TAILQ_HEAD(, tomb) tombs;
+	bool loaded;
+	struct cluster *cluster; /* NULL: one node, which has every task */
+};
+
+/* Out of the table; wishes that waited for it do not find it any more. */
+void tasks_relay_end(struct tasks *ts, struct relay *r);
+/* Everything that follows from how things are; r may be gone afterwards. */
+void tasks_step(struct tasks *ts, struct relay *r);
+/* The tasks of this node are known: they begin. */
+void tasks_begin(struct tasks *ts);
+/* NULL: these fields are no task. */
+struct task *tasks_read(const char *id, const struct task_field *f, size_t n);
+
+/* ---- tasks_cluster.c, all of it only with ts->cluster -------------------------------------------- */
+
+/* Whether this node may act for the task now. */
+bool cluster_mine(const struct tasks *ts, const struct relay *r);
+/* The store is loaded: takes back what this node had, then tasks_begin(). */
+void cluster_begin(struct tasks *ts);
+/* Redis is back. */
+void cluster_resume(struct tasks *ts);
+/* A task was made or changed: do not wait for the next turn. */
+void cluster_poke(struct tasks *ts);
+void cluster_free(struct cluster *c);
+
+#endif
