@@ -5,7 +5,7 @@
 #   redis-server <- node a, node b (millrace up, a state folder each)
 #   nginx src/a -> a or b -> nginx dst/a: nginx logs each publisher of dst
 
-# shellcheck disable=SC2046,SC2119,SC2120,SC2174 # process ids are words; parameters are optional
+# shellcheck disable=SC2030,SC2031,SC2046,SC2119,SC2120,SC2174 # process ids are words; parameters are optional
 load lib
 
 setup() {
@@ -74,7 +74,7 @@ node() {
 	shift
 	mkdir -p -m 700 "$T/$name"
 	ports 3
-	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\nnode: %s\ncluster:\n  enabled: true\n' "$name" >"$T/$name.yaml"
+	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\nnode: %s\ncluster:\n  enabled: true\n  region: "%s"\n' "$name" "${REGIONS:-}" >"$T/$name.yaml"
 	background "up-$name" millrace up --state "$T/$name" --config "$T/$name.yaml" --rtmp "127.0.0.1:${PORTS[0]}" \
 		--http "127.0.0.1:${PORTS[1]}" --api "127.0.0.1:${PORTS[2]}" --redis "redis://127.0.0.1:$REDIS_PORT" "$@"
 	UPS[$name]=$PID
@@ -228,6 +228,24 @@ lease_lost() {
 
 no_publisher() {
 	[ "$(tail -n 1 "$T/publishers" | cut -d' ' -f1)" != publish ]
+}
+
+@test "a node takes the tasks of its regions only" {
+	REGIONS='north west' node c
+	for n in a b; do
+		run -0 on "$n" drain on
+	done
+	export REDIS="-p $REDIS_PORT"
+	for region in south west; do
+		run -0 "$TOP/configs/redis/command.sh" create Region $region TaskId $region SourceType live SourceProtocol rtmp \
+			SourceUrls "[\"rtmp://127.0.0.1:$NGX/src/a\"]" DstUrl "rtmp://127.0.0.1:$NGX/dst/$region" \
+			StartTime "$(utc now)" EndTime "$(utc '+1 hour')"
+	done
+	within 5 held_by west c
+	held_by south ''
+	[ "$(r HGET 'mr:task:{south}' State)" = 0 ]
+	run -0 on a drain off
+	within 5 held_by south a
 }
 
 @test "drain moves the tasks of a node" {
