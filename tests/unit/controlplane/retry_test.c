@@ -54,7 +54,7 @@ static void test_P1_tasks_that_failed_together_do_not_come_back_together(void **
 {
 	struct task *t = exponential(100, 100);
 	unsigned fourths[4] = {0};
-	char id[16];
+	char id[24];
 
 	for (int i = 0; i < 1000; i++) {
 		snprintf(id, sizeof(id), "task-%d", i);
