@@ -107,6 +107,13 @@ static void video_is_there(struct stream *s, const struct codec_info *info)
 	w->audio_keys = false;
 }
 
+/* Whoever came back has begun. Key frames whose header he did not repeat cannot be decoded now. */
+static void settle(struct stream *s)
+{
+	if (headers_settle(s->writer))
+		stream_drop_keys(s, MSG_VIDEO);
+}
+
 static int append_video_header(struct stream *s, struct core *home, const struct msg *m,
 			       const struct codec_info *info)
 {
@@ -153,7 +160,7 @@ static int append_video_frame(struct stream *s, struct core *home, const struct 
 	w->last_key_ms = m->ts_ms;
 	w->video_gap = false;
 	if (w->resuming)
-		headers_settle(w);
+		settle(s);
 	return put(s, home, m, true);
 }
 
@@ -251,7 +258,7 @@ static int append_audio(struct stream *s, struct core *home, const struct msg *m
 		stream_flow_frame(s, home, &at);
 	key = sound_key(s, home, &info);
 	if (key == KEY_EVERYWHERE && w->resuming)
-		headers_settle(w);
+		settle(s);
 	return stream_write(s, home, &at, key);
 }
 

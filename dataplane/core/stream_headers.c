@@ -109,15 +109,18 @@ void headers_doubt(struct stream_writer *w)
 	w->resuming = true;
 }
 
-void headers_settle(struct stream_writer *w)
+bool headers_settle(struct stream_writer *w)
 {
+	bool video = false;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < w->kept_n; i++) {
-		if (w->kept[i].stale)
-			free(w->kept[i].data);
-		else
+		if (!w->kept[i].stale) {
 			w->kept[n++] = w->kept[i];
+			continue;
+		}
+		video |= w->kept[i].kind == HEADER_VIDEO;
+		free(w->kept[i].data);
 	}
 	if (n < w->kept_n) {
 		w->kept_n = n;
@@ -125,6 +128,7 @@ void headers_settle(struct stream_writer *w)
 		w->dirty = true;
 	}
 	w->resuming = false;
+	return video;
 }
 
 /* ---- publishing ---- */

@@ -64,8 +64,8 @@ enum header_change headers_keep_tracks(struct stream_writer *w, struct core *hom
 bool headers_have(const struct stream_writer *w, enum header_kind kind);
 /* Another publisher goes on: what is kept counts only if it sends the same (interop M9). */
 void headers_doubt(struct stream_writer *w);
-/* Its first key frame: what it has not sent is gone. */
-void headers_settle(struct stream_writer *w);
+/* Its first key frame: what it has not sent is gone. True: a video header was among it. */
+bool headers_settle(struct stream_writer *w);
 /* Makes what is kept visible if it changed, and frees what no core reads any more. */
 void headers_publish(struct stream *s, struct core *home);
 /* All of it; nobody reads any more. */
