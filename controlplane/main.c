@@ -139,9 +139,9 @@ static void heartbeat(struct cp *cp)
 			     cp->shm ? shm_out_bps(cp->shm) : 0,
 			     commands_count(cp->commands).done,
 			     commands_count(cp->commands).refused};
-	static const char *const names[] = {"Time",    "Pid",	  "Dataplane", "Tasks",
-					    "Streams", "Viewers", "InBps",     "OutBps",
-					    "Commands", "CommandsRefused"};
+	static const char *const names[] = {
+		"Time",	   "Pid",   "Dataplane", "Tasks",    "Streams",
+		"Viewers", "InBps", "OutBps",	 "Commands", "CommandsRefused"};
 	struct task_field f[array_len(values) + 1] = {{"Version", MILLRACE_VERSION}};
 
 	for (size_t i = 0; i < array_len(values); i++) {

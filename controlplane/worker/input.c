@@ -116,12 +116,13 @@ static void picture_of(const AVCodecParameters *par, struct nal_picture *pic)
 static void learn_sets(struct input *in, enum track_kind kind, const uint8_t *p, size_t n)
 {
 	struct track *t = &in->track[kind];
-	uint8_t record[NAL_RECORD_MAX];
+	uint8_t record[NAL_RECORD_MAX] = {0};
 	struct nal_picture pic;
+	size_t made;
 
 	picture_of(in->in[kind].stream->codecpar, &pic);
-	set_config(t, record,
-		   nal_record(record, t->codec == CODEC_HEVC ? NAL_HEVC : NAL_H264, &pic, p, n));
+	made = nal_record(record, t->codec == CODEC_HEVC ? NAL_HEVC : NAL_H264, &pic, p, n);
+	set_config(t, record, made);
 }
 
 static int need_bsf(struct input_track *it)

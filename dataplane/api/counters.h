@@ -36,7 +36,7 @@ struct shm_head {
 	uint32_t core_bytes, stream_slot_bytes, relay_bytes, audience_bytes;
 	uint64_t core_off, stream_off, relay_off, total_bytes;
 	uint64_t start_wall_ms; /* when the data plane started */
-	shm_u64 beat_us;        /* CLOCK_MONOTONIC of the control thread, at least once a second */
+	shm_u64 beat_us;	/* CLOCK_MONOTONIC of the control thread, at least once a second */
 };
 
 /* One per core; closes[] counts ended connections by enum reason. */
@@ -56,22 +56,22 @@ struct shm_audience {
 /* Written by the stream's home core, the text by whoever takes the slot. */
 struct shm_stream {
 	shm_u64 gen;
-	char name[512];              /* domain/app/name */
-	shm_u64 internal;            /* 1: the inside of a relay task, hidden from lists by default */
-	shm_u64 publish_wall_ms;     /* when the present publisher began; 0: none */
-	shm_u64 last_media_us;       /* CLOCK_MONOTONIC of the last audio or video */
+	char name[512];		 /* domain/app/name */
+	shm_u64 internal;	 /* 1: the inside of a relay task, hidden from lists by default */
+	shm_u64 publish_wall_ms; /* when the present publisher began; 0: none */
+	shm_u64 last_media_us;	 /* CLOCK_MONOTONIC of the last audio or video */
 	shm_u64 bytes_in, msgs_video, msgs_audio, msgs_data, keyframes;
 	shm_u64 gop_ms, video_codec, audio_codec; /* codecs as enum codec_id of media/codec.h */
 	shm_u64 width, height;
-	shm_u64 log_bytes;           /* arena bytes held */
+	shm_u64 log_bytes; /* arena bytes held */
 	struct shm_audience audience[];
 } __attribute__((aligned(64)));
 
 enum shm_relay_state {
 	SHM_RELAY_CONNECTING = 1, /* resolving, connecting or negotiating */
-	SHM_RELAY_RUNNING = 2,    /* media flows (interop P3) */
-	SHM_RELAY_FAILED = 3,     /* ended; reason says why; stays until removed */
-	SHM_RELAY_WAITING = 4,    /* a push whose local stream is not live */
+	SHM_RELAY_RUNNING = 2,	  /* media flows (interop P3) */
+	SHM_RELAY_FAILED = 3,	  /* ended; reason says why; stays until removed */
+	SHM_RELAY_WAITING = 4,	  /* a push whose local stream is not live */
 };
 
 /* One pull or push leg; written by the core that runs it. */
@@ -87,7 +87,7 @@ static inline void shm_add(shm_u64 *c, uint64_t n)
 {
 	/* One writer: a plain read-modify-write, no bus lock. */
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
-	                      memory_order_relaxed);
+			      memory_order_relaxed);
 }
 
 static inline void shm_sub(shm_u64 *c, uint64_t n)

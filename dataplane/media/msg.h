@@ -32,11 +32,11 @@ enum msg_type {
 };
 
 struct msg {
-	uint8_t type;       /* enum msg_type, or a number we do not know */
+	uint8_t type;	    /* enum msg_type, or a number we do not know */
 	uint32_t stream_id; /* RTMP message stream id */
-	uint32_t csid;      /* chunk stream it came on; 0 where there is none (FLV) */
-	int64_t ts_ms;      /* decode time, unwrapped to 64 bits where known (interop M1) */
-	uint32_t len;       /* bytes at data */
+	uint32_t csid;	    /* chunk stream it came on; 0 where there is none (FLV) */
+	int64_t ts_ms;	    /* decode time, unwrapped to 64 bits where known (interop M1) */
+	uint32_t len;	    /* bytes at data */
 	const uint8_t *data;
 };
 

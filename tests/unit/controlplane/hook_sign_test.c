@@ -24,8 +24,9 @@ static void test_the_body_is_covered(void **state)
 	struct hook_signature s, other;
 
 	hook_sign(&s, "http://h/", "{\"a\":1}", "secret", 1700000000);
-	assert_string_equal(s.body, "sha256="
-				    "49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686");
+	assert_string_equal(s.body,
+			    "sha256="
+			    "49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686");
 	hook_sign(&other, "http://h/", "{\"a\":2}", "secret", 1700000000);
 	assert_string_not_equal(s.body, other.body);
 	assert_string_equal(s.live, other.live);

@@ -108,15 +108,16 @@ static void test_reasons_by_name(void **state)
 
 static void test_ids_of_legs(void **state)
 {
-	static const char *const bad[] = {"",
-					  ID,
-					  ID ":",
-					  ID ":on",
-					  ID ":in2",
-					  "a b:in",
-					  "0f0e0d0c+0b0a:in",
-					  ":in",
-					  "01234567890123456789012345678901234567890123456789012345:in"};
+	static const char *const bad[] = {
+		"",
+		ID,
+		ID ":",
+		ID ":on",
+		ID ":in2",
+		"a b:in",
+		"0f0e0d0c+0b0a:in",
+		":in",
+		"01234567890123456789012345678901234567890123456789012345:in"};
 	char text[128], id[TASK_ID_MAX + 1];
 	enum leg_kind kind;
 
