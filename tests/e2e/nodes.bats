@@ -74,7 +74,7 @@ node() {
 	shift
 	mkdir -p -m 700 "$T/$name"
 	ports 3
-	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\nnode: %s\ncluster:\n  enabled: true\n  region: "%s"\n' "$name" "${REGIONS:-}" >"$T/$name.yaml"
+	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\n  running: 10\nnode: %s\ncluster:\n  enabled: true\n  region: "%s"\n' "$name" "${REGIONS:-}" >"$T/$name.yaml"
 	background "up-$name" millrace up --state "$T/$name" --config "$T/$name.yaml" --rtmp "127.0.0.1:${PORTS[0]}" \
 		--http "127.0.0.1:${PORTS[1]}" --api "127.0.0.1:${PORTS[2]}" --redis "redis://127.0.0.1:$REDIS_PORT" "$@"
 	UPS[$name]=$PID
@@ -158,6 +158,7 @@ listed() {
 	[ "$(r HGET "mr:task:{$id}" RepeatNumber)" = 4 ]
 }
 
+# A node with room for ten: each task it has makes it wait long enough to show on a busy machine.
 @test "tasks spread over the nodes, the emptier one takes" {
 	for n in 1 2 3 4 5 6; do
 		id=$(DST=d$n create)
