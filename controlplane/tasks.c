@@ -95,146 +95,6 @@ void tasks_view(struct tasks *ts, const struct relay *r, struct task_view *v)
 	reconcile_view(ts->reconcile, r->task, &r->legs, v);
 }
 
-/* ---- saving -------------------------------------------------------------------------------- */
-
-static int64_t due_ms(const struct task *t)
-{
-	if (t->state == TASK_IDLE)
-		return t->start_s * 1000;
-	return t->next_try_ms ? t->next_try_ms : t->end_s * 1000;
-}
-
-/* hook: the one callback that belongs to this change, or NULL; all: write the whole queue instead. */
-static void save(struct tasks *ts, const struct task *t, bool remove, const char *lease,
-		 const struct hook *hook, bool all, store_done *done, void *arg)
-{
-	struct task_field fields[TASK_FIELDS];
-	struct store_change c = {.id = t->id,
-				 .remove = remove,
-				 .fields = fields,
-				 .created_ms = t->created_ms,
-				 .due_ms = due_ms(t),
-				 .replace_hooks = all,
-				 .lease = ts->cluster ? lease : NULL};
-	const char *one = hook ? hook->text : NULL;
-	const char **queue = NULL;
-
-	task_fields(t, fields);
-	c.hooks = &one;
-	c.hooks_n = hook ? 1 : 0;
-	if (all)
-		c.hooks = queue = hooks_texts(ts->hooks, t->id, &c.hooks_n);
-	store_save(ts->store, &c, done, arg);
-	free(queue);
-}
-
-/* Another node has the task: what this one wanted to write does not matter any more. */
-static bool is_lost(const char *error)
-{
-	return !strncmp(error, "LOST", 4);
-}
-
-/* A save that nobody waits for. */
-struct saving {
-	struct tasks *ts;
-	char id[64];
-};
-
-static struct saving *saving_new(struct tasks *ts, const char *id)
-{
-	struct saving *s = calloc(1, sizeof(*s));
-
-	must(s);
-	s->ts = ts;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	return s;
-}
-
-static void on_saved(void *arg, const char *error)
-{
-	struct saving *s = arg;
-	struct relay *r = relays_find(&s->ts->all, s->id);
-
-	if (r && error && !is_lost(error))
-		r->dirty = true;
-	free(s);
-}
-
-static struct tomb *tomb_find(struct tasks *ts, const char *id)
-{
-	struct tomb *tomb;
-
-	TAILQ_FOREACH (tomb, &ts->tombs, link)
-		if (!strcmp(tomb->id, id))
-			return tomb;
-	return NULL;
-}
-
-bool tasks_is_leaving(struct tasks *ts, const char *id)
-{
-	return tomb_find(ts, id);
-}
-
-static void on_buried(void *arg, const char *error)
-{
-	struct saving *s = arg;
-	struct tomb *tomb = tomb_find(s->ts, s->id);
-
-	if (tomb && (!error || is_lost(error))) {
-		TAILQ_REMOVE(&s->ts->tombs, tomb, link);
-		free(tomb);
-	}
-	free(s);
-}
-
-static void save_removed(struct tasks *ts, const char *id, const char *lease,
-			 const struct hook *hook, bool all)
-{
-	struct task *ghost = task_new();
-
-	task_text(&ghost->id, id);
-	save(ts, ghost, true, lease, hook, all, on_buried, saving_new(ts, id));
-	task_free(ghost);
-}
-
-/* The task is over, whatever Redis does: it is removed there now or when Redis is back. */
-static void bury(struct tasks *ts, const struct relay *r, const struct hook *hook)
-{
-	const char *id = r->task->id;
-	struct tomb *tomb = calloc(1, sizeof(*tomb));
-
-	must(tomb);
-	snprintf(tomb->id, sizeof(tomb->id), "%s", id);
-	snprintf(tomb->lease, sizeof(tomb->lease), "%s", r->hold.lease);
-	TAILQ_INSERT_TAIL(&ts->tombs, tomb, link);
-	save_removed(ts, id, tomb->lease, hook, false);
-}
-
-static void resave(struct tasks *ts, bool every)
-{
-	struct tomb *tomb;
-	struct relay *r;
-
-	TAILQ_FOREACH (r, &ts->all.list, link) {
-		/* A wish is on its way: what is true now must not be written after it. */
-		if (r->unborn || r->wish || (!r->dirty && !every) || !tasks_is_mine(ts, r))
-			continue;
-		r->dirty = false;
-		save(ts, r->task, false, r->hold.lease, NULL, true, on_saved,
-		     saving_new(ts, r->task->id));
-	}
-	TAILQ_FOREACH (tomb, &ts->tombs, link)
-		save_removed(ts, tomb->id, tomb->lease, NULL, true);
-}
-
-static void on_resave(evutil_socket_t fd, short what, void *arg)
-{
-	struct tasks *ts = arg;
-
-	if (ts->loaded && store_ready(ts->store))
-		resave(ts, false);
-}
-
 /* ---- telling ------------------------------------------------------------------------------- */
 
 static struct hook *make_hook(const struct task *t, const struct effects *fx)
@@ -289,11 +149,10 @@ static void follow(struct tasks *ts, struct relay *r, const struct effects *fx)
 	struct hook *hook = make_hook(r->task, fx);
 
 	if (fx->exit_reason) {
-		bury(ts, r, hook);
+		tasks_bury(ts, r, hook);
 		reconcile_forget(ts->reconcile, r->task->id);
 	} else {
-		save(ts, r->task, false, r->hold.lease, hook, false, on_saved,
-		     saving_new(ts, r->task->id));
+		tasks_save(ts, r, hook);
 	}
 	if (fx->exit_reason || fx->state_event)
 		tell(ts, r->task, "task.state");
@@ -340,7 +199,7 @@ static void step_all(struct tasks *ts)
 	}
 }
 
-static void on_changed(void *arg, const char *id)
+void tasks_changed(void *arg, const char *id)
 {
 	struct tasks *ts = arg;
 	struct relay *r = id ? relays_find(&ts->all, id) : NULL;
@@ -379,7 +238,7 @@ static void commit_failed(struct commit *c, const char *error)
 	if (r->unborn) {
 		/* Of several nodes: if it was made after all, their tables show it. */
 		if (!ts->cluster)
-			bury(ts, r, NULL);
+			tasks_bury(ts, r, NULL);
 		tasks_relay_end(ts, r);
 		return;
 	}
@@ -408,7 +267,7 @@ static void commit_confirmed(struct commit *c)
 	}
 	/* Who waited comes first: afterwards r may be gone. */
 	relay_wake(r);
-	on_changed(ts, id);
+	tasks_changed(ts, id);
 	if (ts->cluster)
 		cluster_poke(ts);
 }
@@ -433,8 +292,8 @@ void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const st
 	must(c && !r->wish);
 	*c = (struct commit){ts, r, next, make_hook(next, fx), *fx, done, arg};
 	r->wish = next;
-	save(ts, next, fx->exit_reason, r->unborn ? "" : r->hold.lease, c->hook, false,
-	     on_committed, c);
+	tasks_save_wish(ts, next, fx->exit_reason, r->unborn ? "" : r->hold.lease, c->hook,
+			on_committed, c);
 }
 
 void tasks_create(struct tasks *ts, struct task *t, tasks_done *done, void *arg)
@@ -491,15 +350,6 @@ static void on_store_hook(void *arg, const char *task_id, const char *text)
 		log_error("callback_unreadable", "task=%s", task_id);
 }
 
-/* Callbacks of a task that is gone stand alone. */
-static void resave_orphans(void *arg, const char *task_id)
-{
-	struct tasks *ts = arg;
-
-	if (!relays_find(&ts->all, task_id) && !tomb_find(ts, task_id))
-		save_removed(ts, task_id, "", NULL, true);
-}
-
 void tasks_begin(struct tasks *ts)
 {
 	ts->loaded = true;
@@ -522,86 +372,27 @@ static void on_store_ready(void *arg, bool first)
 		tasks_begin(ts);
 		return;
 	}
-	resave(ts, true);
+	tasks_resave(ts, true);
 	if (ts->cluster)
 		cluster_resume(ts);
 	else
-		hooks_each_task(ts->hooks, resave_orphans, ts);
+		tasks_resave_orphans(ts);
 }
 
 static void on_clock_set(void *arg)
 {
-	on_changed(arg, NULL);
+	tasks_changed(arg, NULL);
 }
 
 const struct store_ops tasks_store_ops = {on_store_task, on_store_hook, on_store_ready};
 
-/* ---- from reconcile ------------------------------------------------------------------------ */
-
-static bool on_find(void *arg, const char *id, const struct task **t, struct legs **legs)
+static void on_resave(evutil_socket_t fd, short what, void *arg)
 {
 	struct tasks *ts = arg;
-	struct relay *r = relays_find(&ts->all, id);
 
-	if (!r || !tasks_is_mine(ts, r))
-		return false;
-	*t = r->task;
-	*legs = &r->legs;
-	return true;
+	if (ts->loaded && store_ready(ts->store))
+		tasks_resave(ts, false);
 }
-
-static void on_each(void *arg, void (*fn)(void *fn_arg, const struct task *t, struct legs *l),
-		    void *fn_arg)
-{
-	struct tasks *ts = arg;
-	struct relay *r;
-
-	TAILQ_FOREACH (r, &ts->all.list, link)
-		if (tasks_is_mine(ts, r))
-			fn(fn_arg, r->task, &r->legs);
-}
-
-/* Kept with the next regular save: a restart goes on a few seconds before. */
-static void on_position(void *arg, const char *id, const struct job_progress *p)
-{
-	struct tasks *ts = arg;
-	struct relay *r = relays_find(&ts->all, id);
-
-	if (!r || !task_is_list(r->task))
-		return;
-	r->task->current_file = p->file;
-	r->task->current_offset_s = p->offset_s;
-	r->task->current_round = p->round;
-	r->dirty = true;
-}
-
-static void on_skipped(void *arg, const char *id, int64_t file, const char *reason,
-		       const char *detail)
-{
-	struct tasks *ts = arg;
-	struct relay *r = relays_find(&ts->all, id);
-	char now[24], index[24], text[300];
-	struct task_field f[] = {{"Event", "task.file_skipped"},
-				 {"Time", now},
-				 {"Node", ts->node},
-				 {"TaskId", id},
-				 {"FileIndex", index},
-				 {"Reason", reason},
-				 {"Detail", detail}};
-
-	if (!r)
-		return;
-	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
-	snprintf(index, sizeof(index), "%lld", (long long)file);
-	snprintf(text, sizeof(text), "file %s: %s%s%s", index, reason, *detail ? ": " : "", detail);
-	task_text(&r->task->skipped, text);
-	r->dirty = true;
-	store_event(ts->store, f, array_len(f));
-	log_warn("file_skipped", "task=%s file=%s reason=%s", id, index, reason);
-}
-
-const struct reconcile_ops tasks_reconcile_ops = {on_find, on_each, on_changed, on_position,
-						  on_skipped};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -625,7 +416,6 @@ struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char
 
 void tasks_free(struct tasks *ts)
 {
-	struct tomb *tomb;
 	struct relay *r;
 
 	if (!ts)
@@ -634,10 +424,7 @@ void tasks_free(struct tasks *ts)
 	ts->cluster = NULL;
 	while ((r = TAILQ_FIRST(&ts->all.list)))
 		tasks_relay_end(ts, r);
-	while ((tomb = TAILQ_FIRST(&ts->tombs))) {
-		TAILQ_REMOVE(&ts->tombs, tomb, link);
-		free(tomb);
-	}
+	tasks_tombs_free(ts);
 	schedule_fini(&ts->wakes);
 	event_free(ts->wake_timer);
 	event_free(ts->resave);

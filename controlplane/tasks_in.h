@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of tasks.h: what tasks.c and tasks_cluster.c share. */
+/* Inside of tasks.h: what its files share. */
 #ifndef CONTROLPLANE_TASKS_IN_H
 #define CONTROLPLANE_TASKS_IN_H
 
@@ -32,8 +32,25 @@ void tasks_relay_end(struct tasks *ts, struct relay *r);
 void tasks_step(struct tasks *ts, struct relay *r);
 /* The tasks of this node are known: they begin. */
 void tasks_begin(struct tasks *ts);
+/* Something changed for one task, or (NULL) for all; arg is the struct tasks. */
+void tasks_changed(void *arg, const char *id);
 /* NULL: these fields are no task. */
 struct task *tasks_read(const char *id, const struct task_field *f, size_t n);
+
+/* ---- tasks_save.c ------------------------------------------------------------------------------- */
+
+/* Writes what is to become true; lease: of the writer, "" for a creation. */
+void tasks_save_wish(struct tasks *ts, const struct task *next, bool remove, const char *lease,
+		     const struct hook *hook, store_done *done, void *arg);
+/* Writes what is true, behind. hook: the one callback that belongs to the change, or NULL. */
+void tasks_save(struct tasks *ts, const struct relay *r, const struct hook *hook);
+/* The task is over, whatever Redis does: it is removed there now or when Redis is back. */
+void tasks_bury(struct tasks *ts, const struct relay *r, const struct hook *hook);
+/* Writes again what Redis does not have; every: it may have nothing of it. */
+void tasks_resave(struct tasks *ts, bool every);
+/* Callbacks of tasks that are gone. */
+void tasks_resave_orphans(struct tasks *ts);
+void tasks_tombs_free(struct tasks *ts);
 
 /* ---- tasks_cluster.c, all of it only with ts->cluster -------------------------------------------- */
 
