@@ -472,6 +472,7 @@ int main(int argc, char **argv)
 	sigset_t signals;
 	cpu_set_t cpus;
 
+	net_tls_prepare();
 	configure(&n, argc, argv);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

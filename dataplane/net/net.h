@@ -162,6 +162,11 @@ struct net_tls_keys {
 	const char *folder; /* NAME.crt and NAME.key: more, chosen by the client's server name */
 };
 
+/*
+ * Once at the start, before anything uses OpenSSL: its record buffers are kept for the next record
+ * instead of being allocated for each. Without it TLS works, only slower.
+ */
+void net_tls_prepare(void);
 struct net_tls *net_tls_new(void); /* NULL: no memory */
 void net_tls_free(struct net_tls *t);
 /* Loads a server's certificates. 0, or -EINVAL with a sentence in err; then nothing has changed. */

@@ -5,13 +5,13 @@
  *   shaking --tls_shake 1--> open --close_notify came--> ended (sending still works)
  *      any state --tls_shake, tls_read or tls_write fails--> failed
  *
- * OpenSSL reads what tls_feed() lends it and writes into one buffer of ciphertext, which is taken from
- * the core's spare ones with the first byte and given back with the last, so that a quiet connection
- * holds none. Nothing here waits, and only tls_flush() (handshake) touches the socket; except where
+ * OpenSSL reads what tls_feed() lends it and writes into one buffer of ciphertext, for one record or
+ * for several, which is taken from the core's spare ones with the first byte and given back with the
+ * last, so that a quiet connection holds none. Nothing here waits, and only tls_flush() (handshake) touches the socket; except where
  * the kernel encrypts (ktls): then plaintext goes to the socket, and only the few messages that
  * OpenSSL has to say itself come this way.
  *
- * Bounds: the buffer holds TLS_OUT_BYTES. A batch of plaintext leaves TLS_CONTROL_BYTES of it free for
+ * Bounds: a buffer holds TLS_OUT_BYTES at most. A batch of plaintext leaves TLS_CONTROL_BYTES of it free for
  * answers to the peer; a peer that makes us owe it more than that, and takes nothing, fails.
  *
  * Threads: a struct tls_conn belongs to its core; contexts are shared (net.h).
@@ -30,18 +30,25 @@
 #define TLS_OUT_BYTES	  65536u
 #define TLS_CONTROL_BYTES 1024u
 #define TLS_PLAIN_BYTES	  16384u /* the most that one record holds */
+#define TLS_RECORD_BYTES  18432u /* a buffer for one record and control messages */
 #define TLS_TEXT_BYTES	  160u
 
 struct ssl_st;
 struct tls_state;
 struct tls_spare;
 
+/* Buffers of one size that nobody uses now. */
+struct tls_spares {
+	struct tls_spare *first;
+	unsigned n;
+};
+
 /* What the connections of one core share. */
 struct tls_core {
-	bool offload; /* the kernel knows TLS, and shall use it */
-	unsigned spares;
-	struct tls_spare *spare; /* buffers of ciphertext */
-	uint64_t *allocs;	 /* may be NULL */
+	bool offload;			    /* the kernel knows TLS, and shall use it */
+	struct tls_spares records, batches; /* of TLS_RECORD_BYTES, of TLS_OUT_BYTES */
+	uint64_t heap_seen;		    /* of tls_heap_taken() */
+	uint64_t *allocs;		    /* may be NULL */
 	uint8_t *plain; /* TLS_PLAIN_BYTES for tls_read(); made with the first connection */
 };
 
@@ -59,6 +66,7 @@ struct tls_conn {
 	struct slice in; /* lent */
 	uint8_t *out;
 	uint32_t out_off, out_n; /* ciphertext not yet sent */
+	uint32_t out_bytes;	 /* the buffer's size */
 	uint64_t flushed;	 /* bytes that tls_flush() sent */
 	enum reason why;	 /* failed */
 	char text[TLS_TEXT_BYTES];

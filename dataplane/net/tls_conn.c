@@ -16,9 +16,12 @@
 
 #include "base/check.h"
 #include "base/cidr.h"
+#include "net/tls_heap.h"
 
-#define SPARES_MAX	32u
 #define RECORD_OVERHEAD 128u /* header, padding and authentication of any cipher */
+/* As many as the viewers of one slot of the tick wheel use at once, within 20 MiB of each size. */
+#define SPARE_RECORDS 1024u
+#define SPARE_BATCHES 256u
 
 struct tls_spare {
 	struct tls_spare *next;
@@ -44,13 +47,20 @@ void tls_core_init(struct tls_core *core, bool offload, uint64_t *allocs)
 	*core = (struct tls_core){.offload = offload && kernel_knows_tls(), .allocs = allocs};
 }
 
-void tls_core_fini(struct tls_core *core)
+static void spares_fini(struct tls_spares *spares)
 {
-	for (struct tls_spare *s = core->spare, *next; s; s = next) {
+	for (struct tls_spare *s = spares->first, *next; s; s = next) {
 		next = s->next;
 		free(s);
 	}
+}
+
+void tls_core_fini(struct tls_core *core)
+{
+	spares_fini(&core->records);
+	spares_fini(&core->batches);
 	free(core->plain);
+	tls_heap_trim();
 }
 
 static void *allocate(struct tls_core *core, size_t n)
@@ -60,28 +70,41 @@ static void *allocate(struct tls_core *core, size_t n)
 	return malloc(n);
 }
 
-static uint8_t *buffer_get(struct tls_core *core)
+/* What OpenSSL took from the heap for its records counts as well. */
+static void count_heap(struct tls_core *core)
 {
-	struct tls_spare *s = core->spare;
+	uint64_t taken = tls_heap_taken();
+
+	if (core->allocs)
+		*core->allocs += taken - core->heap_seen;
+	core->heap_seen = taken;
+}
+
+static uint8_t *buffer_get(struct tls_core *core, size_t n)
+{
+	struct tls_spares *spares = n == TLS_OUT_BYTES ? &core->batches : &core->records;
+	struct tls_spare *s = spares->first;
 
 	if (!s)
-		return allocate(core, TLS_OUT_BYTES);
-	core->spare = s->next;
-	core->spares--;
+		return allocate(core, n);
+	spares->first = s->next;
+	spares->n--;
 	return (uint8_t *)s;
 }
 
-static void buffer_put(struct tls_core *core, uint8_t *p)
+static void buffer_put(struct tls_core *core, uint8_t *p, size_t n)
 {
+	bool batch = n == TLS_OUT_BYTES;
+	struct tls_spares *spares = batch ? &core->batches : &core->records;
 	struct tls_spare *s = (struct tls_spare *)p;
 
-	if (!p || core->spares == SPARES_MAX) {
+	if (!p || spares->n == (batch ? SPARE_BATCHES : SPARE_RECORDS)) {
 		free(p);
 		return;
 	}
-	s->next = core->spare;
-	core->spare = s;
-	core->spares++;
+	s->next = spares->first;
+	spares->first = s;
+	spares->n++;
 }
 
 /* ---- ciphertext ---- */
@@ -99,7 +122,7 @@ void tls_sent(struct tls_conn *t, size_t n)
 	t->out_off += (uint32_t)n;
 	if (t->out_off < t->out_n)
 		return;
-	buffer_put(t->core, t->out);
+	buffer_put(t->core, t->out, t->out_bytes);
 	t->out = NULL;
 	t->out_off = t->out_n = 0;
 }
@@ -118,7 +141,19 @@ void tls_flush(struct tls_conn *t)
 
 static size_t out_room(const struct tls_conn *t)
 {
-	return TLS_OUT_BYTES - t->out_n;
+	return t->out_bytes - t->out_n;
+}
+
+/* A buffer for n bytes of plaintext, if there is none; false: no memory. */
+static bool out_begin(struct tls_conn *t, size_t n)
+{
+	const size_t spoken_for = TLS_CONTROL_BYTES + RECORD_OVERHEAD;
+
+	if (t->out)
+		return true;
+	t->out_bytes = n + spoken_for <= TLS_RECORD_BYTES ? TLS_RECORD_BYTES : TLS_OUT_BYTES;
+	t->out = buffer_get(t->core, t->out_bytes);
+	return t->out != NULL;
 }
 
 /* ---- OpenSSL's ends: reading what was fed, writing into the buffer ---- */
@@ -169,9 +204,8 @@ static int out_write(BIO *b, const char *p, int n)
 	BIO_clear_retry_flags(b);
 	if (BIO_next(b) && BIO_get_ktls_send(BIO_next(b)))
 		return kernel_write(b, t, p, n);
-	if (!t->out)
-		t->out = buffer_get(t->core);
-	if (!t->out || out_room(t) < (size_t)n) {
+	/* A handshake's flight is as long as the certificates are. */
+	if (!out_begin(t, t->shaking ? TLS_OUT_BYTES : (size_t)n) || out_room(t) < (size_t)n) {
 		t->overrun = true;
 		return -1;
 	}
@@ -311,7 +345,7 @@ void tls_fini(struct tls_conn *t)
 {
 	SSL_free(t->ssl);
 	tls_state_put(t->state);
-	buffer_put(t->core, t->out);
+	buffer_put(t->core, t->out, t->out_bytes);
 	*t = (struct tls_conn){0};
 }
 
@@ -435,7 +469,16 @@ static size_t record_of(const struct tls_conn *t, size_t left)
 				 : 0;
 }
 
-size_t tls_write(struct tls_conn *t, const struct slice *s, unsigned n)
+static size_t bytes_of(const struct slice *s, unsigned n)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += s[i].n;
+	return bytes;
+}
+
+static size_t write_all(struct tls_conn *t, const struct slice *s, unsigned n)
 {
 	size_t taken = 0, record, done;
 
@@ -452,6 +495,14 @@ size_t tls_write(struct tls_conn *t, const struct slice *s, unsigned n)
 			}
 		}
 	}
+	return taken;
+}
+
+size_t tls_write(struct tls_conn *t, const struct slice *s, unsigned n)
+{
+	size_t taken = out_begin(t, bytes_of(s, n)) ? write_all(t, s, n) : 0;
+
+	count_heap(t->core);
 	return taken;
 }
 
