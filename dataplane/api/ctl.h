@@ -19,6 +19,10 @@
  *   stream.unpublish  stream:s reason:s internal:b
  *   pull.state        id:s state:s reason:s detail:s
  *   push.state        id:s state:s reason:s detail:s
+ *   hls.wanted        stream:s    somebody asks for a live stream that is not packaged; at most
+ *                                 once a second for each stream
+ *   hls.idle          stream:s    nobody has asked for hls.idle (hls.mode on_demand); again after
+ *                                 each further hls.idle
  *   state is one of connecting, running, waiting, failed. A slow subscriber loses events, not the
  *   data plane its time: it then gets {"event":"lost","count":n} and must list again.
  */

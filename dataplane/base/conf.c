@@ -181,6 +181,8 @@ int conf_check(const struct config *c, struct conf_error *e)
 				 "shorter in this order");
 	if (c->play_max_lag > c->stream_retain / 2)
 		return broken(e, "play.max_lag: must be at most half of stream.retain");
+	if (c->hls_part && (c->hls_part < 100 || c->hls_part > c->hls_segment))
+		return broken(e, "hls.part: must be 0, or 100ms or more and at most hls.segment");
 	if (c->limit_message > c->limit_connection_bytes)
 		return broken(e, "limits.message_bytes: must not exceed limits.connection_bytes");
 	if (!ranges_ok("proxy.trusted", c->proxy_trusted, e) ||

@@ -114,6 +114,12 @@ int usock_accept(int fd)
 	return peer < 0 ? -errno : peer;
 }
 
+int usock_pair(int fd[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) ? -errno
+											 : 0;
+}
+
 ssize_t usock_send(int fd, const void *p, size_t n, int pass_fd)
 {
 	struct iovec iov = {(void *)p, n};

@@ -18,6 +18,8 @@ int usock_listen(const char *path);
 /* The descriptor or -errno; completes at once on unix sockets. */
 int usock_connect(const char *path);
 int usock_accept(int fd);
+/* Two ends of a connection without a path. 0 or -errno. */
+int usock_pair(int fd[2]);
 /* One packet; pass_fd -1: none. Bytes sent or -errno (-EAGAIN: the peer is slow, -EMSGSIZE). */
 ssize_t usock_send(int fd, const void *p, size_t n, int pass_fd);
 /* One packet; *got_fd is -1 or a descriptor that the caller owns. 0: closed; -EAGAIN: none now;

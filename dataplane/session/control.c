@@ -18,6 +18,7 @@
 #include "core/shm.h"
 #include "session/ctl_verbs.h"
 #include "session/event_queue.h"
+#include "session/hls_channel.h"
 #include "session/relay.h"
 
 #define CLIENTS_MAX   64u
@@ -27,7 +28,7 @@
 #define EVENTS_MAX    256 /* taken per turn, so that requests are not kept waiting */
 
 /* What an epoll event is about: a client's place, or one of these. */
-enum { ON_LISTENER = CLIENTS_MAX, ON_EVENTS, ON_RING };
+enum { ON_LISTENER = CLIENTS_MAX, ON_EVENTS, ON_RING, ON_HLS };
 
 TAILQ_HEAD(query_list, ctl_query);
 
@@ -289,6 +290,9 @@ static void serve(const struct epoll_event *ev)
 		while (read(ctl.ring, &n, sizeof(n)) > 0)
 			;
 		break;
+	case ON_HLS:
+		hls_channels_serve();
+		break;
 	default:
 		client_event(ev->data.u32, ev->events);
 	}
@@ -367,12 +371,17 @@ static int open_all(const char *path)
 		r = watch(EPOLL_CTL_ADD, ctl.ring, ON_RING, EPOLLIN);
 	if (!r)
 		r = watch(EPOLL_CTL_ADD, event_queue_fd(), ON_EVENTS, EPOLLIN);
+	if (!r)
+		r = hls_channels_start(ctl.x.engine);
+	if (!r)
+		r = watch(EPOLL_CTL_ADD, hls_channels_fd(), ON_HLS, EPOLLIN);
 	return r;
 }
 
 /* All but the ring: a core that answers late may still be about to write to it. */
 static void close_all(void)
 {
+	hls_channels_stop();
 	event_queue_close();
 	if (ctl.listener >= 0) {
 		close(ctl.listener);

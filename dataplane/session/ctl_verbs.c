@@ -9,6 +9,7 @@
 #include "api/reasons.h"
 #include "base/check.h"
 #include "media/url.h"
+#include "session/hls_channel.h"
 #include "session/inner.h"
 #include "session/relay.h"
 #include "session/reload.h"
@@ -226,6 +227,27 @@ static struct ctl_query *verb_push_list(struct call *c)
 	return NULL;
 }
 
+/* ---- HLS ------------------------------------------------------------------------------------- */
+
+static struct ctl_query *verb_hls_channel(struct call *c)
+{
+	int theirs, r = hls_channel_open(&theirs);
+
+	if (r) {
+		ctl_error_set(&c->error, "limit", "", "no more channels: %s", strerror(-r));
+		return refuse(c);
+	}
+	ctl_client_answer(c->client, c->request->id, NULL, theirs);
+	close(theirs);
+	return NULL;
+}
+
+static struct ctl_query *verb_hls_list(struct call *c)
+{
+	ctl_client_list(c->client, c->request->id, "streams", hls_channel_streams(c->x->engine));
+	return NULL;
+}
+
 /* ---- the process ----------------------------------------------------------------------------- */
 
 static void each_change(void *arg, const struct conf_key *k, bool applied)
@@ -287,6 +309,8 @@ static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
 	[CTL_VERB_RELOAD] = verb_reload,
 	[CTL_VERB_PUSH_UNTIL] = verb_push_until,
 	[CTL_VERB_DRAIN] = verb_drain,
+	[CTL_VERB_HLS_CHANNEL] = verb_hls_channel,
+	[CTL_VERB_HLS_LIST] = verb_hls_list,
 };
 
 struct ctl_query *ctl_verb_run(const struct ctl_context *x, struct ctl_client *client,
