@@ -49,7 +49,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)';)
 base_src    := $(wildcard dataplane/base/*.c)
 media_src   := $(wildcard dataplane/media/*.c)
 core_src    := $(wildcard dataplane/core/*.c)
-net_src     := $(wildcard dataplane/net/*.c)
+net_src     := $(filter-out dataplane/net/dpdk%,$(wildcard dataplane/net/*.c))
 session_src := $(wildcard dataplane/session/*.c)
 dp_main     := $(wildcard dataplane/main.c)
 cp_src      := $(filter-out controlplane/main.c,$(wildcard controlplane/*.c))
@@ -57,7 +57,7 @@ cp_main     := $(wildcard controlplane/main.c)
 cli_src     := $(wildcard controlplane/cli/*.c)
 
 base_libs    := -lyaml -lcrypto
-dp_libs      := -luring -lssl -ljansson -lcrypto -lyaml -lcap
+dp_libs      := -ldl -luring -lssl -ljansson -lcrypto -lyaml -lcap
 cp_libs      := -levent -lhiredis -lcurl -ljansson -lcrypto -lyaml -lcap
 cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 

@@ -106,9 +106,9 @@ void core_fini(struct core *c)
 
 /* ---- the loop ---- */
 
-static bool is_sending(const struct core *c)
+static uint64_t held_by_sends(const struct core *c)
 {
-	return c->io.sending && c->io.sending(c->io.net);
+	return c->io.held ? c->io.held(c->io.net) : UINT64_MAX;
 }
 
 int core_turn(struct core *c, uint64_t now_us)
@@ -117,14 +117,15 @@ int core_turn(struct core *c, uint64_t now_us)
 
 	c->now_us = now_us;
 	quiet_wake(c->engine->quiet, c->id);
+	if (c->io.mark)
+		c->io.mark(c->io.net, quiet_now(c->engine->quiet));
 	load_judge(c);
 	work = (int)mail_run(c);
 	work += (int)wheel_poll(&c->wheel, now_us);
 	work += fanout_poll(c, now_us);
 	if (c->io.turn)
 		work += c->io.turn(c->io.net);
-	if (!is_sending(c))
-		quiet_pass(c->engine->quiet, c->id);
+	quiet_pass_to(c->engine->quiet, c->id, held_by_sends(c));
 	core_count(c, CTR_LOOPS, 1);
 	shm_set(&c->ctr->ctr[CTR_ALLOCS], c->allocs);
 	return work;
@@ -146,7 +147,7 @@ static void core_sleep(struct core *c, uint64_t until_us)
 {
 	atomic_exchange_explicit(&c->mail.rung, 0, memory_order_acq_rel);
 	if (mailbox_empty(&c->mail) && !atomic_load_explicit(&c->stop, memory_order_acquire)) {
-		if (!is_sending(c))
+		if (held_by_sends(c) == UINT64_MAX)
 			quiet_sleep(c->engine->quiet, c->id);
 		c->io.wait(c->io.net, until_us);
 	}

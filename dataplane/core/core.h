@@ -53,9 +53,13 @@ struct core_io {
 	void (*wait)(void *net, uint64_t until_us);
 	/* Any thread: ends a wait, the next one if there is none now. */
 	void (*wake)(void *net);
-	/* True while the kernel may still read shared memory for a send of this core: then the core
-	 * passes no quiet point. */
-	bool (*sending)(void *net);
+	/*
+	 * Sends from now on carry this mark; marks never fall. held: the lowest mark of a send that
+	 * may still read shared memory (UINT64_MAX: none), which is as far as the core's quiet point
+	 * goes. May be NULL: no send outlives its turn.
+	 */
+	void (*mark)(void *net, uint64_t mark);
+	uint64_t (*held)(void *net);
 };
 
 /* What all cores share; made by main before the threads start. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/quiet.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 #define ASLEEP UINT64_MAX
@@ -20,10 +21,20 @@ void quiet_init(struct quiet *q, unsigned cores)
  */
 void quiet_pass(struct quiet *q, unsigned core)
 {
-	uint64_t now = atomic_load_explicit(&q->now, memory_order_acquire);
+	quiet_pass_to(q, core, UINT64_MAX);
+}
+
+void quiet_pass_to(struct quiet *q, unsigned core, uint64_t most)
+{
+	uint64_t now = min_of(quiet_now(q), most);
 
 	if (atomic_load_explicit(&q->core[core].seen, memory_order_relaxed) != now)
 		atomic_store_explicit(&q->core[core].seen, now, memory_order_release);
+}
+
+uint64_t quiet_now(struct quiet *q)
+{
+	return atomic_load_explicit(&q->now, memory_order_acquire);
 }
 
 void quiet_sleep(struct quiet *q, unsigned core)

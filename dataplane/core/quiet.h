@@ -9,8 +9,9 @@
  *   s = quiet_stamp()  after unpublishing;  later: quiet_passed(s) -> reuse
  *
  * Threads: quiet_pass/_sleep/_wake by the core itself; quiet_stamp and quiet_passed by anybody.
- * A core must not sleep with a send in flight that the kernel reads from shared memory; sends that
- * outlive the turn (zero copy) are held back by wlog_hold() instead.
+ * Sends that outlive their turn (the user-space TCP's, until they are acknowledged) hold the quiet
+ * point back: a core passes it as far as quiet_now() was when its oldest one was chosen, and does not
+ * sleep meanwhile.
  */
 #ifndef CORE_QUIET_H
 #define CORE_QUIET_H
@@ -31,6 +32,10 @@ struct quiet {
 
 void quiet_init(struct quiet *q, unsigned cores); /* every core asleep */
 void quiet_pass(struct quiet *q, unsigned core);
+/* The same, but not beyond `most`, an earlier quiet_now() of this core. */
+void quiet_pass_to(struct quiet *q, unsigned core, uint64_t most);
+/* What is chosen to be read from here on was not unpublished at this stamp or before. */
+uint64_t quiet_now(struct quiet *q);
 void quiet_sleep(struct quiet *q, unsigned core);
 void quiet_wake(struct quiet *q, unsigned core); /* nothing where it is awake */
 /* A stamp for what was unpublished before this call. */

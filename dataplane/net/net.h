@@ -16,6 +16,9 @@
  *   3. `received` bytes are valid during the call only. All of them are taken.
  *   4. After net_close() no handler is called for that connection; memory handed to a send in flight
  *      must stay valid until `released`, which is the last call and always comes.
+ *   4a. Shared memory (net_options.shared) is not copied where that can be spared, and may be read
+ *      for longer than that: until the peer has it. net_held() tells; its bytes must not change
+ *      before. All other memory is done with at `sent`.
  *   5. `closed` comes once when the network ended it, perhaps instead of a `sent` or `writable`, and
  *      before that once with PEER_CLOSED if the peer ended its input; the owner calls net_close().
  *   6. Handlers are called from net_turn() only, on the core's thread.
@@ -91,6 +94,7 @@ struct net_options {
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, bytes; 0: the system's */
 	bool no_ktls;		/* TLS is encrypted here even where the kernel offers it */
 	uint64_t *allocs;
+	struct slice shared; /* memory that logs are in; of rule 4a */
 	/* BYTES_IN, BYTES_OUT, SENDS, SENDS_BLOCKED, ACCEPTS, CONNS, RECV_NOBUFS, TLS_CONNS,
 	 * KTLS_CONNS, TLS_FAILED; REFUSED when conns_max is reached. */
 	struct shm_core *ctr;
@@ -111,6 +115,11 @@ int net_listener_address(int fd, union net_addr *at);
 int net_listen(struct net *n, int fd, int tag);
 /* The same, by TLS; `tls` must outlive n. Refuses everybody until net_tls_serve() has loaded. */
 int net_listen_tls(struct net *n, int fd, int tag, struct net_tls *tls);
+/*
+ * Accepts on this core what comes to an address that net_place_of() gives to the bypass. -EADDRINUSE,
+ * -ENOSPC; -EOPNOTSUPP: there is no bypass.
+ */
+int net_listen_at(struct net *n, const union net_addr *at, int tag);
 /* Stops accepting on every listener (drain); net_listen_resume() goes on. */
 void net_listen_stop(struct net *n);
 void net_listen_resume(struct net *n);
@@ -145,9 +154,39 @@ void net_close(struct net_conn *c, bool graceful);
 int net_turn(struct net *n);
 /* Waits for a completion, until_us (CLOCK_MONOTONIC; UINT64_MAX: for ever) or a wake. */
 void net_wait(struct net *n, uint64_t until_us);
-/* True while a send of this core may still read the caller's memory. */
-bool net_sending(const struct net *n);
-void net_wake(struct net *n); /* any thread, until net_free() begins */
+/*
+ * Sends from now on carry this mark; marks never fall. net_held() is the lowest mark of a send whose
+ * shared memory may still be read, UINT64_MAX: of none.
+ */
+void net_mark(struct net *n, uint64_t mark);
+uint64_t net_held(const struct net *n);
+bool net_sending(const struct net *n); /* net_held() of any */
+void net_wake(struct net *n);	       /* any thread, until net_free() begins */
+
+/*
+ * A backend that passes the kernel by (DPDK): a shared object, loaded when the configuration asks for
+ * it. It serves its own addresses and what is reached through its port; the kernel's addresses, and
+ * TLS, stay with io_uring on the same cores. Texts as configuration keys dpdk.* have them.
+ */
+struct net_bypass_options {
+	const char *device, *eal;
+	const char *addresses, *gateways, *routes, *neighbours;
+	const char *exception; /* device for what is not ours; "": dropped */
+	unsigned mtu, vlan, queue_frames;
+	unsigned cores;
+	uint32_t conns_max; /* of each core */
+	uint64_t memory_bytes;
+	uint32_t idle_us; /* sleeps so long at a time when nothing comes; 0: never */
+	bool huge_pages, offloads, rack;
+	struct slice shared;
+};
+/* Once, before listeners and cores, with every privilege: 0, or -errno and a sentence in err. */
+int net_bypass_start(const struct net_bypass_options *o, char *err, size_t n);
+void net_bypass_stop(void); /* after every net_free() */
+/* Who answers at an address; "every address" is both's. */
+enum net_place { NET_KERNEL, NET_BYPASS, NET_BOTH };
+enum net_place net_place_of(const union net_addr *a);
+const char *net_backend_name(void);
 
 /*
  * TLS contexts: a server's certificates, or whom a client trusts; one for all cores. What is loaded

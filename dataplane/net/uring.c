@@ -15,7 +15,7 @@
 /* ---- entries ---- */
 
 /* Counts start again when the kernel has consumed every entry. */
-static void submitted(struct net *n)
+static void submitted(struct uring *n)
 {
 	if (io_uring_sq_ready(&n->ring) == 0)
 		n->scratch_used = n->sends_unsubmitted = 0;
@@ -27,7 +27,7 @@ static void check_enter(int rc)
 	must(rc >= 0 || rc == -EAGAIN || rc == -EBUSY || rc == -EINTR || rc == -ETIME);
 }
 
-static void submit(struct net *n)
+static void submit(struct uring *n)
 {
 	unsigned flags = IO_URING_READ_ONCE(*n->ring.sq.kflags);
 
@@ -36,7 +36,7 @@ static void submit(struct net *n)
 	submitted(n);
 }
 
-void uring_reserve(struct net *n, unsigned entries)
+void uring_reserve(struct uring *n, unsigned entries)
 {
 	while (io_uring_sq_space_left(&n->ring) < entries) {
 		int rc = io_uring_submit(&n->ring);
@@ -48,7 +48,7 @@ void uring_reserve(struct net *n, unsigned entries)
 	}
 }
 
-struct io_uring_sqe *uring_sqe(struct net *n, void *whose, enum uring_op op)
+struct io_uring_sqe *uring_sqe(struct uring *n, void *whose, enum uring_op op)
 {
 	struct io_uring_sqe *sqe;
 
@@ -61,7 +61,7 @@ struct io_uring_sqe *uring_sqe(struct net *n, void *whose, enum uring_op op)
 
 /* ---- waking ---- */
 
-static void wake_arm(struct net *n)
+static void wake_arm(struct uring *n)
 {
 	struct io_uring_sqe *sqe = uring_sqe(n, n, OP_WAKE);
 
@@ -69,15 +69,16 @@ static void wake_arm(struct net *n)
 	n->ops++;
 }
 
-static void on_wake(struct net *n, void *whose, int res, uint32_t flags)
+static void on_wake(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	n->ops--;
 	if (!n->freeing)
 		wake_arm(n);
 }
 
-void net_wake(struct net *n)
+static void uring_wake(struct net *base)
 {
+	struct uring *n = uring_net(base);
 	uint64_t one = 1;
 	ssize_t rc = write(n->wake_fd, &one, sizeof(one));
 
@@ -86,18 +87,18 @@ void net_wake(struct net *n)
 
 /* ---- completions ---- */
 
-static void on_cancel_all(struct net *n, void *whose, int res, uint32_t flags)
+static void on_cancel_all(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	n->ops--;
 }
 
 /* Only the end of the request matters, and that is counted before. */
-static void on_nothing(struct net *n, void *whose, int res, uint32_t flags)
+static void on_nothing(struct uring *n, void *whose, int res, uint32_t flags)
 {
 }
 
 static const struct {
-	void (*run)(struct net *n, void *whose, int res, uint32_t flags);
+	void (*run)(struct uring *n, void *whose, int res, uint32_t flags);
 	bool of_conn;
 } on_op[OP_MAX] = {
 	[OP_WAKE] = {on_wake, false},
@@ -112,7 +113,7 @@ static const struct {
 	[OP_LATER] = {uring_on_later, true},
 };
 
-static void complete(struct net *n, uint64_t user_data, int res, uint32_t flags)
+static void complete(struct uring *n, uint64_t user_data, int res, uint32_t flags)
 {
 	enum uring_op op = user_data & OP_MASK;
 	void *whose = (void *)(uintptr_t)(user_data & ~(uint64_t)OP_MASK);
@@ -129,7 +130,7 @@ static void complete(struct net *n, uint64_t user_data, int res, uint32_t flags)
 }
 
 /* Serves the completions that are there now; how many. */
-static unsigned reap(struct net *n)
+static unsigned reap(struct uring *n)
 {
 	unsigned ready = io_uring_cq_ready(&n->ring), i;
 
@@ -146,15 +147,16 @@ static unsigned reap(struct net *n)
 
 /* ---- turns ---- */
 
-static uint64_t due(const struct net *n)
+static uint64_t due(const struct uring *n)
 {
 	const uint64_t listeners = uring_listeners_due(n), conns = uring_conns_due(n);
 
 	return min_of(listeners, conns);
 }
 
-int net_turn(struct net *n)
+static int uring_turn(struct net *base)
 {
+	struct uring *n = uring_net(base);
 	unsigned rounds = 0, got, done = 0;
 
 	if (due(n) != UINT64_MAX) {
@@ -173,8 +175,9 @@ int net_turn(struct net *n)
 	return (int)done;
 }
 
-void net_wait(struct net *n, uint64_t until_us)
+static void uring_wait(struct net *base, uint64_t until_us)
 {
+	struct uring *n = uring_net(base);
 	uint64_t at = min_of(until_us, due(n)), now = at == UINT64_MAX ? 0 : clock_us();
 	struct __kernel_timespec ts;
 	struct io_uring_cqe *cqe;
@@ -190,15 +193,30 @@ void net_wait(struct net *n, uint64_t until_us)
 	submitted(n);
 }
 
-bool net_sending(const struct net *n)
+static bool uring_ready(struct net *base)
 {
-	return n->sends_unsubmitted > 0;
+	struct uring *n = uring_net(base);
+
+	return io_uring_cq_ready(&n->ring) || !TAILQ_EMPTY(&n->dead) ||
+	       IO_URING_READ_ONCE(*n->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+static void uring_mark(struct net *base, uint64_t mark)
+{
+	uring_net(base)->mark = mark;
+}
+
+static uint64_t uring_held(const struct net *base)
+{
+	const struct uring *n = (const struct uring *)base;
+
+	return n->sends_unsubmitted ? n->held : UINT64_MAX;
 }
 
 /* ---- life ---- */
 
 /* 0 or -errno. The flags that make completions cheap first, then what older kernels know. */
-static int ring_open(struct net *n)
+static int ring_open(struct uring *n)
 {
 	static const unsigned flags[] = {
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
@@ -219,7 +237,7 @@ static int ring_open(struct net *n)
 	return rc == -EINVAL ? -ENOSYS : rc;
 }
 
-static bool ops_known(struct net *n)
+static bool ops_known(struct uring *n)
 {
 	static const int needed[] = {
 		IORING_OP_READ,		IORING_OP_ACCEPT,   IORING_OP_RECV,
@@ -245,7 +263,7 @@ static void options_defaults(struct net_options *o)
 	o->recv_buffer_bytes = o->recv_buffer_bytes ? o->recv_buffer_bytes : 16384;
 }
 
-static int net_init(struct net *n)
+static int uring_init(struct uring *n)
 {
 	int rc;
 
@@ -265,7 +283,7 @@ static int net_init(struct net *n)
 	return 0;
 }
 
-static void net_fini(struct net *n)
+static void uring_fini(struct uring *n)
 {
 	io_uring_queue_exit(&n->ring);
 	uring_recv_fini(n);
@@ -277,14 +295,16 @@ static void net_fini(struct net *n)
 	free(n);
 }
 
-struct net *net_new(const struct net_options *o, const struct net_handlers *h, void *owner)
+static struct net *uring_make(const struct net_options *o, const struct net_handlers *h,
+			      void *owner)
 {
-	struct net *n = aligned_alloc(64, sizeof(*n));
+	struct uring *n = aligned_alloc(64, sizeof(*n));
 	int rc;
 
 	if (!n)
 		return NULL;
 	memset(n, 0, sizeof(*n));
+	n->base.backend = &net_uring;
 	n->on = *h;
 	n->owner = owner;
 	n->opt = *o;
@@ -301,29 +321,48 @@ struct net *net_new(const struct net_options *o, const struct net_handlers *h, v
 		errno = -rc;
 		return NULL;
 	}
-	rc = ops_known(n) ? net_init(n) : -ENOSYS;
+	rc = ops_known(n) ? uring_init(n) : -ENOSYS;
 	if (rc) {
-		net_fini(n);
+		uring_fini(n);
 		errno = -rc;
 		return NULL;
 	}
-	return n;
+	return &n->base;
 }
 
-void net_free(struct net *n)
+static void uring_free(struct net *base)
 {
+	struct uring *n = uring_net(base);
 	struct io_uring_sqe *sqe;
 
-	if (!n)
-		return;
 	n->freeing = true;
 	uring_conns_cancel(n);
 	sqe = uring_sqe(n, n, OP_CANCEL_ALL);
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 	n->ops++;
 	while (n->ops || !LIST_EMPTY(&n->all))
-		if (!net_turn(n))
-			net_wait(n, UINT64_MAX);
+		if (!uring_turn(base))
+			uring_wait(base, UINT64_MAX);
 	uring_listeners_close(n);
-	net_fini(n);
+	uring_fini(n);
 }
+
+const struct net_backend net_uring = {
+	.name = "io_uring",
+	.make = uring_make,
+	.free = uring_free,
+	.listen = uring_listen,
+	.listen_at = uring_listen_at,
+	.listen_stop = uring_listen_stop,
+	.listen_resume = uring_listen_resume,
+	.connect = uring_connect,
+	.send = uring_send,
+	.close = uring_close,
+	.turn = uring_turn,
+	.wait = uring_wait,
+	.ready = uring_ready,
+	.mark = uring_mark,
+	.held = uring_held,
+	.wake = uring_wake,
+	.tls_text = uring_tls_text,
+};

@@ -35,7 +35,7 @@
 
 #include "base/check.h"
 #include "base/pool.h"
-#include "net/net.h"
+#include "net/backend.h"
 #include "net/tls.h"
 
 #define NET_LISTENERS_MAX 64
@@ -110,7 +110,8 @@ struct recv_ring {
 	uint32_t buffers, buffer_bytes;
 };
 
-struct net {
+struct uring {
+	struct net base; /* first */
 	struct io_uring ring;
 	struct net_handlers on;
 	void *owner;
@@ -123,7 +124,8 @@ struct net {
 	struct recv_ring recv;
 	struct uring_scratch *scratch; /* one per submission entry */
 	unsigned scratch_used, sends_unsubmitted;
-	unsigned ops; /* requests that belong to no connection */
+	uint64_t mark, held; /* held: mark of the oldest of sends_unsubmitted */
+	unsigned ops;	     /* requests that belong to no connection */
 	int wake_fd;
 	uint64_t wake_value;
 	bool stopped; /* listeners */
@@ -131,6 +133,16 @@ struct net {
 	unsigned listeners;
 	struct uring_listener listener[NET_LISTENERS_MAX];
 } __attribute__((aligned(64)));
+
+static inline struct uring *uring_net(struct net *n)
+{
+	return (struct uring *)n;
+}
+
+static inline struct uring *uring_of(const struct uring_conn *c)
+{
+	return (struct uring *)c->pub.net;
+}
 
 static inline struct uring_conn *uring_conn_of(struct net_conn *c)
 {
@@ -142,29 +154,39 @@ static inline socklen_t uring_addr_len(const union net_addr *a)
 	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
 }
 
+/* Of struct net_backend. */
+int uring_listen(struct net *base, int fd, int tag, struct net_tls *tls);
+int uring_listen_at(struct net *base, const union net_addr *at, int tag);
+void uring_listen_stop(struct net *base);
+void uring_listen_resume(struct net *base);
+struct net_conn *uring_connect(struct net *base, const struct net_dial *d, enum reason *why);
+void uring_send(struct net_conn *pub, const struct slice *s, unsigned n);
+void uring_close(struct net_conn *pub, bool graceful);
+const char *uring_tls_text(const struct net_conn *pub);
+
 /* An entry for one request, with its user_data set; submits when the ring is full. */
-struct io_uring_sqe *uring_sqe(struct net *n, void *whose, enum uring_op op);
+struct io_uring_sqe *uring_sqe(struct uring *n, void *whose, enum uring_op op);
 /* The same, on a connection's account. */
 struct io_uring_sqe *uring_conn_sqe(struct uring_conn *c, enum uring_op op);
 /* Makes sure that the next `entries` requests go into one submission. */
-void uring_reserve(struct net *n, unsigned entries);
-int uring_recv_init(struct net *n);
-void uring_recv_fini(struct net *n);
+void uring_reserve(struct uring *n, unsigned entries);
+int uring_recv_init(struct uring *n);
+void uring_recv_fini(struct uring *n);
 void uring_recv_arm(struct uring_conn *c);
 
-void uring_on_accept(struct net *n, void *whose, int res, uint32_t flags);
-void uring_on_recv(struct net *n, void *whose, int res, uint32_t flags);
-void uring_on_send(struct net *n, void *whose, int res, uint32_t flags);
-void uring_on_room(struct net *n, void *whose, int res, uint32_t flags);
-void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_accept(struct uring *n, void *whose, int res, uint32_t flags);
+void uring_on_recv(struct uring *n, void *whose, int res, uint32_t flags);
+void uring_on_send(struct uring *n, void *whose, int res, uint32_t flags);
+void uring_on_room(struct uring *n, void *whose, int res, uint32_t flags);
+void uring_on_connect(struct uring *n, void *whose, int res, uint32_t flags);
 
 /* Arms what waited long enough; when the next one is due, UINT64_MAX: none. */
-void uring_listeners_poll(struct net *n, uint64_t now_us);
-uint64_t uring_listeners_due(const struct net *n);
-void uring_listeners_close(struct net *n);
+void uring_listeners_poll(struct uring *n, uint64_t now_us);
+uint64_t uring_listeners_due(const struct uring *n);
+void uring_listeners_close(struct uring *n);
 
 /* Takes over an accepted descriptor. */
-void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l);
+void uring_conn_accepted(struct uring *n, int fd, const struct uring_listener *l);
 /* After a completion: goes on with closing. */
 void uring_conn_settle(struct uring_conn *c);
 /* The network ended it: tells the owner once. */
@@ -173,14 +195,14 @@ void uring_conn_broken(struct uring_conn *c, int err);
 void uring_conn_failed(struct uring_conn *c, enum reason why);
 /* Drops every request, once; the descriptor is closed with the last one. */
 void uring_conn_cancel(struct uring_conn *c);
-void uring_conns_cancel(struct net *n); /* all, as a reset */
+void uring_conns_cancel(struct uring *n); /* all, as a reset */
 /* Shaking and draining ones that took long enough; when the next one has, UINT64_MAX: none. */
-void uring_conns_poll(struct net *n, uint64_t now_us);
-uint64_t uring_conns_due(const struct net *n);
-unsigned uring_conns_release(struct net *n); /* dead ones; how many */
+void uring_conns_poll(struct uring *n, uint64_t now_us);
+uint64_t uring_conns_due(const struct uring *n);
+unsigned uring_conns_release(struct uring *n); /* dead ones; how many */
 /* Asks for OP_ROOM. */
 void uring_room_arm(struct uring_conn *c);
-int uring_socket_options(const struct net *n, int fd);
+int uring_socket_options(const struct uring *n, int fd);
 void uring_close_reset(int fd);
 
 /* ---- uring_tls.c; connections with c->tls only ---- */
@@ -198,7 +220,7 @@ void uring_tls_lost(struct uring_conn *c, int err);
 void uring_tls_send(struct uring_conn *c, const struct slice *s, unsigned n);
 void uring_tls_on_send(struct uring_conn *c, int res);
 void uring_tls_on_room(struct uring_conn *c);
-void uring_on_later(struct net *n, void *whose, int res, uint32_t flags);
+void uring_on_later(struct uring *n, void *whose, int res, uint32_t flags);
 /* No send is out: says goodbye; true when all that was said is sent, and a FIN may follow. */
 bool uring_tls_finished(struct uring_conn *c);
 void uring_tls_free(struct uring_conn *c);
@@ -209,7 +231,7 @@ static inline bool uring_tls_encrypts(const struct uring_conn *c)
 	return c->tls && !c->tls->conn.ktls;
 }
 
-static inline void uring_count(struct net *n, enum counter which, uint64_t by)
+static inline void uring_count(struct uring *n, enum counter which, uint64_t by)
 {
 	shm_add(&n->ctr->ctr[which], by);
 }

@@ -85,7 +85,7 @@ int net_listener_probe(const union net_addr *at)
 
 /* ---- accepting ---- */
 
-static void accept_arm(struct net *n, struct uring_listener *l)
+static void accept_arm(struct uring *n, struct uring_listener *l)
 {
 	struct io_uring_sqe *sqe = uring_sqe(n, l, OP_ACCEPT);
 
@@ -96,7 +96,7 @@ static void accept_arm(struct net *n, struct uring_listener *l)
 	n->ops++;
 }
 
-void uring_on_accept(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_accept(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_listener *l = whose;
 
@@ -117,7 +117,7 @@ void uring_on_accept(struct net *n, void *whose, int res, uint32_t flags)
 		accept_arm(n, l);
 }
 
-uint64_t uring_listeners_due(const struct net *n)
+uint64_t uring_listeners_due(const struct uring *n)
 {
 	uint64_t at = UINT64_MAX;
 
@@ -127,7 +127,7 @@ uint64_t uring_listeners_due(const struct net *n)
 	return at;
 }
 
-void uring_listeners_poll(struct net *n, uint64_t now_us)
+void uring_listeners_poll(struct uring *n, uint64_t now_us)
 {
 	for (unsigned i = 0; i < n->listeners; i++) {
 		struct uring_listener *l = &n->listener[i];
@@ -137,22 +137,23 @@ void uring_listeners_poll(struct net *n, uint64_t now_us)
 	}
 }
 
-void uring_listeners_close(struct net *n)
+void uring_listeners_close(struct uring *n)
 {
 	for (unsigned i = 0; i < n->listeners; i++)
 		close(n->listener[i].fd);
 	n->listeners = 0;
 }
 
-/* ---- net.h ---- */
+/* ---- backend.h ---- */
 
-int net_listen(struct net *n, int fd, int tag)
+int uring_listen_at(struct net *base, const union net_addr *at, int tag)
 {
-	return net_listen_tls(n, fd, tag, NULL);
+	return -EOPNOTSUPP;
 }
 
-int net_listen_tls(struct net *n, int fd, int tag, struct net_tls *tls)
+int uring_listen(struct net *base, int fd, int tag, struct net_tls *tls)
 {
+	struct uring *n = uring_net(base);
 	struct uring_listener *l;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -178,8 +179,10 @@ int net_listen_tls(struct net *n, int fd, int tag, struct net_tls *tls)
 	return 0;
 }
 
-void net_listen_stop(struct net *n)
+void uring_listen_stop(struct net *base)
 {
+	struct uring *n = uring_net(base);
+
 	n->stopped = true;
 	/* The kernel refuses from now on, and the accept ends with an error. */
 	for (unsigned i = 0; i < n->listeners; i++) {
@@ -188,8 +191,10 @@ void net_listen_stop(struct net *n)
 	}
 }
 
-void net_listen_resume(struct net *n)
+void uring_listen_resume(struct net *base)
 {
+	struct uring *n = uring_net(base);
+
 	if (!n->stopped)
 		return;
 	n->stopped = false;

@@ -9,7 +9,7 @@
 
 /* ---- sockets ---- */
 
-int uring_socket_options(const struct net *n, int fd)
+int uring_socket_options(const struct uring *n, int fd)
 {
 	const int one = 1;
 	const unsigned dead_ms = n->opt.dead_peer_ms, lowat = n->opt.notsent_lowat;
@@ -73,16 +73,16 @@ static enum reason connect_reason_of(int err)
 struct io_uring_sqe *uring_conn_sqe(struct uring_conn *c, enum uring_op op)
 {
 	c->ops++;
-	return uring_sqe(c->pub.net, c, op);
+	return uring_sqe(uring_of(c), c, op);
 }
 
-static struct uring_conn *conn_new(struct net *n, int fd, enum conn_state state)
+static struct uring_conn *conn_new(struct uring *n, int fd, enum conn_state state)
 {
 	struct uring_conn *c = pool_get(&n->conns);
 
 	if (!c)
 		return NULL;
-	c->pub.net = n;
+	c->pub.net = &n->base;
 	c->fd = fd;
 	c->state = state;
 	LIST_INSERT_HEAD(&n->all, c, link);
@@ -90,7 +90,7 @@ static struct uring_conn *conn_new(struct net *n, int fd, enum conn_state state)
 	return c;
 }
 
-void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l)
+void uring_conn_accepted(struct uring *n, int fd, const struct uring_listener *l)
 {
 	union net_addr peer = {0};
 	socklen_t len = sizeof(peer);
@@ -111,12 +111,12 @@ void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l)
 	if (l->tls && uring_tls_accept(c, l->tls)) {
 		uring_count(n, CTR_REFUSED, 1);
 		c->unowned = true;
-		net_close(&c->pub, false);
+		uring_close(&c->pub, false);
 		return;
 	}
 	if (!n->on.accepted(n->owner, &c->pub, l->tag)) {
 		c->unowned = true;
-		net_close(&c->pub, false);
+		uring_close(&c->pub, false);
 		return;
 	}
 	uring_count(n, CTR_ACCEPTS, 1);
@@ -125,7 +125,7 @@ void uring_conn_accepted(struct net *n, int fd, const struct uring_listener *l)
 }
 
 /* A connecting connection that has everything but its requests. */
-static struct uring_conn *dial_new(struct net *n, const struct net_dial *d, enum reason *why)
+static struct uring_conn *dial_new(struct uring *n, const struct net_dial *d, enum reason *why)
 {
 	int fd = socket(d->to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
 	struct uring_conn *c = NULL;
@@ -152,8 +152,9 @@ static struct uring_conn *dial_new(struct net *n, const struct net_dial *d, enum
 	return NULL;
 }
 
-struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why)
+struct net_conn *uring_connect(struct net *base, const struct net_dial *d, enum reason *why)
 {
+	struct uring *n = uring_net(base);
 	const struct ip ip = net_addr_ip(d->to);
 	struct __kernel_timespec *ts;
 	struct io_uring_sqe *sqe;
@@ -188,10 +189,10 @@ void uring_conn_failed(struct uring_conn *c, enum reason why)
 	/* Closed before the owner hears of it, so that whatever it does then finds nothing to do. */
 	c->unowned = true;
 	uring_conn_cancel(c);
-	c->pub.net->on.connected(&c->pub, why);
+	uring_of(c)->on.connected(&c->pub, why);
 }
 
-void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_connect(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_conn *c = whose;
 
@@ -209,7 +210,7 @@ void uring_on_connect(struct net *n, void *whose, int res, uint32_t flags)
 	}
 }
 
-const char *net_tls_text(const struct net_conn *pub)
+const char *uring_tls_text(const struct net_conn *pub)
 {
 	const struct uring_conn *c = (const struct uring_conn *)pub;
 
@@ -226,14 +227,14 @@ void uring_conn_broken(struct uring_conn *c, int err)
 	if (c->state == CONN_CONNECTING)
 		uring_tls_lost(c, err);
 	else if (c->state == CONN_OPEN)
-		c->pub.net->on.closed(&c->pub, reason_of(err));
+		uring_of(c)->on.closed(&c->pub, reason_of(err));
 }
 
 static void conn_bury(struct uring_conn *c)
 {
 	close(c->fd);
 	c->state = CONN_DEAD;
-	TAILQ_INSERT_TAIL(&c->pub.net->dead, c, tail);
+	TAILQ_INSERT_TAIL(&uring_of(c)->dead, c, tail);
 }
 
 void uring_conn_cancel(struct uring_conn *c)
@@ -243,9 +244,9 @@ void uring_conn_cancel(struct uring_conn *c)
 	if (c->state == CONN_CANCELLING || c->state == CONN_DEAD)
 		return;
 	if (c->state == CONN_DRAINING)
-		TAILQ_REMOVE(&c->pub.net->draining, c, tail);
+		TAILQ_REMOVE(&uring_of(c)->draining, c, tail);
 	if (c->shaking)
-		TAILQ_REMOVE(&c->pub.net->shaking, c, tail);
+		TAILQ_REMOVE(&uring_of(c)->shaking, c, tail);
 	c->shaking = false;
 	c->state = CONN_CANCELLING;
 	if (c->ops == 0) {
@@ -262,7 +263,7 @@ void uring_conn_cancel(struct uring_conn *c)
  */
 static void conn_drain(struct uring_conn *c)
 {
-	struct net *n = c->pub.net;
+	struct uring *n = uring_of(c);
 
 	c->state = CONN_DRAINING;
 	c->until_us = clock_us() + NET_LINGER_US;
@@ -270,7 +271,7 @@ static void conn_drain(struct uring_conn *c)
 	uring_conn_settle(c);
 }
 
-void net_close(struct net_conn *pub, bool graceful)
+void uring_close(struct net_conn *pub, bool graceful)
 {
 	struct uring_conn *c = uring_conn_of(pub);
 
@@ -298,7 +299,7 @@ void uring_conn_settle(struct uring_conn *c)
 	}
 }
 
-void uring_conns_poll(struct net *n, uint64_t now_us)
+void uring_conns_poll(struct uring *n, uint64_t now_us)
 {
 	struct uring_conn *c;
 
@@ -308,7 +309,7 @@ void uring_conns_poll(struct net *n, uint64_t now_us)
 		uring_conn_failed(c, REASON_CONNECT_TIMEOUT);
 }
 
-uint64_t uring_conns_due(const struct net *n)
+uint64_t uring_conns_due(const struct uring *n)
 {
 	uint64_t at = UINT64_MAX;
 
@@ -319,15 +320,15 @@ uint64_t uring_conns_due(const struct net *n)
 	return at;
 }
 
-void uring_conns_cancel(struct net *n)
+void uring_conns_cancel(struct uring *n)
 {
 	for (struct uring_conn *c = LIST_FIRST(&n->all); c; c = LIST_NEXT(c, link)) {
-		net_close(&c->pub, false);
+		uring_close(&c->pub, false);
 		uring_conn_cancel(c); /* draining ones too */
 	}
 }
 
-unsigned uring_conns_release(struct net *n)
+unsigned uring_conns_release(struct uring *n)
 {
 	struct uring_conn *c;
 	unsigned count = 0;

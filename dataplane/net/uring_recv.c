@@ -34,7 +34,7 @@ static void *map(size_t bytes)
  * Multishot receive has no feature bit: one is tried on a pair of sockets. True if the answer comes
  * from the buffer ring and promises more.
  */
-static bool multishot_works(struct net *n)
+static bool multishot_works(struct uring *n)
 {
 	struct io_uring_sqe *sqe = uring_sqe(n, n, OP_RECV);
 	struct __kernel_timespec second = {.tv_sec = 1};
@@ -64,7 +64,7 @@ static bool multishot_works(struct net *n)
 	return ok && !more;
 }
 
-int uring_recv_init(struct net *n)
+int uring_recv_init(struct uring *n)
 {
 	struct recv_ring *r = &n->recv;
 	struct io_uring_buf_reg reg = {0};
@@ -92,7 +92,7 @@ int uring_recv_init(struct net *n)
 	return multishot_works(n) ? 0 : -ENOSYS;
 }
 
-void uring_recv_fini(struct net *n)
+void uring_recv_fini(struct uring *n)
 {
 	if (n->recv.br)
 		munmap(n->recv.br, n->recv.ring_bytes);
@@ -111,7 +111,7 @@ void uring_recv_arm(struct uring_conn *c)
 	sqe->buf_group = RECV_GROUP;
 }
 
-static void received(struct net *n, struct uring_conn *c, unsigned id, size_t bytes)
+static void received(struct uring *n, struct uring_conn *c, unsigned id, size_t bytes)
 {
 	c->pub.bytes_in += bytes;
 	uring_count(n, CTR_BYTES_IN, bytes);
@@ -124,7 +124,7 @@ static void received(struct net *n, struct uring_conn *c, unsigned id, size_t by
 	buffer_give(&n->recv, id);
 }
 
-void uring_on_recv(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_recv(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_conn *c = whose;
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 
-static struct msghdr *vec_fill(struct net *n, const struct slice *s, unsigned k)
+static struct msghdr *vec_fill(struct uring *n, const struct slice *s, unsigned k)
 {
 	struct uring_scratch *vec = &n->scratch[n->scratch_used++];
 
@@ -15,10 +15,10 @@ static struct msghdr *vec_fill(struct net *n, const struct slice *s, unsigned k)
 	return &vec->head;
 }
 
-void net_send(struct net_conn *pub, const struct slice *s, unsigned n)
+void uring_send(struct net_conn *pub, const struct slice *s, unsigned n)
 {
 	struct uring_conn *c = uring_conn_of(pub);
-	struct net *net = pub->net;
+	struct uring *net = uring_of(c);
 	struct io_uring_sqe *sqe;
 
 	must(c->state == CONN_OPEN && n >= 1 && n <= NET_SLICES_MAX);
@@ -34,7 +34,8 @@ void net_send(struct net_conn *pub, const struct slice *s, unsigned n)
 	else
 		io_uring_prep_sendmsg(sqe, c->fd, vec_fill(net, s, n), NET_SEND_FLAGS);
 	c->sending = true;
-	net->sends_unsubmitted++;
+	if (!net->sends_unsubmitted++)
+		net->held = net->mark;
 }
 
 void uring_room_arm(struct uring_conn *c)
@@ -48,7 +49,7 @@ void uring_room_arm(struct uring_conn *c)
 	c->polling = true;
 }
 
-void uring_on_send(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_send(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_conn *c = whose;
 	bool blocked = res == -EAGAIN || res == -EINTR;
@@ -78,7 +79,7 @@ void uring_on_send(struct net *n, void *whose, int res, uint32_t flags)
 	n->on.sent(&c->pub, res > 0 ? (size_t)res : 0, blocked);
 }
 
-void uring_on_room(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_room(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_conn *c = whose;
 

@@ -6,7 +6,7 @@
 
 static struct uring_tls *tls_new(struct uring_conn *c)
 {
-	uint64_t *allocs = c->pub.net->opt.allocs;
+	uint64_t *allocs = uring_of(c)->opt.allocs;
 
 	if (allocs)
 		(*allocs)++;
@@ -27,14 +27,14 @@ int uring_tls_accept(struct uring_conn *c, struct net_tls *with)
 {
 	if (!tls_new(c))
 		return -ENOMEM;
-	return made(c, tls_init_server(&c->tls->conn, with, &c->pub.net->tls, c->fd));
+	return made(c, tls_init_server(&c->tls->conn, with, &uring_of(c)->tls, c->fd));
 }
 
 int uring_tls_connect(struct uring_conn *c, const struct net_dial *d)
 {
 	if (!tls_new(c))
 		return -ENOMEM;
-	return made(c, tls_init_client(&c->tls->conn, d, &c->pub.net->tls, c->fd));
+	return made(c, tls_init_client(&c->tls->conn, d, &uring_of(c)->tls, c->fd));
 }
 
 void uring_tls_free(struct uring_conn *c)
@@ -75,7 +75,7 @@ void uring_tls_send(struct uring_conn *c, const struct slice *s, unsigned n)
 
 static void tell_failed(struct uring_conn *c);
 
-void uring_on_later(struct net *n, void *whose, int res, uint32_t flags)
+void uring_on_later(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_conn *c = whose;
 
@@ -114,7 +114,7 @@ void uring_tls_on_send(struct uring_conn *c, int res)
 		return;
 	tls->owed = 0;
 	if (c->state == CONN_OPEN && !c->broken)
-		c->pub.net->on.sent(&c->pub, n, false);
+		uring_of(c)->on.sent(&c->pub, n, false);
 }
 
 bool uring_tls_finished(struct uring_conn *c)
@@ -132,7 +132,7 @@ bool uring_tls_finished(struct uring_conn *c)
 /* Once: the owner hears why, after the peer did. */
 static void tell_failed(struct uring_conn *c)
 {
-	struct net *n = c->pub.net;
+	struct uring *n = uring_of(c);
 	enum reason why = c->tls->conn.why;
 
 	if (c->tls->told_failed)
@@ -148,7 +148,7 @@ static void tell_failed(struct uring_conn *c)
 
 static void shaken(struct uring_conn *c)
 {
-	struct net *n = c->pub.net;
+	struct uring *n = uring_of(c);
 
 	uring_count(n, CTR_TLS_CONNS, 1);
 	if (c->tls->conn.ktls)
@@ -169,7 +169,7 @@ static void shake(struct uring_conn *c)
 	int r = tls_shake(t);
 
 	c->pub.bytes_out += t->flushed;
-	uring_count(c->pub.net, CTR_BYTES_OUT, t->flushed);
+	uring_count(uring_of(c), CTR_BYTES_OUT, t->flushed);
 	t->flushed = 0;
 	if (r < 0) {
 		tell_failed(c);
@@ -196,7 +196,7 @@ void uring_tls_on_room(struct uring_conn *c)
 }
 
 /* By until_us; most are last. */
-static void shaking_add(struct net *n, struct uring_conn *c)
+static void shaking_add(struct uring *n, struct uring_conn *c)
 {
 	struct uring_conn *before = TAILQ_LAST(&n->shaking, conn_tailq);
 
@@ -211,7 +211,7 @@ static void shaking_add(struct net *n, struct uring_conn *c)
 
 void uring_tls_connected(struct uring_conn *c)
 {
-	shaking_add(c->pub.net, c);
+	shaking_add(uring_of(c), c);
 	uring_recv_arm(c);
 	shake(c);
 }
@@ -224,12 +224,12 @@ static void tell_end(struct uring_conn *c)
 	if (c->tls->told_end || c->tls->told_failed)
 		return;
 	c->tls->told_end = true;
-	c->pub.net->on.closed(&c->pub, REASON_PEER_CLOSED);
+	uring_of(c)->on.closed(&c->pub, REASON_PEER_CLOSED);
 }
 
 static void read_all(struct uring_conn *c)
 {
-	struct net *n = c->pub.net;
+	struct uring *n = uring_of(c);
 	struct tls_conn *t = &c->tls->conn;
 	int got = 0;
 

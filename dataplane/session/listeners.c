@@ -27,6 +27,8 @@ static int explain(int err, const char *key, const char *address, char *text, si
 		advice = "; this machine has no such address";
 	else if (err == -EACCES)
 		advice = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	else if (err == -EOPNOTSUPP)
+		advice = "; with net.backend dpdk, TLS and port 0 are for the kernel's addresses";
 	else if (err == -EINVAL)
 		advice = "; must be host:port, [v6]:port or :port, with a literal address";
 	snprintf(text, n, "%s %s: %s%s", key, address, strerror(-err), advice);
@@ -53,6 +55,16 @@ static int choose_port(union net_addr *at, int *keep)
 	return net_listener_address(*keep, at);
 }
 
+/* A place without sockets. */
+static int bypass_one(struct listeners *l, union net_addr at)
+{
+	if (l->one[l->n].tls || !*port_of(&at))
+		return -EOPNOTSUPP;
+	l->one[l->n].fd = NULL;
+	l->one[l->n++].at = at;
+	return 0;
+}
+
 /* The rest of its place is filled in already. */
 static int open_one(struct listeners *l, union net_addr at)
 {
@@ -74,6 +86,24 @@ static int open_one(struct listeners *l, union net_addr at)
 		close(keep);
 	l->one[l->n++].at = at;
 	return r;
+}
+
+/* One address, in the places of those who answer there. */
+static int add_one(struct listeners *l, union net_addr at)
+{
+	enum net_place place = net_place_of(&at);
+	unsigned i = l->n;
+	int r = 0;
+
+	if (place == NET_BYPASS)
+		return bypass_one(l, at);
+	r = open_one(l, at);
+	if (r || place == NET_KERNEL || l->one[i].tls)
+		return r;
+	if (l->n == SESSION_LISTENERS_MAX)
+		return -E2BIG;
+	l->one[l->n] = l->one[i];
+	return bypass_one(l, l->one[i].at);
 }
 
 int listeners_add(struct listeners *l, const char *key, const char *addresses,
@@ -101,7 +131,7 @@ int listeners_add_tls(struct listeners *l, const char *key, const char *addresse
 		l->one[l->n].tls = tls;
 		r = net_addr_parse(&at, one);
 		if (!r)
-			r = open_one(l, at);
+			r = add_one(l, at);
 		if (r)
 			return explain(r, key, one, text, n);
 	}
@@ -111,9 +141,11 @@ int listeners_add_tls(struct listeners *l, const char *key, const char *addresse
 unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out)
 {
 	for (unsigned i = 0; i < l->n; i++) {
-		out[i] =
-			(struct session_listener){l->one[i].ops, l->one[i].fd[core], l->one[i].tls};
-		l->one[i].fd[core] = -1;
+		int fd = l->one[i].fd ? l->one[i].fd[core] : -1;
+
+		out[i] = (struct session_listener){l->one[i].ops, fd, l->one[i].at, l->one[i].tls};
+		if (l->one[i].fd)
+			l->one[i].fd[core] = -1;
 	}
 	return l->n;
 }
@@ -135,7 +167,7 @@ char *listeners_text(const struct listeners *l, const char *key, char *dst, size
 void listeners_fini(struct listeners *l)
 {
 	for (unsigned i = 0; i < l->n; i++) {
-		for (unsigned core = 0; core < l->cores; core++) {
+		for (unsigned core = 0; l->one[i].fd && core < l->cores; core++) {
 			if (l->one[i].fd[core] >= 0)
 				close(l->one[i].fd[core]);
 		}

@@ -3,7 +3,8 @@
  * Where this node listens: one socket per address and core, opened at start.
  *
  * All cores of an address share its port by SO_REUSEPORT. Port 0 takes one that is free, the same
- * for every core. Threads: main.
+ * for every core. An address of the bypass has no socket; "every address" is both's, in two places.
+ * Threads: main.
  */
 #ifndef SESSION_LISTENERS_H
 #define SESSION_LISTENERS_H
@@ -17,7 +18,7 @@ struct listeners {
 		const char *key;     /* static text */
 		struct net_tls *tls; /* NULL: plain */
 		union net_addr at;
-		int *fd; /* one per core; -1 once a core has it */
+		int *fd; /* one per core, -1 once a core has it; NULL: the bypass's */
 	} one[SESSION_LISTENERS_MAX];
 };
 

@@ -116,6 +116,11 @@ static const char *userinfo_rule(const struct url *u)
 	return http_basic(basic, u) ? "user or password has a bad percent-escape" : NULL;
 }
 
+static bool is_own(const union net_addr *a)
+{
+	return net_place_of(a) == NET_BYPASS || net_addr_is_local(a);
+}
+
 /* Whether `at` ("host:port" of a listener) takes connections to that address. */
 static bool listener_matches(const char *at, const union net_addr *to)
 {
@@ -130,8 +135,8 @@ static bool listener_matches(const char *at, const union net_addr *to)
 		return true;
 	if (own.sa.sa_family == AF_INET)
 		return own.in.sin_addr.s_addr == htonl(INADDR_ANY) && ip_is_v4(&to_ip) &&
-		       net_addr_is_local(to);
-	return memcmp(&own_ip, &any, sizeof(any)) == 0 && net_addr_is_local(to);
+		       is_own(to);
+	return memcmp(&own_ip, &any, sizeof(any)) == 0 && is_own(to);
 }
 
 static bool own_listener(const char *listeners, const union net_addr *to)

@@ -449,9 +449,14 @@ static void io_wake(void *net)
 	net_wake(net);
 }
 
-static bool io_sending(void *net)
+static void io_mark(void *net, uint64_t mark)
 {
-	return net_sending(net);
+	net_mark(net, mark);
+}
+
+static uint64_t io_held(void *net)
+{
+	return net_held(net);
 }
 
 int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
@@ -465,6 +470,7 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 		.notsent_lowat = LISTEN_NOTSENT,
 		.no_ktls = !conf->tls_kernel,
 		.allocs = &c->allocs,
+		.shared = {c->engine->arena->base, c->engine->arena->bytes},
 		.ctr = c->ctr,
 	};
 	struct sessions *all = calloc(1, sizeof(*all));
@@ -482,13 +488,14 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 		return r;
 	}
 	c->session = all;
-	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_sending};
+	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_mark, io_held};
 	for (unsigned i = 0; i < n; i++) {
 		all->listener[i] = at[i].ops;
 		all->listener_tls[i] = at[i].tls;
 		all->listeners++;
-		r = at[i].tls ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)
-			      : net_listen(all->net, at[i].fd, (int)i);
+		r = at[i].fd < 0 ? net_listen_at(all->net, &at[i].at, (int)i)
+		    : at[i].tls	 ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)
+				 : net_listen(all->net, at[i].fd, (int)i);
 		if (r) {
 			sessions_fini(c);
 			return r;

@@ -83,8 +83,9 @@ struct session {
 /* ---- per core ---- */
 struct session_listener {
 	const struct session_ops *ops; /* what an accepted connection becomes */
-	int fd;			       /* owned by the network from sessions_init() on */
-	struct net_tls *tls;	       /* NULL: plain */
+	int fd; /* owned by the network from sessions_init() on; -1: `at` is the bypass's */
+	union net_addr at;
+	struct net_tls *tls; /* NULL: plain */
 };
 #define SESSION_LISTENERS_MAX 32
 

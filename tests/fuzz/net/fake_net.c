@@ -25,6 +25,7 @@ struct fake_conn {
 	enum reason answer;
 	uint64_t deadline_us;
 	bool sending;
+	uint64_t mark; /* of the send */
 	unsigned slices;
 	struct slice slice[SLICES_MAX];
 	uint8_t *copy; /* of what is in flight */
@@ -35,6 +36,7 @@ struct net {
 	const struct net_handlers *on;
 	void *owner;
 	bool stopped, in_turn;
+	uint64_t mark;
 	uint64_t now_us;
 	unsigned conns_n;
 	TAILQ_HEAD(, fake_conn) conns;
@@ -350,6 +352,7 @@ void net_send(struct net_conn *pub, const struct slice *s, unsigned n)
 	}
 	c->slices = n;
 	c->sending = true;
+	c->mark = c->pub.net->mark;
 }
 
 void net_close(struct net_conn *pub, bool graceful)
@@ -363,14 +366,31 @@ void net_close(struct net_conn *pub, bool graceful)
 	c->peer = NULL;
 }
 
-bool net_sending(const struct net *n)
+void net_mark(struct net *n, uint64_t mark)
+{
+	n->mark = mark;
+}
+
+/* Peers take bytes in later turns, as those of the user-space TCP do. */
+uint64_t net_held(const struct net *n)
 {
 	const struct fake_conn *c;
+	uint64_t low = UINT64_MAX;
 
 	TAILQ_FOREACH (c, &n->conns, link)
 		if (c->sending)
-			return true;
-	return false;
+			low = min_of(low, c->mark);
+	return low;
+}
+
+enum net_place net_place_of(const union net_addr *a)
+{
+	return NET_KERNEL;
+}
+
+int net_listen_at(struct net *n, const union net_addr *at, int tag)
+{
+	return -EOPNOTSUPP;
 }
 
 int net_listen(struct net *n, int fd, int tag)

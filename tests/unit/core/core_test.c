@@ -226,25 +226,48 @@ static void test_the_loop_sleeps_until_a_timer_and_is_quiet_meanwhile(void **sta
 	bench_down(&b);
 }
 
-static bool always_sending(void *net)
+static uint64_t held_mark;
+
+static uint64_t held_up_to(void *net)
 {
-	return true;
+	return held_mark;
 }
 
-static void test_no_quiet_point_while_the_kernel_reads(void **state)
+static void test_no_quiet_point_beyond_the_oldest_send(void **state)
 {
 	struct bench b;
-	uint64_t stamp;
+	uint64_t older, newer;
 
 	bench_up(&b, one_core);
-	b.core[0].io.sending = always_sending;
+	b.core[0].io.held = held_up_to;
+	older = quiet_stamp(&b.quiet);
+	held_mark = quiet_now(&b.quiet);
+	newer = quiet_stamp(&b.quiet);
 	bench_turn(&b, 1);
-	stamp = quiet_stamp(&b.quiet);
+	assert_true(quiet_passed(&b.quiet, older));
+	assert_false(quiet_passed(&b.quiet, newer));
+	held_mark = UINT64_MAX;
 	bench_turn(&b, 1);
-	assert_false(quiet_passed(&b.quiet, stamp));
-	b.core[0].io.sending = NULL;
+	assert_true(quiet_passed(&b.quiet, newer));
+	bench_down(&b);
+}
+
+static uint64_t marked;
+
+static void take_mark(void *net, uint64_t mark)
+{
+	marked = mark;
+}
+
+static void test_sends_of_a_turn_are_marked_before_they_are_chosen(void **state)
+{
+	struct bench b;
+
+	bench_up(&b, one_core);
+	b.core[0].io.mark = take_mark;
+	quiet_stamp(&b.quiet);
 	bench_turn(&b, 1);
-	assert_true(quiet_passed(&b.quiet, stamp));
+	assert_int_equal(marked, quiet_now(&b.quiet));
 	bench_down(&b);
 }
 
@@ -265,7 +288,8 @@ int main(void)
 		cmocka_unit_test(test_a_letter_may_be_posted_again_from_its_own_run),
 		cmocka_unit_test(test_no_wake_up_is_lost_between_threads),
 		cmocka_unit_test(test_the_loop_sleeps_until_a_timer_and_is_quiet_meanwhile),
-		cmocka_unit_test(test_no_quiet_point_while_the_kernel_reads),
+		cmocka_unit_test(test_no_quiet_point_beyond_the_oldest_send),
+		cmocka_unit_test(test_sends_of_a_turn_are_marked_before_they_are_chosen),
 		cmocka_unit_test(test_an_idle_core_has_nothing_to_wake_for),
 	};
 
