@@ -34,7 +34,9 @@
 #include "core/stream.h"
 #include "media/wire.h"
 #include "session/certificates.h"
+#include "session/blocks.h"
 #include "session/control.h"
+#include "session/domains.h"
 #include "session/http_server.h"
 #include "session/listeners.h"
 #include "session/relay.h"
@@ -386,6 +388,15 @@ static void memory_make(struct node *n)
 		die("no memory for the names of streams; lower limits.streams");
 }
 
+/* Before the cores listen: what was closed must not be open for a moment. */
+static void domains_read(struct node *n)
+{
+	char path[1100];
+
+	snprintf(path, sizeof(path), "%s/domains.json", n->state);
+	domains_start(&n->engine, path, n->conf.domain_wait);
+}
+
 static void services_start(struct node *n)
 {
 	char path[1100];
@@ -453,6 +464,8 @@ static void node_stop(struct node *n)
 	net_resolver_stop();
 	cores_stop(n);
 	relays_fini(&n->engine);
+	domains_fini();
+	blocks_fini();
 	for (unsigned i = 0; i < n->engine.cores_n; i++)
 		core_fini(&n->worker[i].core);
 	registry_free(n->engine.registry);
@@ -491,6 +504,7 @@ int main(int argc, char **argv)
 	listeners_open(&n);
 	memory_make(&n);
 	cores_make(&n);
+	domains_read(&n);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	cores_start(&n);
 	privileges_drop();

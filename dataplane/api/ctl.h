@@ -15,8 +15,16 @@
  * contracts differ), unavailable.
  *
  * Events
- *   stream.publish    stream:s publisher:s protocol:s internal:b
- *   stream.unpublish  stream:s reason:s internal:b
+ *   stream.publish    stream:s publisher:s protocol:s internal:b address:s? domain:s? app:s? name:s?
+ *                     params:s? host:s?      of encoders; values of secret parameters are masked
+ *   stream.unpublish  stream:s reason:s internal:b duration_ms:i bytes:i
+ *   stream.wanted     stream:s domain:s params:s     a viewer of a triggered pull asks for a stream that
+ *                     is not live and waits; once a second and stream at most
+ *   stream.unwatched  stream:s     nobody has watched a triggered pull for pull.idle_ms
+ *   viewer.start      id:s stream:s domain:s protocol:s address:s params:s     where viewer_events is on
+ *   viewer.stop       id:s stream:s domain:s protocol:s address:s reason:s duration_ms:i bytes:i
+ *   auth.ask          ask:i kind:s domain:s app:s name:s params:s address:s protocol:s referer:s?
+ *                     kind is publish or play; to be answered by the verb auth.answer
  *   pull.state        id:s state:s reason:s detail:s
  *   push.state        id:s state:s reason:s detail:s
  *   hls.wanted        stream:s    somebody asks for a live stream that is not packaged; at most

@@ -224,21 +224,21 @@ static void kick_stream(struct ctl_query *q, struct core *core, struct ctl_part 
 		return;
 	part->found = true;
 	if (s->publisher)
-		session_close(((struct publish *)s->publisher)->session, REASON_KICKED);
+		session_close(((struct publish *)s->publisher)->session, (enum reason)q->number);
 	else if (stream_is_held(s) && stream_is_live(s))
-		stream_end(s, core, REASON_KICKED);
+		stream_end(s, core, (enum reason)q->number);
 	stream_put(s, core);
 }
 
 static void answer_stream_kick(struct ctl_query *q, struct ctl_client *c)
 {
-	if (ctl_query_found(q))
+	if (ctl_query_found(q) || q->number != REASON_KICKED)
 		ctl_client_answer(c, q->id, NULL, -1);
 	else
 		not_found(q, c, "stream");
 }
 
-struct ctl_query *ctl_ask_stream_kick(struct engine *e, const char *key)
+struct ctl_query *ctl_ask_stream_kick(struct engine *e, const char *key, enum reason why)
 {
 	static const struct ctl_query_ops ops = {
 		.work = kick_stream,
@@ -246,6 +246,8 @@ struct ctl_query *ctl_ask_stream_kick(struct engine *e, const char *key)
 	};
 	struct ctl_query *q = ctl_query_new(&ops, e->cores_n, 0);
 
+	if (q)
+		q->number = why;
 	query_text(q, key);
 	return q;
 }

@@ -17,7 +17,7 @@ static const struct {
 /* One "name:type" or "name:type?" of a verb's keys. */
 struct key_rule {
 	char name[32];
-	char type; /* s, i, b */
+	char type; /* s, i, b, { for an object, [ for a list of texts */
 	bool optional;
 };
 
@@ -35,8 +35,8 @@ static bool rule_next(const char **at, struct key_rule *out)
 	memcpy(out->name, p, n);
 	out->name[n] = '\0';
 	out->type = colon[1];
-	out->optional = colon[1] && colon[2] == '?';
 	*at = colon + 1 + strcspn(colon + 1, " ");
+	out->optional = (*at)[-1] == '?';
 	return true;
 }
 
@@ -47,9 +47,21 @@ static const char *type_rule(char type)
 		return "must be text";
 	case 'i':
 		return "must be a whole number";
+	case '{':
+		return "must be an object";
+	case '[':
+		return "must be a list of texts";
 	default:
 		return "must be true or false";
 	}
+}
+
+static bool is_texts(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			return false;
+	return json_is_array(list);
 }
 
 static bool has_type(const json_t *value, char type)
@@ -59,6 +71,10 @@ static bool has_type(const json_t *value, char type)
 		return json_is_string(value);
 	case 'i':
 		return json_is_integer(value);
+	case '{':
+		return json_is_object(value);
+	case '[':
+		return is_texts(value);
 	default:
 		return json_is_boolean(value);
 	}

@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "media/url.h"
 #include "session/hls_channel.h"
+#include "session/blocks.h"
+#include "session/domains.h"
 #include "session/inner.h"
 #include "session/relay.h"
 #include "session/reload.h"
@@ -119,7 +121,8 @@ static struct ctl_query *verb_stream_kick(struct call *c)
 {
 	char key[STREAM_KEY_MAX];
 
-	return stream_of(c, key) ? ask(c, ctl_ask_stream_kick(c->x->engine, key)) : refuse(c);
+	return stream_of(c, key) ? ask(c, ctl_ask_stream_kick(c->x->engine, key, REASON_KICKED))
+				 : refuse(c);
 }
 
 static struct ctl_query *verb_viewer_list(struct call *c)
@@ -248,6 +251,64 @@ static struct ctl_query *verb_hls_list(struct call *c)
 	return NULL;
 }
 
+/* ---- domains --------------------------------------------------------------------------------- */
+
+static struct ctl_query *verb_domain_set(struct call *c)
+{
+	const json_t *config = json_object_get(c->request->packet, "config");
+
+	return domains_set(ctl_request_text(c->request, "domain"), config, &c->error)
+		       ? refuse(c)
+		       : answer(c, NULL);
+}
+
+static struct ctl_query *verb_domain_keep(struct call *c)
+{
+	const json_t *names = json_object_get(c->request->packet, "domains");
+
+	return domains_keep(names, &c->error) ? refuse(c) : answer(c, NULL);
+}
+
+static struct ctl_query *verb_domain_list(struct call *c)
+{
+	ctl_client_list(c->client, c->request->id, "domains", domains_list());
+	return NULL;
+}
+
+/* Who publishes it now is cut before the answer. */
+static struct ctl_query *verb_block_set(struct call *c)
+{
+	int64_t until_ms = ctl_request_int(c->request, "until_ms", 0);
+	char key[STREAM_KEY_MAX];
+
+	if (!stream_of(c, key) ||
+	    blocks_set(key, until_ms, ctl_request_text(c->request, "reason"), &c->error))
+		return refuse(c);
+	return ask(c, ctl_ask_stream_kick(c->x->engine, key, REASON_FORBIDDEN));
+}
+
+static struct ctl_query *verb_block_remove(struct call *c)
+{
+	char key[STREAM_KEY_MAX];
+
+	if (!stream_of(c, key))
+		return refuse(c);
+	blocks_remove(key);
+	return answer(c, NULL);
+}
+
+static struct ctl_query *verb_block_list(struct call *c)
+{
+	ctl_client_list(c->client, c->request->id, "blocks", blocks_list());
+	return NULL;
+}
+
+static struct ctl_query *verb_auth_answer(struct call *c)
+{
+	ctl_error_set(&c->error, "not_found", "ask", "is no open question");
+	return refuse(c);
+}
+
 /* ---- the process ----------------------------------------------------------------------------- */
 
 static void each_change(void *arg, const struct conf_key *k, bool applied)
@@ -311,6 +372,13 @@ static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
 	[CTL_VERB_DRAIN] = verb_drain,
 	[CTL_VERB_HLS_CHANNEL] = verb_hls_channel,
 	[CTL_VERB_HLS_LIST] = verb_hls_list,
+	[CTL_VERB_DOMAIN_SET] = verb_domain_set,
+	[CTL_VERB_DOMAIN_KEEP] = verb_domain_keep,
+	[CTL_VERB_DOMAIN_LIST] = verb_domain_list,
+	[CTL_VERB_BLOCK_SET] = verb_block_set,
+	[CTL_VERB_BLOCK_REMOVE] = verb_block_remove,
+	[CTL_VERB_BLOCK_LIST] = verb_block_list,
+	[CTL_VERB_AUTH_ANSWER] = verb_auth_answer,
 };
 
 struct ctl_query *ctl_verb_run(const struct ctl_context *x, struct ctl_client *client,

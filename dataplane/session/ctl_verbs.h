@@ -6,6 +6,7 @@
 #ifndef SESSION_CTL_VERBS_H
 #define SESSION_CTL_VERBS_H
 
+#include "api/reasons.h"
 #include "session/ctl_client.h"
 #include "session/ctl_query.h"
 
@@ -23,7 +24,8 @@ struct ctl_query *ctl_verb_run(const struct ctl_context *x, struct ctl_client *c
 /* For ctl_verbs.c: the verbs that ask cores (ctl_ask.c). */
 struct ctl_query *ctl_ask_streams(struct engine *e, bool internal);
 struct ctl_query *ctl_ask_stream(struct engine *e, const char *key);
-struct ctl_query *ctl_ask_stream_kick(struct engine *e, const char *key);
+/* Closes the publisher with `why`; KICKED: it is an error where there is none. */
+struct ctl_query *ctl_ask_stream_kick(struct engine *e, const char *key, enum reason why);
 struct ctl_query *ctl_ask_viewers(struct engine *e, const char *key, unsigned limit);
 struct ctl_query *ctl_ask_viewer_kick(uint64_t id);
 struct ctl_query *ctl_ask_drain(struct engine *e, bool on);

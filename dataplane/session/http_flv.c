@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "media/flv.h"
-#include "session/domain.h"
+#include "session/domains.h"
 
 /*
  * What the file header promises: a player waits for ever for a kind that is promised and does not

@@ -32,16 +32,6 @@ bool inner_name(const struct stream_name *name)
 	return name->domain[0] == '_';
 }
 
-/* Takes as long for a wrong one as for the right one. */
-static bool same(const char *a, const char *b, size_t n)
-{
-	unsigned differ = 0;
-
-	for (size_t i = 0; i < n; i++)
-		differ |= (unsigned)(a[i] ^ b[i]);
-	return !differ;
-}
-
 bool inner_pass(const struct stream_name *name)
 {
 	char text[sizeof(key) + STREAM_KEY_MAX], stream[STREAM_KEY_MAX];
@@ -51,5 +41,5 @@ bool inner_pass(const struct stream_name *name)
 	    strlen(given) != DIGEST_TEXT - 1)
 		return false;
 	snprintf(text, sizeof(text), "%s%s", inner_key(), stream_key(stream, name));
-	return same(digest_text(want, text), given, DIGEST_TEXT - 1);
+	return digest_same(digest_text(want, text), given, DIGEST_TEXT - 1);
 }

@@ -55,6 +55,7 @@ uint64_t publish_hold_ms(struct core *c, enum reason why)
 	case REASON_REMOTE_ENDED:
 		return conf->publish_hold_stop ? (uint64_t)conf->publish_hold : 0;
 	case REASON_KICKED: /* somebody wants the stream to end */
+	case REASON_FORBIDDEN:
 	case REASON_REMOVED:
 	case REASON_SHUTDOWN:
 	case REASON_FIRST_MEDIA_TIMEOUT: /* there is nothing to wait with */

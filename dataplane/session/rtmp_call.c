@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "media/rtmp_out.h"
 #include "media/wire.h"
-#include "session/domain.h"
+#include "session/domains.h"
 #include "session/elsewhere.h"
 #include "session/inner.h"
 

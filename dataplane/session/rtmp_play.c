@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "media/amf0.h"
 #include "media/rtmp_out.h"
-#include "session/domain.h"
+#include "session/domains.h"
 
 /* ---- what comes before, between and after the log ---- */
 

@@ -54,6 +54,10 @@ static void test_a_bad_key_is_named_with_its_rule(void **state)
 	expect("{\"id\":1,\"verb\":\"stream.show\",\"stream\":7}", "bad_field", "stream");
 	expect("{\"id\":1,\"verb\":\"stream.show\",\"stream\":null}", "bad_field", "stream");
 	expect("{\"id\":1,\"verb\":\"drain\",\"on\":1}", "bad_field", "on");
+	expect("{\"id\":1,\"verb\":\"domain.keep\",\"domains\":\"a\"}", "bad_field", "domains");
+	expect("{\"id\":1,\"verb\":\"domain.keep\",\"domains\":[1]}", "bad_field", "domains");
+	expect("{\"id\":1,\"verb\":\"domain.set\",\"domain\":\"a\",\"config\":[]}", "bad_field",
+	       "config");
 	expect("{\"id\":1,\"verb\":\"viewer.list\",\"limit\":\"5\"}", "bad_field", "limit");
 	expect("{\"id\":1,\"verb\":\"viewer.list\",\"limit\":5.5}", "bad_field", "limit");
 	e = refused("{\"id\":1,\"verb\":\"stream.list\",\"internl\":true}");
@@ -75,6 +79,8 @@ static json_t *full_request(const char *name, const char *keys)
 		json_object_set_new(o, key,
 				    *at == 's'	 ? json_string("x")
 				    : *at == 'i' ? json_integer(1)
+				    : *at == '{' ? json_object()
+				    : *at == '[' ? json_pack("[s]", "x")
 						 : json_true());
 		at += strcspn(at, " ");
 	}
@@ -119,7 +125,7 @@ static void test_every_verb_takes_its_keys_and_misses_those_it_needs(void **stat
 
 			snprintf(needed, sizeof(needed), "%s:", key);
 			at = strstr(verbs[i].keys, needed);
-			if (!at || at[strlen(needed) + 1] == '?')
+			if (!at || at[strcspn(at, " ") - 1] == '?')
 				continue;
 			less = json_copy(o);
 			json_object_del(less, key);
