@@ -82,8 +82,9 @@ static bool word_broken(const struct api_param *p, const char *text, struct brok
 	return breaks(b, "must be one of: %s", p->words);
 }
 
-static bool urls_broken(const struct api_param *p, const char *text, struct broken *b)
+static bool urls_broken(const struct api_param *p, struct api_arg *a, struct broken *b)
 {
+	const char *text = a->text;
 	json_t *list = json_loads(text, 0, NULL), *one;
 	bool bad = !json_is_array(list);
 	size_t i, n = json_array_size(list);
@@ -97,6 +98,8 @@ static bool urls_broken(const struct api_param *p, const char *text, struct brok
 	if ((int64_t)n < p->min || (int64_t)n > p->max)
 		return breaks(b, "must list %lld to %lld URLs; it lists %zu", (long long)p->min,
 			      (long long)p->max, n);
+	if (!n)
+		a->text = "";
 	return false;
 }
 
@@ -114,7 +117,7 @@ static bool value_broken(const struct api_param *p, struct api_arg *a, struct br
 	case API_ONEOF:
 		return word_broken(p, text, b);
 	case API_URLS:
-		return urls_broken(p, text, b);
+		return urls_broken(p, a, b);
 	default:
 		break;
 	}

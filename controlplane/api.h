@@ -33,8 +33,8 @@ struct api_param {
 
 /* One checked value; text stays NULL where it was not given. */
 struct api_arg {
-	const char *text;
-	int64_t number; /* INT; TIME: seconds since 1970 */
+	const char *text; /* of an empty list: "" */
+	int64_t number;	  /* INT; TIME: seconds since 1970 */
 };
 
 struct api_call;

@@ -135,13 +135,16 @@ static bool check_times(const struct task *t, bool end_changed, struct refusal *
 
 static bool check_dst(struct api_call *c, const struct task *t, struct refusal *r)
 {
-	struct relay *owner = tasks_by_dst(c->cp->tasks, t->dst_url);
+	for (unsigned i = 0; i < dests_count(t); i++) {
+		struct relay *owner = tasks_by_dst(c->cp->tasks, dests_url(t, i));
 
-	if (!owner || !strcmp(owner->task->id, t->id))
-		return true;
-	return refuse(r, 400, "InvalidDstUrl.Duplicate",
-		      "DstUrl is used by another task (%s); it must be used by one only.",
-		      owner->task->id);
+		if (owner && strcmp(owner->task->id, t->id))
+			return refuse(r, 400, "InvalidDstUrl.Duplicate",
+				      "%s is used by another task (%s); it must be used by one "
+				      "only.",
+				      i ? "One of DstUrls" : "DstUrl", owner->task->id);
+	}
+	return true;
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */
@@ -193,6 +196,8 @@ static struct task *task_of(struct api_call *c)
 	set_text(c, "SourceProtocol", &t->source_protocol);
 	set_text(c, "SourceUrls", &t->source_urls);
 	set_text(c, "DstUrl", &t->dst_url);
+	set_text(c, "DstUrls", &t->dst_urls);
+	dests_build(t);
 	set_text(c, "CallbackUrl", &t->callback_url);
 	set_int(c, "StartTime", &t->start_s);
 	set_int(c, "EndTime", &t->end_s);
@@ -212,7 +217,7 @@ static struct task *task_of(struct api_call *c)
 
 static bool check_new(struct api_call *c, const struct task *t, struct refusal *r)
 {
-	if (!sources_check(t, r) || !check_times(t, true, r))
+	if (!sources_check(t, r) || !destinations_check(t, r) || !check_times(t, true, r))
 		return false;
 	if (t->retry_max_s < t->retry_interval_s)
 		return refuse(
@@ -346,6 +351,7 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 		{"SourceProtocol", CHANGE_PROTOCOL, &t->source_protocol, NULL},
 		{"SourceUrls", CHANGE_SOURCES, &t->source_urls, NULL},
 		{"DstUrl", CHANGE_DST, &t->dst_url, NULL},
+		{"DstUrls", CHANGE_DST_LIST, &t->dst_urls, NULL},
 		{"RepeatNumber", CHANGE_REPEAT, NULL, &t->repeat},
 		{"FileIndex", CHANGE_FILE_INDEX, NULL, &t->file_index},
 		{"Offset", CHANGE_OFFSET, NULL, &t->offset_s},
@@ -354,6 +360,8 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 	for (size_t i = 0; i < array_len(changes); i++)
 		if (!apply(c, &changes[i], t->state, r))
 			return false;
+	if (api_arg(c, "DstUrl")->text || api_arg(c, "DstUrls")->text)
+		dests_build(t);
 	return true;
 }
 
@@ -366,7 +374,7 @@ void relay_update(struct api_call *c)
 	if (!relay)
 		return;
 	next = task_copy(relay->task);
-	if (!apply_all(c, next, &r) || !sources_check(next, &r) ||
+	if (!apply_all(c, next, &r) || !sources_check(next, &r) || !destinations_check(next, &r) ||
 	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
 		task_free(next);
 		api_refuse(c, &r);
@@ -402,6 +410,14 @@ static bool holds(const char *text, const struct api_arg *part)
 	return !part->text || strcasestr(text, part->text);
 }
 
+static bool any_dest_holds(const struct task *t, const struct api_arg *part)
+{
+	for (unsigned i = 0; i < dests_count(t); i++)
+		if (holds(dests_url(t, i), part))
+			return true;
+	return false;
+}
+
 void relay_list(struct api_call *c)
 {
 	const struct api_arg *number = api_arg(c, "PageNumber"), *size = api_arg(c, "PageSize");
@@ -419,7 +435,7 @@ void relay_list(struct api_call *c)
 	for (struct relay *relay = tasks_last(c->cp->tasks); relay; relay = tasks_prev(relay)) {
 		if (!holds(relay->task->id, api_arg(c, "TaskId")) ||
 		    !holds(relay->task->name, api_arg(c, "TaskName")) ||
-		    !holds(relay->task->dst_url, api_arg(c, "DstUrl")))
+		    !any_dest_holds(relay->task, api_arg(c, "DstUrl")))
 			continue;
 		if (total / rows == page - 1)
 			json_array_append_new(list, shown(c, relay));

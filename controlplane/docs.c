@@ -60,6 +60,9 @@ static const char api_tail[] =
 	"- Start and end follow the wall clock and are looked at again when it is set; pauses between retries\n"
 	"  do not follow it. A start that passed while this node was down is made up for, an end too.\n"
 	"- When only the destination failed, the source stays connected.\n"
+	"- With DstUrls each destination is retried by itself (Destinations of Describe: Trying, Running, Retrying,\n"
+	"  Failed). The task is Running while one of them gets media, Recovering while none does, and Offline when\n"
+	"  all have used up their retries; one that is Failed is tried again by RestartLivePullToPush.\n"
 	"- A restart of the data plane costs no retry; the task is recovering with `dataplane_lost` meanwhile.\n"
 	"- At EndTime the task ends and is deleted. StartTime to EndTime may be any length.\n"
 	"- RestartLivePullToPush keeps the TaskId.\n\n"
@@ -85,7 +88,9 @@ static const char callbacks[] =
 	"| LivePullToPushRunning | Running, Recovering or Offline is entered | EventTime (text), TaskId, "
 	"TaskInfo, TaskStatus, Reason; TaskInvalidReason when offline: TriggerByUser or RetryTimesOffline |\n"
 	"| LivePullToPushExit | EndTime passed, or deleted | EventTime, TaskId, TaskInfo, TaskStatus -1, "
-	"TaskExitReason: OverEndTime or TriggerByUser, TaskExitTime (seconds) |\n\n"
+	"TaskExitReason: OverEndTime or TriggerByUser, TaskExitTime (seconds) |\n"
+	"| LivePullToPushDestination | ours, only with DstUrls: one destination is Running, Retrying or Failed | "
+	"EventTime, TaskId, TaskInfo, TaskStatus, Destination (as in Destinations of Describe) |\n\n"
 	"## Without a signature\n\n"
 	"`GET /healthz` (200 or 503) and `GET /metrics` answer to addresses of the loopback only.\n"
 	"The owner's socket also serves `/local/...` for the command line (controlplane/local.h).\n";
@@ -128,9 +133,13 @@ static const char *change_text(enum task_state s, enum task_change c)
 static void changes(FILE *to)
 {
 	static const char *const names[TASK_CHANGES] = {
-		"CallbackUrl", "RepeatNumber",	 "StartTime", "EndTime",
-		"SourceUrls",  "SourceProtocol", "FileIndex", "Offset",
-		"SourceType",  "DstUrl",	 "Region"};
+		[CHANGE_CALLBACK] = "CallbackUrl",   [CHANGE_REPEAT] = "RepeatNumber",
+		[CHANGE_START] = "StartTime",	     [CHANGE_END] = "EndTime",
+		[CHANGE_SOURCES] = "SourceUrls",     [CHANGE_PROTOCOL] = "SourceProtocol",
+		[CHANGE_FILE_INDEX] = "FileIndex",   [CHANGE_OFFSET] = "Offset",
+		[CHANGE_SOURCE_TYPE] = "SourceType", [CHANGE_DST] = "DstUrl",
+		[CHANGE_DST_LIST] = "DstUrls",	     [CHANGE_REGION] = "Region",
+	};
 
 	for (int c = 0; c < TASK_CHANGES; c++)
 		fprintf(to, "| %s | %s | %s | %s |\n", names[c], change_text(TASK_IDLE, c),
@@ -235,6 +244,8 @@ static const char redis_tail[] =
 	"Every entry has `Event` and `Time` (milliseconds).\n\n"
 	"| Event | further fields |\n|---|---|\n"
 	"| task.created, task.updated, task.state | Node, TaskId, State (name), Reason, Detail |\n"
+	"| task.destination | with DstUrls: Node, TaskId, Destination (0: DstUrl, 1: the first of DstUrls, ...), "
+	"State (Running, Retrying, Failed), Reason, Detail |\n"
 	"| callback.delivered, callback.dead, callback.dropped | TaskId, EventId, Tries, Why |\n"
 	"| task.released | Node, TaskId: another node may take it |\n"
 	"| command | Node, Correlation, Action, Status, Code |\n"

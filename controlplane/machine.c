@@ -13,14 +13,14 @@ int machine_after_event(enum task_state s, enum task_event e)
 	enum { I = TASK_IDLE, R = TASK_RUNNING, C = TASK_RECOVERING };
 	enum { O = TASK_OFFLINE, S = TASK_STARTING, X = TASK_EXIT };
 	/* START_DUE LEGS_RUNNING LEG_FAILED RETRIES_USED RETRY_DUE LEGS_LOST STABLE END_DUE
-	 * FINISHED */
+	 * FINISHED DESTS_AWAY */
 	static const int8_t after[TASK_STATES][TASK_EVENTS] = {
-		[TASK_IDLE] = {S, NO, NO, NO, NO, NO, NO, X, NO},
-		[TASK_RUNNING] = {NO, NO, C, O, NO, C, R, X, O},
-		[TASK_RECOVERING] = {NO, R, C, O, C, NO, NO, X, O},
-		[TASK_OFFLINE] = {NO, NO, NO, NO, NO, NO, NO, X, NO},
-		[TASK_STARTING] = {NO, R, C, O, NO, NO, NO, X, O},
-		[TASK_EXIT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
+		[TASK_IDLE] = {S, NO, NO, NO, NO, NO, NO, X, NO, NO},
+		[TASK_RUNNING] = {NO, NO, C, O, NO, C, R, X, O, C},
+		[TASK_RECOVERING] = {NO, R, C, O, C, NO, NO, X, O, NO},
+		[TASK_OFFLINE] = {NO, NO, NO, NO, NO, NO, NO, X, NO, NO},
+		[TASK_STARTING] = {NO, R, C, O, NO, NO, NO, X, O, NO},
+		[TASK_EXIT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
 	};
 
 	return after[s][e];
@@ -45,34 +45,44 @@ static bool trying(const struct task *t)
 	       (t->state == TASK_RECOVERING && !t->next_try_us);
 }
 
-static bool failed_leg(const struct task_view *v, enum leg_kind *kind)
+/* The push, or all pushes of several destinations as one. */
+static struct leg_view push_of(const struct task *t, const struct task_view *v)
+{
+	return t->dests ? dests_view(t) : v->leg[LEG_PUSH];
+}
+
+static bool failed_leg(const struct task *t, const struct task_view *v, enum leg_kind *kind)
 {
 	/* The pull first: a push without its source fails too, and that is no news. */
-	for (*kind = LEG_PULL; *kind < LEGS; (*kind)++)
-		if (v->leg[*kind].state == LEG_FAILED)
-			return true;
-	return false;
+	*kind = v->leg[LEG_PULL].state == LEG_FAILED ? LEG_PULL : LEG_PUSH;
+	return *kind == LEG_PULL || push_of(t, v).state == LEG_FAILED;
+}
+
+/* Several destinations have used up their retries by themselves. */
+static bool may_retry(const struct task *t, enum leg_kind failed)
+{
+	return retry_left(t, t->retries) && !(t->dests && failed == LEG_PUSH);
 }
 
 /* What the legs say about a task that is trying; TASK_EVENTS: nothing. */
 static enum task_event leg_event(const struct task *t, const struct task_view *v)
 {
-	const struct leg_view *pull = &v->leg[LEG_PULL], *push = &v->leg[LEG_PUSH];
+	struct leg_view pull = v->leg[LEG_PULL], push = push_of(t, v);
 	enum leg_kind kind;
 
 	if (v->dp == DP_GONE)
 		return EVENT_LEGS_LOST;
 	if (v->dp != DP_KNOWN)
 		return TASK_EVENTS;
-	if (pull->state == LEG_FINISHED)
+	if (pull.state == LEG_FINISHED)
 		return EVENT_FINISHED;
-	if (failed_leg(v, &kind))
-		return retry_left(t) ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
-	if (pull->state == LEG_RUNNING && push->state == LEG_RUNNING)
+	if (failed_leg(t, v, &kind))
+		return may_retry(t, kind) ? EVENT_LEG_FAILED : EVENT_RETRIES_USED;
+	if (pull.state == LEG_RUNNING && push.state == LEG_RUNNING)
 		return EVENT_LEGS_RUNNING;
-	if (pull->state == LEG_NONE || push->state == LEG_NONE)
+	if (pull.state == LEG_NONE || push.state == LEG_NONE)
 		return EVENT_LEGS_LOST;
-	return TASK_EVENTS;
+	return t->dests && push.state != LEG_RUNNING ? EVENT_DESTS_AWAY : TASK_EVENTS;
 }
 
 static bool happens(const struct task *t, enum task_event e)
@@ -126,6 +136,7 @@ static void start(struct task *t)
 	t->offline_by = OFFLINE_NOT;
 	for (int kind = 0; kind < LEGS; kind++)
 		t->attempt[kind]++;
+	dests_start(t);
 	blame(t, FAULT_NONE, REASON_NONE, "");
 	t->current_file = t->file_index;
 	t->current_offset_s = t->offset_s;
@@ -136,17 +147,19 @@ static void start(struct task *t)
 static void leg_failed(struct task *t, const struct task_view *v, bool last)
 {
 	enum leg_kind kind = LEG_PULL;
+	struct leg_view leg;
 	int64_t wait_ms;
 
-	must(failed_leg(v, &kind));
+	must(failed_leg(t, v, &kind));
+	leg = kind == LEG_PULL ? v->leg[LEG_PULL] : push_of(t, v);
 	halt(t);
-	blame(t, kind == LEG_PULL ? FAULT_PULL : FAULT_PUSH, v->leg[kind].reason,
-	      v->leg[kind].detail);
+	blame(t, kind == LEG_PULL ? FAULT_PULL : FAULT_PUSH, leg.reason, leg.detail);
 	if (last) {
+		dests_halt(t);
 		t->offline_by = OFFLINE_BY_RETRIES;
 		return;
 	}
-	wait_ms = retry_wait_ms(t, v->leg[kind].reason);
+	wait_ms = retry_wait_ms(t, t->retries, leg.reason);
 	t->next_try_us = v->now_us + wait_ms * 1000;
 	t->next_try_ms = v->now_ms + wait_ms;
 }
@@ -192,8 +205,13 @@ static void enter(struct task *t, enum task_event e, const struct task_view *v)
 	case EVENT_STABLE:
 		t->retries = 0;
 		break;
+	case EVENT_DESTS_AWAY:
+		halt(t);
+		blame(t, FAULT_PUSH, reason_of(dests_culprit(t)->reason), dests_culprit(t)->detail);
+		break;
 	case EVENT_FINISHED:
 		halt(t);
+		dests_halt(t);
 		blame(t, FAULT_NONE, REASON_LIST_FINISHED, "");
 		t->offline_by = OFFLINE_BY_FINISH;
 		break;
@@ -216,9 +234,11 @@ static void set_state(struct task *t, enum task_state s, struct effects *fx)
 
 bool machine_step(struct task *t, const struct task_view *v, struct effects *fx)
 {
-	enum task_event e = next_event(t, v);
+	enum task_event e;
 
-	*fx = (struct effects){0};
+	if (dests_step(t, v, fx))
+		return true;
+	e = next_event(t, v);
 	if (e == TASK_EVENTS)
 		return false;
 	enter(t, e, v);
@@ -244,6 +264,7 @@ const char *machine_verb(struct task *t, enum task_verb verb, const struct task_
 	switch (verb) {
 	case VERB_STOP:
 		halt(t);
+		dests_halt(t);
 		blame(t, FAULT_NONE, REASON_STOPPED, "");
 		t->offline_by = OFFLINE_BY_USER;
 		break;
@@ -259,13 +280,17 @@ const char *machine_verb(struct task *t, enum task_verb verb, const struct task_
 	return NULL;
 }
 
-unsigned machine_wants(const struct task *t, enum leg_kind kind)
+unsigned machine_wants(const struct task *t, unsigned leg)
 {
+	if (leg != LEG_PULL && t->dests)
+		return dests_wants(t, leg - LEG_PUSH);
+	if (leg >= LEGS)
+		return 0;
 	if (trying(t))
-		return t->attempt[kind];
+		return t->attempt[leg];
 	/* Waiting for one end's next try: the other need not be opened again (interop P9). */
-	if (t->state == TASK_RECOVERING && t->fault == (kind == LEG_PULL ? FAULT_PUSH : FAULT_PULL))
-		return t->attempt[kind];
+	if (t->state == TASK_RECOVERING && t->fault == (leg == LEG_PULL ? FAULT_PUSH : FAULT_PULL))
+		return t->attempt[leg];
 	return 0;
 }
 
@@ -281,5 +306,7 @@ int64_t machine_wake_us(const struct task *t, const struct task_view *v)
 		wake = min_of(wake, t->next_try_us);
 	if (t->retries && t->running_us)
 		wake = min_of(wake, t->running_us + MACHINE_STABLE_US);
+	if (v->dp == DP_KNOWN)
+		wake = min_of(wake, dests_wake_us(t));
 	return max_of(wake, v->now_us);
 }

@@ -4,6 +4,7 @@
  *
  *   Idle --start time--> Starting --both legs run--> Running
  *   Running --a leg failed--> Recovering --both legs run--> Running
+ *   Running --of several destinations (dests.h) none runs--> Recovering
  *   Starting, Running, Recovering --failed and no retry left, or Stop--> Offline
  *   Starting, Running, Recovering --the list of files has ended--> Offline
  *   Offline --Restart--> Starting;  any --end time or Delete--> Exit (the task is gone)
@@ -31,7 +32,8 @@ enum task_event {
 	EVENT_LEGS_LOST, /* the data plane has no such legs any more */
 	EVENT_STABLE,
 	EVENT_END_DUE,
-	EVENT_FINISHED, /* the source has given all it had */
+	EVENT_FINISHED,	  /* the source has given all it had */
+	EVENT_DESTS_AWAY, /* several destinations, and none runs now */
 	TASK_EVENTS,
 };
 
@@ -55,13 +57,14 @@ struct task_view {
 	int64_t now_ms; /* wall clock: schedules (interop P11) */
 	int64_t now_us; /* monotonic clock: intervals */
 	enum dp_view dp;
-	struct leg_view leg[LEGS];
+	struct leg_view leg[LEGS_MAX]; /* task_legs() of them */
 };
 
 /* What has to follow: to be saved, to be told. */
 struct effects {
 	bool changed;		 /* a stored field changed */
 	bool state_event;	 /* Running, Recovering or Offline was entered: a callback */
+	unsigned dest;		 /* of several destinations number dest - 1 has news; 0: none has */
 	const char *exit_reason; /* not NULL: the task is over; TaskExitReason of the callback */
 };
 
@@ -78,7 +81,7 @@ bool machine_step(struct task *t, const struct task_view *v, struct effects *fx)
 const char *machine_verb(struct task *t, enum task_verb verb, const struct task_view *v,
 			 struct effects *fx);
 /* The attempt number of the leg that should be there now; 0: none should. */
-unsigned machine_wants(const struct task *t, enum leg_kind kind);
+unsigned machine_wants(const struct task *t, unsigned leg);
 /* When to step again if nothing else happens, on the monotonic clock; INT64_MAX: never. */
 int64_t machine_wake_us(const struct task *t, const struct task_view *v);
 

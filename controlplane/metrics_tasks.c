@@ -62,18 +62,21 @@ static void put_task(enum metric m, const struct task *t, const struct task_numb
 	}
 }
 
-static void put_leg(enum metric m, const struct relay *r, enum leg_kind kind, const struct shm *shm,
+static void put_leg(enum metric m, const struct relay *r, unsigned number, const struct shm *shm,
 		    struct evbuffer *out)
 {
-	static const char *const names[LEGS] = {"pull", "push"};
-	const char *id = r->task->id, *leg = names[kind];
+	static const char *const names[LEGS_MAX] = {"pull",   "push",	"push.1",
+						    "push.2", "push.3", "push.4",
+						    "push.5", "push.6", "push.7"};
+	const char *id = r->task->id, *leg = names[number];
+	const struct leg *g = legs_seen(&r->legs, number);
 	struct shm_relay_view v;
 
 	if (m == M_LEG_STATE) {
-		metric_put(out, m, r->legs.leg[kind].state, id, leg);
+		metric_put(out, m, g ? g->state : LEG_NONE, id, leg);
 		return;
 	}
-	if (!numbers_of_leg(shm, r, kind, &v))
+	if (!numbers_of_leg(shm, r, number, &v))
 		return;
 	switch (m) {
 	case M_LEG_RATE:
@@ -108,8 +111,8 @@ void metrics_tasks(struct tasks *tasks, const struct shm *shm, size_t most, stru
 	for (enum metric m = M_LEG_STATE; m <= M_LEG_SKIPS; m++) {
 		metric_head(out, m);
 		for (size_t i = 0; i < c.n; i++)
-			for (enum leg_kind k = 0; k < LEGS; k++)
-				put_leg(m, c.relay[i], k, shm, out);
+			for (unsigned leg = 0; leg < task_legs(c.relay[i]->task); leg++)
+				put_leg(m, c.relay[i], leg, shm, out);
 	}
 	free(c.relay);
 }

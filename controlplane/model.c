@@ -60,6 +60,7 @@ struct task *task_copy(const struct task *t)
 			*text_at(copy, i) = strdup(*text_at(t, i));
 			must(*text_at(copy, i));
 		}
+	dests_copy(copy, t);
 	return copy;
 }
 
@@ -70,6 +71,7 @@ void task_free(struct task *t)
 	for (size_t i = 0; i < TASK_FIELDS; i++)
 		if (fields[i].text)
 			free(*text_at(t, i));
+	dests_free(t);
 	free(t);
 }
 
@@ -124,6 +126,8 @@ bool task_loaded(struct task *t, int64_t now_ms, int64_t now_us)
 	free(url);
 	if (!url || !*t->id || !*t->dst_url || t->state < 0 || t->state >= TASK_EXIT)
 		return false;
+	dests_build(t);
+	dests_load(t, now_ms, now_us);
 	if (t->next_try_ms) {
 		/* The clock may have jumped while we were away: never wait longer than asked. */
 		wait_ms = t->next_try_ms - now_ms;
@@ -181,9 +185,17 @@ enum reason reason_of(const char *name)
 	return REASON_INTERNAL;
 }
 
-const char *leg_id(char *dst, const char *task_id, enum leg_kind kind)
+unsigned task_legs(const struct task *t)
 {
-	snprintf(dst, 128, "%s:%s", task_id, kind == LEG_PULL ? "in" : "out");
+	return LEG_PUSH + dests_count(t);
+}
+
+const char *leg_id(char *dst, const char *task_id, unsigned leg)
+{
+	if (leg <= LEG_PUSH)
+		snprintf(dst, 128, "%s:%s", task_id, leg == LEG_PULL ? "in" : "out");
+	else
+		snprintf(dst, 128, "%s:out%u", task_id, leg - LEG_PUSH);
 	return dst;
 }
 
@@ -193,18 +205,19 @@ const char *leg_stream(char *dst, const char *task_id)
 	return dst;
 }
 
-bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind)
+bool leg_parse(const char *id, char *task_id, unsigned *leg)
 {
-	size_t n = strcspn(leg, ":");
+	size_t n = strcspn(id, ":");
+	char back[128];
 
 	if (n > TASK_ID_MAX)
 		return false;
-	*kind = !strcmp(leg + n, ":in") ? LEG_PULL : LEG_PUSH;
-	if (*kind == LEG_PUSH && strcmp(leg + n, ":out"))
-		return false;
-	memcpy(task_id, leg, n);
+	memcpy(task_id, id, n);
 	task_id[n] = 0;
-	return rule_is_word(task_id);
+	for (*leg = 0; *leg < LEGS_MAX; ++*leg)
+		if (!strcmp(leg_id(back, task_id, *leg), id))
+			return rule_is_word(task_id);
+	return false;
 }
 
 bool task_is_list(const struct task *t)
@@ -237,14 +250,14 @@ char *task_source_url(const struct task *t)
 enum task_leave task_may_change(enum task_state s, enum task_change c)
 {
 	enum { Y = LEAVE_OK, I = LEAVE_IGNORED, N = LEAVE_REFUSED };
-	/* CALLBACK REPEAT START END SOURCES PROTOCOL FILE_INDEX OFFSET SOURCE_TYPE DST REGION */
+	/* CALLBACK REPEAT START END SOURCES PROTOCOL FILE_INDEX OFFSET SOURCE_TYPE DST DST_LIST REGION */
 	static const uint8_t may[TASK_STATES][TASK_CHANGES] = {
-		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
-		[TASK_RUNNING] = {Y, Y, I, N, N, N, N, N, N, N, I},
-		[TASK_RECOVERING] = {Y, Y, I, N, N, N, N, N, N, N, I},
-		[TASK_OFFLINE] = {Y, Y, I, Y, Y, Y, Y, Y, N, N, I},
-		[TASK_STARTING] = {Y, Y, I, N, N, N, N, N, N, N, I},
-		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N},
+		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
+		[TASK_RUNNING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
+		[TASK_RECOVERING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
+		[TASK_OFFLINE] = {Y, Y, I, Y, Y, Y, Y, Y, N, N, Y, I},
+		[TASK_STARTING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
+		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N, N},
 	};
 
 	return may[s][c];

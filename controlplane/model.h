@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "api/reasons.h"
+#include "controlplane/dests.h"
 
 /* The values are stored; the API's numbers come from task_status(). */
 enum task_state {
@@ -29,7 +30,8 @@ enum task_state {
 enum task_fault { FAULT_NONE, FAULT_PULL, FAULT_PUSH, FAULT_UNKNOWN };
 enum task_offline_by { OFFLINE_NOT, OFFLINE_BY_USER, OFFLINE_BY_RETRIES, OFFLINE_BY_FINISH };
 
-enum leg_kind { LEG_PULL, LEG_PUSH, LEGS };
+/* A leg by its number: the pull, the push to DstUrl, and one push more for each of DstUrls. */
+enum leg_kind { LEG_PULL, LEG_PUSH, LEGS, LEGS_MAX = LEG_PUSH + DESTS_MAX };
 
 struct task {
 #define TASK_TEXT(member, field, help) char *member;
@@ -41,6 +43,8 @@ struct task {
 	int64_t next_try_us;	/* 0: no retry is waiting */
 	int64_t running_us;	/* since when it runs without a break; 0: it does not */
 	unsigned attempt[LEGS]; /* number of the present try of each leg, from 1 */
+	struct dest *dest;	/* with DstUrls: one for each destination; else NULL */
+	unsigned dests;
 };
 
 enum {
@@ -81,14 +85,16 @@ const char *task_invalid_reason(const struct task *t);
 const char *task_offline_reason(const struct task *t);
 enum reason reason_of(const char *name);
 
-/* "<id>:in" and "<id>:out"; the stream between them. dst holds at least 128 bytes. */
-const char *leg_id(char *dst, const char *task_id, enum leg_kind kind);
+/* How many legs the task has. */
+unsigned task_legs(const struct task *t);
+/* "<id>:in", "<id>:out", "<id>:out1" ...; the stream between them. dst holds at least 128 bytes. */
+const char *leg_id(char *dst, const char *task_id, unsigned leg);
 const char *leg_stream(char *dst, const char *task_id);
 /*
  * The other way round: false where the id is not a task's. task_id holds TASK_ID_MAX + 1 bytes. Such
  * an id may still be another's: the stream of a task's leg is leg_stream().
  */
-bool leg_parse(const char *leg, char *task_id, enum leg_kind *kind);
+bool leg_parse(const char *id, char *task_id, unsigned *leg);
 /* Its source is a list of files. */
 bool task_is_list(const struct task *t);
 /* Its source needs FFmpeg's libraries: a worker brings it, not the data plane's pull. */
@@ -108,6 +114,7 @@ enum task_change {
 	CHANGE_OFFSET,
 	CHANGE_SOURCE_TYPE,
 	CHANGE_DST,
+	CHANGE_DST_LIST,
 	CHANGE_REGION,
 	TASK_CHANGES,
 };

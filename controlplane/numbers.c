@@ -8,14 +8,14 @@ int64_t numbers_age_ms(uint64_t moment_us, uint64_t now_us)
 	return now_us > moment_us ? (int64_t)((now_us - moment_us) / 1000) : 0;
 }
 
-bool numbers_of_leg(const struct shm *shm, const struct relay *r, enum leg_kind kind,
+bool numbers_of_leg(const struct shm *shm, const struct relay *r, unsigned leg,
 		    struct shm_relay_view *v)
 {
-	const struct leg *g = &r->legs.leg[kind];
+	const struct leg *g = legs_seen(&r->legs, leg);
 	char id[128];
 
-	return shm && g->slot >= 0 &&
-	       shm_relay_at(shm, (uint32_t)g->slot, leg_id(id, r->task->id, kind), v);
+	return shm && g && g->slot >= 0 &&
+	       shm_relay_at(shm, (uint32_t)g->slot, leg_id(id, r->task->id, leg), v);
 }
 
 void numbers_of(const struct shm *shm, const struct relay *r, uint64_t now_us,
@@ -35,6 +35,9 @@ void numbers_of(const struct shm *shm, const struct relay *r, uint64_t now_us,
 		out->last_media_age_ms = numbers_age_ms(v.last_media_us, now_us);
 		out->in_bps = (int64_t)v.bps;
 	}
-	if (numbers_of_leg(shm, r, LEG_PUSH, &v))
-		out->out_bps = (int64_t)v.bps;
+	for (unsigned i = 0; i < dests_count(r->task); i++)
+		if (numbers_of_leg(shm, r, LEG_PUSH + i, &v)) {
+			out->dest_bps[i] = (int64_t)v.bps;
+			out->out_bps += (int64_t)v.bps;
+		}
 }

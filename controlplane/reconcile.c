@@ -31,14 +31,54 @@ struct reconcile {
 
 static const char *const list_verb[LEGS] = {"pull.list", "push.list"};
 static const char *const list_name[LEGS] = {"pulls", "pushes"};
-static const char *const create_verb[LEGS] = {"pull.create", "push.create"};
-static const char *const remove_verb[LEGS] = {"pull.remove", "push.remove"};
+
+static enum leg_kind kind_of(unsigned leg)
+{
+	return leg == LEG_PULL ? LEG_PULL : LEG_PUSH;
+}
+
+static const char *create_verb(unsigned leg)
+{
+	return leg == LEG_PULL ? "pull.create" : "push.create";
+}
+
+static const char *remove_verb(unsigned leg)
+{
+	return leg == LEG_PULL ? "pull.remove" : "push.remove";
+}
 
 void legs_init(struct legs *l)
 {
 	*l = (struct legs){0};
 	for (int kind = 0; kind < LEGS; kind++)
 		l->leg[kind].slot = -1;
+}
+
+void legs_fini(struct legs *l)
+{
+	free(l->more);
+	l->more = NULL;
+}
+
+struct leg *legs_at(struct legs *l, unsigned leg)
+{
+	must(leg < LEGS_MAX);
+	if (leg < LEGS)
+		return &l->leg[leg];
+	if (!l->more) {
+		l->more = calloc(LEGS_MAX - LEGS, sizeof(*l->more));
+		must(l->more);
+		for (unsigned i = 0; i < LEGS_MAX - LEGS; i++)
+			l->more[i].slot = -1;
+	}
+	return &l->more[leg - LEGS];
+}
+
+const struct leg *legs_seen(const struct legs *l, unsigned leg)
+{
+	if (leg < LEGS)
+		return &l->leg[leg];
+	return l->more && leg < LEGS_MAX ? &l->more[leg - LEGS] : NULL;
 }
 
 static void leg_clear(struct leg *g)
@@ -83,7 +123,7 @@ static void leg_take(struct leg *g, const json_t *o)
 struct command {
 	struct reconcile *r;
 	char task_id[64];
-	enum leg_kind kind;
+	unsigned leg;
 	bool create;
 };
 
@@ -113,7 +153,7 @@ static void on_answer(void *arg, json_t *answer)
 
 	if (!r->ops->find(r->arg, c->task_id, &t, &l))
 		goto out;
-	g = &l->leg[c->kind];
+	g = legs_at(l, c->leg);
 	g->busy = g->removing = false;
 	if (!c->create || !answer)
 		leg_clear(g);
@@ -124,7 +164,7 @@ out:
 	free(c);
 }
 
-static uint64_t command(struct reconcile *r, const char *task_id, enum leg_kind kind, bool create,
+static uint64_t command(struct reconcile *r, const char *task_id, unsigned leg, bool create,
 			json_t *keys)
 {
 	struct command *c = calloc(1, sizeof(*c));
@@ -133,26 +173,25 @@ static uint64_t command(struct reconcile *r, const char *task_id, enum leg_kind 
 	must(c);
 	c->r = r;
 	snprintf(c->task_id, sizeof(c->task_id), "%s", task_id);
-	c->kind = kind;
+	c->leg = leg;
 	c->create = create;
-	json_object_set_new(keys, "leg", json_string(leg_id(id, task_id, kind)));
-	return dp_request(r->dp, create ? create_verb[kind] : remove_verb[kind], keys, on_answer,
-			  c);
+	json_object_set_new(keys, "leg", json_string(leg_id(id, task_id, leg)));
+	return dp_request(r->dp, create ? create_verb(leg) : remove_verb(leg), keys, on_answer, c);
 }
 
 static void on_forgotten(void *arg, json_t *answer)
 {
 }
 
-static bool by_worker(const struct task *t, enum leg_kind kind)
+static bool by_worker(const struct task *t, unsigned leg)
 {
-	return kind == LEG_PULL && task_uses_worker(t);
+	return leg == LEG_PULL && task_uses_worker(t);
 }
 
-static void leg_remove(struct reconcile *r, const char *task_id, enum leg_kind kind, struct leg *g)
+static void leg_remove(struct reconcile *r, const char *task_id, unsigned leg, struct leg *g)
 {
 	g->busy = g->removing = true;
-	g->command = command(r, task_id, kind, false, json_object());
+	g->command = command(r, task_id, leg, false, json_object());
 }
 
 static void worker_start(struct reconcile *r, const struct task *t, struct leg *g, unsigned attempt)
@@ -169,73 +208,87 @@ static void worker_stop(struct reconcile *r, const struct task *t, struct leg *g
 	leg_clear(g);
 }
 
-static void leg_create(struct reconcile *r, const struct task *t, enum leg_kind kind, struct leg *g,
+/* Where the leg connects to; the caller frees it. */
+static char *leg_url(const struct task *t, unsigned leg)
+{
+	char *url = leg == LEG_PULL ? task_source_url(t) : strdup(dests_url(t, leg - LEG_PUSH));
+
+	must(url);
+	return url;
+}
+
+static void leg_create(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g,
 		       unsigned attempt)
 {
-	char stream[128], *source = task_source_url(t);
-	json_t *keys = json_pack("{ss ss}", "stream", leg_stream(stream, t->id), "url",
-				 kind == LEG_PULL ? source : t->dst_url);
+	char stream[128], *url = leg_url(t, leg);
+	json_t *keys = json_pack("{ss ss}", "stream", leg_stream(stream, t->id), "url", url);
 
-	if (kind == LEG_PULL)
+	if (leg == LEG_PULL)
 		json_object_set_new(keys, "internal", json_true());
 	leg_clear(g);
 	g->state = LEG_CONNECTING;
 	g->attempt = attempt;
 	g->busy = true;
-	g->command = command(r, t->id, kind, true, keys);
-	free(source);
+	g->command = command(r, t->id, leg, true, keys);
+	free(url);
 }
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
-static bool wanted_row(const struct task *t, enum leg_kind kind, const json_t *row)
+static bool wanted_row(const struct task *t, unsigned leg, const json_t *row)
 {
-	char stream[128], digest[DIGEST_TEXT], *source = task_source_url(t);
-	const char *url = kind == LEG_PULL ? source : t->dst_url;
-	bool same = !strcmp(dp_text(row, "url_digest"), digest_text(digest, url)) &&
-		    !strcmp(dp_text(row, "stream"), leg_stream(stream, t->id));
+	char stream[128], digest[DIGEST_TEXT], *url;
+	bool same;
 
-	free(source);
+	if (leg >= task_legs(t))
+		return false;
+	url = leg_url(t, leg);
+	same = !strcmp(dp_text(row, "url_digest"), digest_text(digest, url)) &&
+	       !strcmp(dp_text(row, "stream"), leg_stream(stream, t->id));
+	free(url);
 	return same;
 }
 
 static void take_row(struct reconcile *r, enum leg_kind kind, const json_t *row)
 {
-	enum leg_kind row_kind;
 	const struct task *t;
 	char task_id[64], stream[128];
 	struct legs *l;
 	struct leg *g;
+	unsigned leg;
 
-	if (!leg_parse(dp_text(row, "id"), task_id, &row_kind) || row_kind != kind ||
+	if (!leg_parse(dp_text(row, "id"), task_id, &leg) || kind_of(leg) != kind ||
 	    strcmp(dp_text(row, "stream"), leg_stream(stream, task_id)))
 		return;
 	if (!r->ops->find(r->arg, task_id, &t, &l)) {
 		log_info("stranger_removed", "leg=%s", dp_text(row, "id"));
-		reconcile_forget(r, task_id);
-		return;
-	}
-	if (by_worker(t, kind)) {
-		/* Of an earlier source of the task. */
-		dp_request(r->dp, remove_verb[kind], json_pack("{ss}", "leg", dp_text(row, "id")),
+		dp_request(r->dp, remove_verb(leg), json_pack("{ss}", "leg", dp_text(row, "id")),
 			   on_forgotten, NULL);
 		return;
 	}
-	g = &l->leg[kind];
+	if (by_worker(t, leg)) {
+		/* Of an earlier source of the task. */
+		dp_request(r->dp, remove_verb(leg), json_pack("{ss}", "leg", dp_text(row, "id")),
+			   on_forgotten, NULL);
+		return;
+	}
+	g = legs_at(l, leg);
 	g->listed = true;
 	if (g->busy || g->command > r->asked[kind])
 		return;
 	/* Found running after a restart of this process: it is taken over if it is the right one. */
 	if (g->state == LEG_NONE)
-		g->attempt = wanted_row(t, kind, row) ? machine_wants(t, kind) : 0;
+		g->attempt = wanted_row(t, leg, row) ? machine_wants(t, leg) : 0;
 	leg_take(g, row);
 }
 
 static void unlist(void *arg, const struct task *t, struct legs *l)
 {
-	enum leg_kind *kind = arg;
+	const enum leg_kind *kind = arg;
 
-	l->leg[*kind].listed = false;
+	for (unsigned leg = 0; leg < LEGS_MAX; leg++)
+		if (kind_of(leg) == *kind && legs_seen(l, leg))
+			legs_at(l, leg)->listed = false;
 }
 
 struct sweep {
@@ -246,10 +299,16 @@ struct sweep {
 static void sweep(void *arg, const struct task *t, struct legs *l)
 {
 	struct sweep *s = arg;
-	struct leg *g = &l->leg[s->kind];
 
-	if (!by_worker(t, s->kind) && !g->listed && !g->busy && g->command < s->r->asked[s->kind])
-		leg_clear(g);
+	for (unsigned leg = 0; leg < LEGS_MAX; leg++) {
+		struct leg *g;
+
+		if (kind_of(leg) != s->kind || by_worker(t, leg) || !legs_seen(l, leg))
+			continue;
+		g = legs_at(l, leg);
+		if (!g->listed && !g->busy && g->command < s->r->asked[s->kind])
+			leg_clear(g);
+	}
 }
 
 static void on_list(struct reconcile *r, enum leg_kind kind, json_t *answer)
@@ -350,20 +409,20 @@ void reconcile_down(struct reconcile *r)
 void reconcile_event(struct reconcile *r, const char *name, json_t *event)
 {
 	bool push = !strcmp(name, "push.state");
-	enum leg_kind kind;
 	const struct task *t;
 	char task_id[64];
 	struct legs *l;
 	struct leg *g;
+	unsigned leg;
 
 	if (!strcmp(name, "lost"))
 		ask_lists(r);
 	if (!push && strcmp(name, "pull.state"))
 		return;
-	if (!leg_parse(dp_text(event, "id"), task_id, &kind) || (kind == LEG_PUSH) != push ||
+	if (!leg_parse(dp_text(event, "id"), task_id, &leg) || (kind_of(leg) == LEG_PUSH) != push ||
 	    !r->ops->find(r->arg, task_id, &t, &l))
 		return;
-	g = &l->leg[kind];
+	g = legs_at(l, leg);
 	/* The last words of a leg that we removed say nothing about its successor. */
 	if (g->state == LEG_NONE || g->removing ||
 	    reason_of(dp_text(event, "reason")) == REASON_REMOVED)
@@ -386,16 +445,17 @@ void reconcile_view(const struct reconcile *r, const struct task *t, const struc
 		    struct task_view *v)
 {
 	v->dp = reconcile_dp_view(r);
-	for (int kind = 0; kind < LEGS; kind++) {
-		const struct leg *g = &l->leg[kind];
-		bool present = g->attempt && g->attempt == machine_wants(t, kind) && !g->removing;
+	for (unsigned leg = 0; leg < LEGS_MAX && leg < task_legs(t); leg++) {
+		const struct leg *g = legs_seen(l, leg);
+		bool present =
+			g && g->attempt && g->attempt == machine_wants(t, leg) && !g->removing;
 
-		v->leg[kind] = (struct leg_view){LEG_NONE, REASON_NONE, ""};
+		v->leg[leg] = (struct leg_view){LEG_NONE, REASON_NONE, ""};
 		if (present)
-			v->leg[kind] = (struct leg_view){g->state, g->reason, g->detail};
+			v->leg[leg] = (struct leg_view){g->state, g->reason, g->detail};
 		/* Workers do not outlive this process: one that is missing is one that comes. */
-		else if (by_worker(t, kind))
-			v->leg[kind].state = LEG_CONNECTING;
+		else if (by_worker(t, leg))
+			v->leg[leg].state = LEG_CONNECTING;
 	}
 }
 
@@ -409,26 +469,28 @@ static void reconcile_worker(struct reconcile *r, const struct task *t, struct l
 	jobs_set_repeat(r->jobs, t->id, t->repeat);
 }
 
+static void reconcile_leg(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g)
+{
+	unsigned want = machine_wants(t, leg);
+
+	if (by_worker(t, leg))
+		reconcile_worker(r, t, g, want);
+	else if (g->busy)
+		return;
+	else if (g->state != LEG_NONE && g->attempt != want)
+		leg_remove(r, t->id, leg, g);
+	else if (g->state == LEG_NONE && want)
+		leg_create(r, t, leg, g, want);
+}
+
 void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l)
 {
 	if (reconcile_dp_view(r) != DP_KNOWN)
 		return;
 	/* The push goes first, so that its destination gets a proper end. */
-	for (int kind = LEGS - 1; kind >= 0; kind--) {
-		struct leg *g = &l->leg[kind];
-		unsigned want = machine_wants(t, kind);
-
-		if (by_worker(t, kind)) {
-			reconcile_worker(r, t, g, want);
-			continue;
-		}
-		if (g->busy)
-			continue;
-		if (g->state != LEG_NONE && g->attempt != want)
-			leg_remove(r, t->id, kind, g);
-		else if (g->state == LEG_NONE && want)
-			leg_create(r, t, kind, g, want);
-	}
+	for (unsigned leg = LEGS_MAX; leg-- > 0;)
+		if (leg < task_legs(t) || legs_seen(l, leg))
+			reconcile_leg(r, t, leg, legs_at(l, leg));
 }
 
 void reconcile_push_until(struct reconcile *r, uint64_t until_us)
@@ -440,14 +502,14 @@ void reconcile_push_until(struct reconcile *r, uint64_t until_us)
 		   on_forgotten, NULL);
 }
 
-void reconcile_forget(struct reconcile *r, const char *task_id)
+void reconcile_forget(struct reconcile *r, const struct task *t)
 {
 	char id[128];
 
-	jobs_stop(r->jobs, task_id);
-	for (int kind = LEGS - 1; dp_up(r->dp) && kind >= 0; kind--)
-		dp_request(r->dp, remove_verb[kind],
-			   json_pack("{ss}", "leg", leg_id(id, task_id, kind)), on_forgotten, NULL);
+	jobs_stop(r->jobs, t->id);
+	for (unsigned leg = task_legs(t); dp_up(r->dp) && leg-- > 0;)
+		dp_request(r->dp, remove_verb(leg),
+			   json_pack("{ss}", "leg", leg_id(id, t->id, leg)), on_forgotten, NULL);
 }
 
 /* ---- from workers --------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ struct leg {
 /* What this module needs to know of a task. */
 struct legs {
 	struct leg leg[LEGS];
+	struct leg *more; /* of several destinations: from leg number LEGS on; else NULL */
 };
 
 struct reconcile_ops {
@@ -58,6 +59,11 @@ struct reconcile_ops {
 };
 
 void legs_init(struct legs *l);
+void legs_fini(struct legs *l);
+/* Leg by number, below LEGS_MAX; made where it was not there. */
+struct leg *legs_at(struct legs *l, unsigned leg);
+/* NULL: it never was there. */
+const struct leg *legs_seen(const struct legs *l, unsigned leg);
 
 struct reconcile *reconcile_new(struct event_base *base, struct dp *dp,
 				const struct reconcile_ops *ops, void *arg);
@@ -80,6 +86,6 @@ void reconcile_task(struct reconcile *r, const struct task *t, struct legs *l);
 /* push.until of ctl.def; 0: no end. Said again when the data plane is back. */
 void reconcile_push_until(struct reconcile *r, uint64_t until_us);
 /* The task is gone: so must be its legs. */
-void reconcile_forget(struct reconcile *r, const char *task_id);
+void reconcile_forget(struct reconcile *r, const struct task *t);
 
 #endif

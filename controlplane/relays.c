@@ -12,19 +12,9 @@ static int order_by_id(const void *a, const void *b)
 	return strcmp(((const struct relay *)a)->task->id, ((const struct relay *)b)->task->id);
 }
 
-static int order_by_dst(const void *a, const void *b)
+static int order_by_url(const void *a, const void *b)
 {
-	return strcmp(((const struct relay *)a)->task->dst_url,
-		      ((const struct relay *)b)->task->dst_url);
-}
-
-static struct relay *look_up(void *const *tree, struct task *key_task,
-			     int (*order)(const void *, const void *))
-{
-	struct relay key = {.task = key_task};
-	void *node = tfind(&key, tree, order);
-
-	return node ? *(struct relay **)node : NULL;
+	return strcmp(((const struct claim *)a)->url, ((const struct claim *)b)->url);
 }
 
 void relays_init(struct relays *rs)
@@ -35,23 +25,55 @@ void relays_init(struct relays *rs)
 
 struct relay *relays_find(const struct relays *rs, const char *id)
 {
-	struct task key = {.id = (char *)id};
+	struct task task = {.id = (char *)id};
+	struct relay key = {.task = &task};
+	void *node = tfind(&key, &rs->by_id, order_by_id);
 
-	return look_up(&rs->by_id, &key, order_by_id);
+	return node ? *(struct relay **)node : NULL;
 }
 
 struct relay *relays_by_dst(const struct relays *rs, const char *dst_url)
 {
-	struct task key = {.dst_url = (char *)dst_url};
+	struct claim key = {.url = dst_url};
+	void *node = tfind(&key, &rs->by_dst, order_by_url);
 
-	return look_up(&rs->by_dst, &key, order_by_dst);
+	return node ? (*(struct claim **)node)->relay : NULL;
 }
 
-static void insert(void **tree, struct relay *r, int (*order)(const void *, const void *))
+struct relay *relays_rival(const struct relays *rs, const struct task *t)
 {
-	struct relay **node = tsearch(r, tree, order);
+	for (unsigned i = 0; i < dests_count(t); i++) {
+		struct relay *r = relays_by_dst(rs, dests_url(t, i));
 
-	must(node && *node == r);
+		if (r && strcmp(r->task->id, t->id))
+			return r;
+	}
+	return NULL;
+}
+
+static void insert(void **tree, void *what, int (*order)(const void *, const void *))
+{
+	void **node = tsearch(what, tree, order);
+
+	must(node && *node == what);
+}
+
+static void claim_all(struct relays *rs, struct relay *r)
+{
+	r->claims = dests_count(r->task);
+	r->claim = calloc(r->claims, sizeof(*r->claim));
+	must(r->claim);
+	for (unsigned i = 0; i < r->claims; i++) {
+		r->claim[i] = (struct claim){dests_url(r->task, i), r};
+		insert(&rs->by_dst, &r->claim[i], order_by_url);
+	}
+}
+
+static void disclaim_all(struct relays *rs, struct relay *r)
+{
+	for (unsigned i = 0; i < r->claims; i++)
+		tdelete(&r->claim[i], &rs->by_dst, order_by_url);
+	free(r->claim);
 }
 
 struct relay *relays_add(struct relays *rs, struct task *t)
@@ -63,7 +85,7 @@ struct relay *relays_add(struct relays *rs, struct task *t)
 	legs_init(&r->legs);
 	STAILQ_INIT(&r->waiters);
 	insert(&rs->by_id, r, order_by_id);
-	insert(&rs->by_dst, r, order_by_dst);
+	claim_all(rs, r);
 	TAILQ_INSERT_TAIL(&rs->list, r, link);
 	rs->n++;
 	return r;
@@ -73,19 +95,20 @@ void relays_del(struct relays *rs, struct relay *r)
 {
 	must(STAILQ_EMPTY(&r->waiters) && !r->wake.slot);
 	tdelete(r, &rs->by_id, order_by_id);
-	tdelete(r, &rs->by_dst, order_by_dst);
+	disclaim_all(rs, r);
 	TAILQ_REMOVE(&rs->list, r, link);
 	rs->n--;
+	legs_fini(&r->legs);
 	task_free(r->task);
 	free(r);
 }
 
 void relays_swap(struct relays *rs, struct relay *r, struct task *next)
 {
-	tdelete(r, &rs->by_dst, order_by_dst);
+	disclaim_all(rs, r);
 	task_free(r->task);
 	r->task = next;
-	insert(&rs->by_dst, r, order_by_dst);
+	claim_all(rs, r);
 }
 
 void relay_wait(struct relay *r, void (*fn)(void *arg), void *arg)

@@ -34,12 +34,22 @@ struct hold {
 	char holder[72];		/* the node that had it when we tried */
 };
 
+struct relay;
+
+/* A destination that is taken. */
+struct claim {
+	const char *url; /* of the relay's task */
+	struct relay *relay;
+};
+
 /* One task and what this process knows about it. */
 struct relay {
 	struct task *task;
 	struct task *wish; /* being written to Redis; NULL: nothing is */
 	struct legs legs;
 	struct wake wake;
+	struct claim *claim; /* its destinations */
+	unsigned claims;
 	bool unborn; /* the wish is the creation: only the destination counts yet */
 	struct hold hold;
 	bool dirty; /* Redis does not have what is true */
@@ -48,7 +58,7 @@ struct relay {
 };
 
 struct relays {
-	void *by_id, *by_dst; /* tsearch trees of struct relay */
+	void *by_id, *by_dst; /* tsearch trees of struct relay, of struct claim */
 	TAILQ_HEAD(relay_list, relay) list;
 	size_t n;
 };
@@ -56,11 +66,13 @@ struct relays {
 void relays_init(struct relays *rs);
 struct relay *relays_find(const struct relays *rs, const char *id);
 struct relay *relays_by_dst(const struct relays *rs, const char *dst_url);
-/* Takes t; neither its id nor its destination may be there. */
+/* Another relay, which has one of t's destinations. */
+struct relay *relays_rival(const struct relays *rs, const struct task *t);
+/* Takes t; neither its id nor any of its destinations may be there. */
 struct relay *relays_add(struct relays *rs, struct task *t);
 /* Frees r and its task. Nobody may be waiting. */
 void relays_del(struct relays *rs, struct relay *r);
-/* Takes next, frees what was; the id is the same, the destination may be another free one. */
+/* Takes next, frees what was; the id is the same, the destinations may be other free ones. */
 void relays_swap(struct relays *rs, struct relay *r, struct task *next);
 
 void relay_wait(struct relay *r, void (*fn)(void *arg), void *arg);

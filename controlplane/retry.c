@@ -10,9 +10,9 @@ static bool is_exponential(const struct task *t)
 	return !strcmp(t->retry_policy, "exponential");
 }
 
-bool retry_left(const struct task *t)
+bool retry_left(const struct task *t, int64_t used)
 {
-	return t->retry_count < 0 || t->retries < t->retry_count;
+	return t->retry_count < 0 || used < t->retry_count;
 }
 
 int64_t retry_longest_ms(const struct task *t)
@@ -23,16 +23,16 @@ int64_t retry_longest_ms(const struct task *t)
 }
 
 /* 0 to n - 1, the same for the same task and retry (FNV-1a). */
-static int64_t spread(const struct task *t, int64_t n)
+static int64_t spread(const struct task *t, int64_t used, int64_t n)
 {
-	uint64_t h = 14695981039346656037u ^ (uint64_t)t->retries;
+	uint64_t h = 14695981039346656037u ^ (uint64_t)used;
 
 	for (const char *p = t->id; *p; p++)
 		h = (h ^ (uint8_t)*p) * 1099511628211u;
 	return (int64_t)((h >> 20) % (uint64_t)n);
 }
 
-int64_t retry_wait_ms(const struct task *t, enum reason reason)
+int64_t retry_wait_ms(const struct task *t, int64_t used, enum reason reason)
 {
 	int64_t most = retry_longest_ms(t), wait = t->retry_interval_s * 1000;
 
@@ -40,8 +40,8 @@ int64_t retry_wait_ms(const struct task *t, enum reason reason)
 		return wait;
 	if (reason_is_final(reason))
 		wait = most;
-	for (int64_t i = 0; i < t->retries && wait < most; i++)
+	for (int64_t i = 0; i < used && wait < most; i++)
 		wait *= 2;
 	wait = min_of(wait, most);
-	return wait - spread(t, wait / 4 + 1);
+	return wait - spread(t, used, wait / 4 + 1);
 }

@@ -19,10 +19,10 @@
 
 #define RETRY_MAX_S_DEFAULT 300
 
-/* May it be tried again? A RetryCount of -1 allows any number of retries. */
-bool retry_left(const struct task *t);
-/* From the failure to the retry, for the retry that comes after t->retries others. */
-int64_t retry_wait_ms(const struct task *t, enum reason reason);
+/* May it be tried again after so many retries? A RetryCount of -1 allows any number of retries. */
+bool retry_left(const struct task *t, int64_t used);
+/* From the failure to the retry, for the retry that comes after so many others. */
+int64_t retry_wait_ms(const struct task *t, int64_t used, enum reason reason);
 /* No wait is longer. */
 int64_t retry_longest_ms(const struct task *t);
 

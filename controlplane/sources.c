@@ -79,9 +79,6 @@ static bool check_live(const struct task *t, const json_t *urls, struct refusal 
 		return refuse(r, 400, "InvalidParameter",
 			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
 			      t->source_protocol, url);
-	if (schemes_of(t->source_protocol) & RULE_RTMP && rule_same_stream(url, t->dst_url))
-		return refuse(r, 400, "InvalidParameter",
-			      "DstUrl must not be the stream that SourceUrls names.");
 	return true;
 }
 
@@ -118,6 +115,44 @@ static bool check_files(const struct task *t, const json_t *urls, struct refusal
 			      "FileIndex must name one of SourceUrls, 0 to %zu; the value is %lld.",
 			      json_array_size(urls) - 1, (long long)t->file_index);
 	return true;
+}
+
+/* ---- destinations ------------------------------------------------------------------------------ */
+
+/* What a message calls it. */
+static const char *dest_name(unsigned n)
+{
+	return n ? "DstUrls" : "DstUrl";
+}
+
+static bool check_dest(const struct task *t, unsigned n, const char *source, struct refusal *r)
+{
+	const char *url = dests_url(t, n), *rule = rule_rtmp(url);
+
+	if (rule)
+		return refuse(r, 400, "InvalidParameter", "%s %s; the value is \"%.100s\".",
+			      dest_name(n), rule, url);
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(dests_url(t, i), url))
+			return refuse(r, 400, "InvalidDstUrl.Duplicate",
+				      "DstUrls must not name a destination twice; \"%.100s\" is "
+				      "there twice.",
+				      url);
+	if (source && schemes_of(t->source_protocol) & RULE_RTMP && rule_same_stream(source, url))
+		return refuse(r, 400, "InvalidParameter",
+			      "%s must not be the stream that SourceUrls names.", dest_name(n));
+	return true;
+}
+
+bool destinations_check(const struct task *t, struct refusal *r)
+{
+	char *source = task_is_list(t) ? NULL : task_source_url(t);
+	bool fine = true;
+
+	for (unsigned n = 0; fine && n < dests_count(t); n++)
+		fine = check_dest(t, n, source, r);
+	free(source);
+	return fine;
 }
 
 bool sources_check(const struct task *t, struct refusal *r)

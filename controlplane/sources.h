@@ -12,5 +12,7 @@
 
 /* false, with the rule that is broken. */
 bool sources_check(const struct task *t, struct refusal *r);
+/* Every destination by its form, all of them different, none of them the source; the same. */
+bool destinations_check(const struct task *t, struct refusal *r);
 
 #endif

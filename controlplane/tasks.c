@@ -35,8 +35,9 @@ struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url)
 	struct relay *r;
 
 	TAILQ_FOREACH (r, &ts->all.list, link)
-		if (r->wish && !strcmp(r->wish->dst_url, dst_url))
-			return r;
+		for (unsigned i = 0; r->wish && i < dests_count(r->wish); i++)
+			if (!strcmp(dests_url(r->wish, i), dst_url))
+				return r;
 	return relays_by_dst(&ts->all, dst_url);
 }
 
@@ -129,6 +130,28 @@ static void tell(struct tasks *ts, const struct task *t, const char *event)
 		 log_q(text, sizeof(text), t->detail));
 }
 
+static void tell_dest(struct tasks *ts, const struct task *t, unsigned n)
+{
+	const struct dest *d = &t->dest[n];
+	char now[24], number[12], text[300];
+	struct task_field f[] = {{"Event", "task.destination"},
+				 {"Time", now},
+				 {"Node", ts->node},
+				 {"TaskId", t->id},
+				 {"Destination", number},
+				 {"State", dest_state_name(d->state)},
+				 {"Reason", d->reason},
+				 {"Detail", d->detail}};
+
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
+	snprintf(number, sizeof(number), "%u", n);
+	store_event(ts->store, f, array_len(f));
+	log_info("task",
+		 "what=task.destination task=%s destination=%u state=%s reason=%s detail=%s", t->id,
+		 n, dest_state_name(d->state), *d->reason ? d->reason : "none",
+		 log_q(text, sizeof(text), d->detail));
+}
+
 /* ---- what happens by itself ---------------------------------------------------------------- */
 
 static void arm_wake(struct tasks *ts)
@@ -150,11 +173,13 @@ static void follow(struct tasks *ts, struct relay *r, const struct effects *fx)
 
 	if (fx->exit_reason) {
 		tasks_bury(ts, r, hook);
-		reconcile_forget(ts->reconcile, r->task->id);
+		reconcile_forget(ts->reconcile, r->task);
 	} else {
 		tasks_save(ts, r, hook);
 	}
-	if (fx->exit_reason || fx->state_event)
+	if (fx->dest)
+		tell_dest(ts, r->task, fx->dest - 1);
+	else if (fx->exit_reason || fx->state_event)
 		tell(ts, r->task, "task.state");
 	if (hook)
 		hooks_add(ts->hooks, r->task->id, hook);
@@ -261,7 +286,7 @@ static void commit_confirmed(struct commit *c)
 		hooks_add(ts->hooks, r->task->id, c->hook);
 	c->done(c->arg, NULL);
 	if (c->fx.exit_reason) {
-		reconcile_forget(ts->reconcile, r->task->id);
+		reconcile_forget(ts->reconcile, r->task);
 		tasks_relay_end(ts, r);
 		return;
 	}
@@ -327,12 +352,12 @@ static void on_store_task(void *arg, const char *id, const struct task_field *f,
 	struct tasks *ts = arg;
 	struct task *t = tasks_read(id, f, n);
 
-	if (t && !tasks_by_dst(ts, t->dst_url)) {
+	if (t && !relays_rival(&ts->all, t)) {
 		relays_add(&ts->all, t);
 		return;
 	}
 	if (t)
-		log_error("task_unreadable", "task=%s why=\"DstUrl is another task's\"", id);
+		log_error("task_unreadable", "task=%s why=\"a destination is another task's\"", id);
 	task_free(t);
 }
 

@@ -90,7 +90,8 @@ static void let_go(struct tasks *ts, struct relay *r, const char *why)
 	log_info("lease", "what=%s task=%s", why, r->task->id);
 	r->hold.mine = false;
 	r->hold.need_us = 0;
-	reconcile_forget(ts->reconcile, r->task->id);
+	reconcile_forget(ts->reconcile, r->task);
+	legs_fini(&r->legs);
 	legs_init(&r->legs);
 	schedule_del(&ts->wakes, &r->wake);
 	hooks_forget(ts->hooks, r->task->id);
@@ -129,13 +130,13 @@ static void start_answered(struct cluster *c)
 		tasks_begin(c->tasks);
 }
 
-/* The table gets what Redis has; false: it is another task's destination. */
+/* The table gets what Redis has; false: a destination is another task's. */
 static bool refresh(struct tasks *ts, struct relay *r, struct task *t)
 {
-	struct relay *other = relays_by_dst(&ts->all, t->dst_url);
+	struct relay *other = relays_rival(&ts->all, t);
 
-	if (other && other != r) {
-		log_error("task_unreadable", "task=%s why=\"DstUrl is %s's\"", t->id,
+	if (other) {
+		log_error("task_unreadable", "task=%s why=\"a destination is %s's\"", t->id,
 			  other->task->id);
 		task_free(t);
 		return false;

@@ -47,9 +47,52 @@ json_t *view_task_info(const struct task *t)
 		json_object_set_new(info, "RetryPolicy", json_string(t->retry_policy));
 		json_object_set_new(info, "RetryMaxInterval", json_integer(t->retry_max_s));
 	}
+	if (*t->dst_urls)
+		json_object_set_new(info, "DstUrls", json_loads(t->dst_urls, 0, NULL));
 	put_time(info, "StartTime", t->start_s);
 	put_time(info, "EndTime", t->end_s);
 	return info;
+}
+
+/* Masked, as text. */
+static json_t *shown_url(const char *url)
+{
+	char text[2200];
+	json_t *shown = json_string(log_url(text, sizeof(text), url));
+
+	return shown ? shown : json_string("");
+}
+
+static json_t *destination(const struct task *t, unsigned n)
+{
+	const struct dest *d = &t->dest[n];
+	json_t *o = json_pack("{ss ss ss ss sI}", "DstUrl", d->url, "State",
+			      dest_state_name(d->state), "Reason", d->reason, "Detail", d->detail,
+			      "RetriesUsed", (json_int_t)d->retries);
+
+	must(o);
+	put_time(o, "NextRetryTime", d->next_try_ms / 1000);
+	put_time(o, "RunningSince", d->running_ms / 1000);
+	return o;
+}
+
+/* Of a task that has several. masked: for people. */
+static void put_destinations(json_t *into, const struct task *t, const struct task_numbers *n,
+			     bool masked)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < t->dests; i++) {
+		json_t *o = destination(t, i);
+
+		json_object_set_new(o, "OutBps", json_integer(n->dest_bps[i]));
+		if (masked)
+			json_object_set_new(o, "DstUrl", shown_url(t->dest[i].url));
+		json_array_append_new(list, o);
+	}
+	if (t->dests)
+		json_object_set(into, "Destinations", list);
+	json_decref(list);
 }
 
 json_t *view_task(const struct task *t, const struct task_numbers *n)
@@ -69,16 +112,8 @@ json_t *view_task(const struct task *t, const struct task_numbers *n)
 	put_time(v, "NextRetryTime", t->next_try_ms / 1000);
 	put_time(v, "RunningSince", t->running_ms / 1000);
 	put_time(v, "FirstMediaTime", n->first_media_ms / 1000);
+	put_destinations(v, t, n, false);
 	return v;
-}
-
-/* Masked, as text. */
-static json_t *shown_url(const char *url)
-{
-	char text[2200];
-	json_t *shown = json_string(log_url(text, sizeof(text), url));
-
-	return shown ? shown : json_string("");
 }
 
 json_t *view_task_row(const struct task *t, const struct task_numbers *n)
@@ -94,8 +129,16 @@ json_t *view_task_row(const struct task *t, const struct task_numbers *n)
 	must(row);
 	put_time(row, "StartTime", t->start_s);
 	put_time(row, "EndTime", t->end_s);
+	put_destinations(row, t, n, true);
 	free(source);
 	return row;
+}
+
+static const char *event_name(const struct effects *fx)
+{
+	if (fx->dest) /* ours */
+		return "LivePullToPushDestination";
+	return fx->exit_reason ? "LivePullToPushExit" : "LivePullToPushRunning";
 }
 
 char *view_callback(const struct task *t, const struct effects *fx, int64_t now_ms)
@@ -103,15 +146,15 @@ char *view_callback(const struct task *t, const struct effects *fx, int64_t now_
 	char now[24], *text;
 	json_t *body;
 
-	if (!fx->exit_reason && !fx->state_event)
+	if (!fx->exit_reason && !fx->state_event && !fx->dest)
 		return NULL;
 	snprintf(now, sizeof(now), "%lld", (long long)(now_ms / 1000));
-	body = json_pack("{ss ss ss so si}", "Event",
-			 fx->exit_reason ? "LivePullToPushExit" : "LivePullToPushRunning",
-			 "EventTime", now, "TaskId", t->id, "TaskInfo", view_task_info(t),
-			 "TaskStatus", task_status(t->state));
+	body = json_pack("{ss ss ss so si}", "Event", event_name(fx), "EventTime", now, "TaskId",
+			 t->id, "TaskInfo", view_task_info(t), "TaskStatus", task_status(t->state));
 	must(body);
-	if (fx->exit_reason) {
+	if (fx->dest) {
+		json_object_set_new(body, "Destination", destination(t, fx->dest - 1));
+	} else if (fx->exit_reason) {
 		json_object_set_new(body, "TaskExitReason", json_string(fx->exit_reason));
 		json_object_set_new(body, "TaskExitTime", json_integer(now_ms / 1000));
 	} else if (t->state == TASK_OFFLINE) {

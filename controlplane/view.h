@@ -15,7 +15,8 @@
 struct task_numbers {
 	int64_t first_media_ms;	   /* wall clock of the present pull's first media */
 	int64_t last_media_age_ms; /* -1: none yet */
-	int64_t in_bps, out_bps;
+	int64_t in_bps, out_bps;   /* out: to all destinations */
+	int64_t dest_bps[DESTS_MAX];
 };
 
 #define UUID_TEXT 37

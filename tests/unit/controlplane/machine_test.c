@@ -29,7 +29,7 @@ static void test_every_state_by_every_event(void **state)
 		{R, EVENT_STABLE, R},	  {R, EVENT_END_DUE, X},      {C, EVENT_LEGS_RUNNING, R},
 		{C, EVENT_LEG_FAILED, C}, {C, EVENT_RETRIES_USED, O}, {C, EVENT_RETRY_DUE, C},
 		{C, EVENT_END_DUE, X},	  {O, EVENT_END_DUE, X},      {S, EVENT_FINISHED, O},
-		{R, EVENT_FINISHED, O},	  {C, EVENT_FINISHED, O},
+		{R, EVENT_FINISHED, O},	  {C, EVENT_FINISHED, O},     {R, EVENT_DESTS_AWAY, C},
 	};
 
 	for (int from = 0; from < TASK_STATES; from++)

@@ -117,18 +117,23 @@ static void test_ids_of_legs(void **state)
 		"a b:in",
 		"0f0e0d0c+0b0a:in",
 		":in",
+		"a:out0",
+		"a:out01",
+		"a:out8",
 		"01234567890123456789012345678901234567890123456789012345:in"};
 	char text[128], id[TASK_ID_MAX + 1];
-	enum leg_kind kind;
+	unsigned kind;
 
 	assert_true(leg_parse("cup_final.2026-1:out", id, &kind));
 	assert_string_equal(id, "cup_final.2026-1");
-	for (int k = 0; k < LEGS; k++) {
+	for (unsigned k = 0; k < LEGS_MAX; k++) {
 		assert_true(leg_parse(leg_id(text, ID, k), id, &kind));
 		assert_string_equal(id, ID);
 		assert_int_equal(kind, k);
 	}
 	assert_string_equal(leg_id(text, ID, LEG_PULL), ID ":in");
+	assert_string_equal(leg_id(text, ID, LEG_PUSH), ID ":out");
+	assert_string_equal(leg_id(text, ID, LEG_PUSH + 2), ID ":out2");
 	assert_string_equal(leg_stream(text, ID), "_relay/task/" ID);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(leg_parse(bad[i], id, &kind));

@@ -32,7 +32,7 @@ static void check(const char *type, const char *protocol, const char *urls, int6
 	struct refusal r;
 
 	t->file_index = file;
-	if (sources_check(t, &r) == !rule) {
+	if ((sources_check(t, &r) && destinations_check(t, &r)) == !rule) {
 		if (rule)
 			assert_non_null(strstr(r.message, rule));
 	} else {
