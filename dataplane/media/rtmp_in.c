@@ -16,18 +16,24 @@
 #define PARTIAL_KEEP	 65536 /* memory of a chunk stream that is never worth giving back */
 #define REPEATS_SURE	 2
 
-/* One chunk stream: its last header, which later headers refer to, and its partial message. */
+/* The memory of a partial message; a player's chunk streams seldom have one. */
+struct partial {
+	uint32_t cap;
+	uint32_t peak; /* largest recent one, decaying */
+	uint8_t data[];
+};
+
+/* One chunk stream: its last header, which later headers refer to. Every viewer pays for four. */
 struct rtmp_in_cs {
-	uint32_t csid;	   /* 0: free slot */
-	uint32_t ts;	   /* of the present message */
-	uint32_t ts_field; /* what a type-3 header adds for a new message (T7) */
-	uint32_t len, stream_id;
-	uint8_t type;
-	bool extended; /* ts_field was sent as an extended timestamp */
-	bool open;     /* the message has begun and is not complete */
-	uint8_t *p;    /* the partial: got of cap bytes */
-	uint32_t got, cap;
-	uint32_t peak; /* largest recent partial, decaying */
+	uint32_t csid : 24; /* 0: free slot */
+	bool extended : 1;  /* ts_field was sent as an extended timestamp */
+	bool open : 1;	    /* the message has begun and is not complete */
+	uint32_t ts;	    /* of the present message */
+	uint32_t ts_field;  /* what a type-3 header adds for a new message (T7) */
+	uint32_t len : 24, type : 8;
+	uint32_t stream_id;
+	uint32_t got; /* bytes of the partial */
+	struct partial *partial;
 };
 
 /* A chunk header as it was read, not yet applied. */
@@ -48,10 +54,17 @@ void rtmp_in_init(struct rtmp_in *in, struct mem *mem, uint32_t message_max, uin
 	};
 }
 
+static void free_partial(struct rtmp_in *in, struct rtmp_in_cs *cs)
+{
+	if (cs->partial)
+		mem_free(in->mem, cs->partial, sizeof(*cs->partial) + cs->partial->cap);
+	cs->partial = NULL;
+}
+
 void rtmp_in_fini(struct rtmp_in *in)
 {
 	for (uint32_t i = 0; i < in->cs_cap; i++)
-		mem_free(in->mem, in->cs[i].p, in->cs[i].cap);
+		free_partial(in, &in->cs[i]);
 	mem_free(in->mem, in->cs, in->cs_cap * sizeof(*in->cs));
 	rtmp_in_init(in, in->mem, in->message_max, in->cs_max);
 }
@@ -110,28 +123,37 @@ static struct rtmp_in_cs *cs_add(struct rtmp_in *in, uint32_t csid)
 
 /* ---- the memory of a partial message ---- */
 
+static uint32_t room_of(const struct rtmp_in_cs *cs)
+{
+	return cs->partial ? cs->partial->cap : 0;
+}
+
 static bool resize_partial(struct rtmp_in *in, struct rtmp_in_cs *cs, uint32_t cap)
 {
-	uint8_t *p = mem_resize(in->mem, cs->p, cs->cap, cap);
+	const size_t head = sizeof(struct partial);
+	size_t before = cs->partial ? head + cs->partial->cap : 0;
+	struct partial *p = mem_resize(in->mem, cs->partial, before, head + cap);
 
 	if (!p)
 		return false;
-	cs->p = p;
-	cs->cap = cap;
+	if (!before)
+		p->peak = 0;
+	p->cap = cap;
+	cs->partial = p;
 	return true;
 }
 
 /* Grows with the bytes that came, never with the length that was declared (interop T14). */
 static bool append(struct rtmp_in *in, struct rtmp_in_cs *cs, const uint8_t *p, uint32_t n)
 {
-	uint32_t want = cs->got + n, cap = max_of(cs->cap, (uint32_t)PARTIAL_START);
+	uint32_t want = cs->got + n, cap = max_of(room_of(cs), (uint32_t)PARTIAL_START);
 
 	while (cap < want)
 		cap *= 2;
 	/* Near the end of the budget only what is needed may still fit. */
-	if (cap > cs->cap && !resize_partial(in, cs, cap) && !resize_partial(in, cs, want))
+	if (cap > room_of(cs) && !resize_partial(in, cs, cap) && !resize_partial(in, cs, want))
 		return false;
-	memcpy(cs->p + cs->got, p, n);
+	memcpy(cs->partial->data + cs->got, p, n);
 	cs->got = want;
 	return true;
 }
@@ -142,13 +164,15 @@ static bool append(struct rtmp_in *in, struct rtmp_in_cs *cs, const uint8_t *p, 
  */
 static void reset_partial(struct rtmp_in *in, struct rtmp_in_cs *cs)
 {
-	uint32_t cap = cs->cap;
+	struct partial *p = cs->partial;
+	uint32_t cap = room_of(cs);
 
-	cs->peak = max_of(cs->got, cs->peak - cs->peak / 1024);
+	if (p)
+		p->peak = max_of(cs->got, p->peak - p->peak / 1024);
 	cs->got = 0;
-	while (cap > PARTIAL_KEEP && cap / 4 > cs->peak)
+	while (cap > PARTIAL_KEEP && cap / 4 > p->peak)
 		cap /= 2;
-	if (cap < cs->cap)
+	if (cap < room_of(cs))
 		resize_partial(in, cs, cap); /* a failure keeps the larger block, which is fine */
 }
 
@@ -458,7 +482,7 @@ static int read_payload(struct rtmp_in *in, struct input *i, struct msg *out)
 		in->in_chunk = false;
 		if (cs->got < cs->len)
 			return 1;
-		data = cs->p;
+		data = cs->partial ? cs->partial->data : NULL;
 	}
 	r = complete(in, cs, data, out);
 	return r < 0 ? r : 1;
@@ -484,11 +508,8 @@ void rtmp_in_trim(struct rtmp_in *in)
 	for (uint32_t i = 0; i < in->cs_cap; i++) {
 		struct rtmp_in_cs *cs = &in->cs[i];
 
-		if (cs->open)
-			continue;
-		mem_free(in->mem, cs->p, cs->cap);
-		cs->p = NULL;
-		cs->cap = 0;
+		if (!cs->open)
+			free_partial(in, cs);
 	}
 }
 
