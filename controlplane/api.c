@@ -35,12 +35,7 @@ const struct api_action *api_actions(size_t *n)
 
 /* ---- parameters ---------------------------------------------------------------------------- */
 
-/* What a value breaks, as the end of a sentence; false: it is fine. */
-struct broken {
-	char rule[256];
-};
-
-__attribute__((format(printf, 2, 3))) static bool breaks(struct broken *b, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static bool breaks(struct api_broken *b, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -50,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static bool breaks(struct broken *b, const
 	return true;
 }
 
-static bool length_broken(const struct api_param *p, const char *text, struct broken *b)
+static bool length_broken(const struct api_param *p, const char *text, struct api_broken *b)
 {
 	size_t n = strlen(text);
 
@@ -60,7 +55,8 @@ static bool length_broken(const struct api_param *p, const char *text, struct br
 	return false;
 }
 
-static bool int_broken(const struct api_param *p, const char *text, int64_t *out, struct broken *b)
+static bool int_broken(const struct api_param *p, const char *text, int64_t *out,
+		       struct api_broken *b)
 {
 	if (!rule_is_int(text, out) || *out < p->min || *out > p->max)
 		return breaks(b, "must be a whole number from %lld to %lld", (long long)p->min,
@@ -68,7 +64,7 @@ static bool int_broken(const struct api_param *p, const char *text, int64_t *out
 	return false;
 }
 
-static bool word_broken(const struct api_param *p, const char *text, struct broken *b)
+static bool word_broken(const struct api_param *p, const char *text, struct api_broken *b)
 {
 	size_t n = strlen(text);
 
@@ -82,7 +78,7 @@ static bool word_broken(const struct api_param *p, const char *text, struct brok
 	return breaks(b, "must be one of: %s", p->words);
 }
 
-static bool urls_broken(const struct api_param *p, struct api_arg *a, struct broken *b)
+static bool urls_broken(const struct api_param *p, struct api_arg *a, struct api_broken *b)
 {
 	const char *text = a->text;
 	json_t *list = json_loads(text, 0, NULL), *one;
@@ -103,7 +99,7 @@ static bool urls_broken(const struct api_param *p, struct api_arg *a, struct bro
 	return false;
 }
 
-static bool value_broken(const struct api_param *p, struct api_arg *a, struct broken *b)
+bool api_value_broken(const struct api_param *p, struct api_arg *a, struct api_broken *b)
 {
 	const char *text = a->text, *rule = NULL;
 
@@ -125,6 +121,10 @@ static bool value_broken(const struct api_param *p, struct api_arg *a, struct br
 		return true;
 	if (p->type == API_WORD && !rule_is_word(text))
 		rule = "may hold letters, digits, '-', '_' and '.' only";
+	else if (p->type == API_DOMAIN)
+		rule = rule_domain(text);
+	else if (p->type == API_NAME && !rule_is_name(text))
+		rule = "must be a name as it stands in a URL: no blanks, none of ?#%&*\\, no empty part";
 	else if (p->type == API_RTMP)
 		rule = rule_rtmp(text);
 	else if (p->type == API_HTTP && *text)
@@ -146,7 +146,7 @@ bool api_check(const struct api_action *action, const struct params *p, int64_t 
 	for (size_t i = 0; action->params[i].name; i++) {
 		struct api_param param = action->params[i];
 		const char *text = params_value(p, param.name);
-		struct broken b;
+		struct api_broken b;
 
 		must(i < API_PARAMS_MAX);
 		args[i] = (struct api_arg){0};
@@ -160,7 +160,7 @@ bool api_check(const struct api_action *action, const struct params *p, int64_t 
 				      param.help);
 		}
 		args[i].text = text;
-		if (value_broken(&param, &args[i], &b))
+		if (api_value_broken(&param, &args[i], &b))
 			return refuse(r, 400, "InvalidParameter",
 				      "%s %s; the value is \"%.100s%s\".", param.name, b.rule, text,
 				      strlen(text) > 100 ? "..." : "");

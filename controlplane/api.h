@@ -21,7 +21,18 @@
 #define API_VERSION    "2016-11-01"
 #define API_PARAMS_MAX 32
 
-enum api_type { API_TEXT, API_WORD, API_INT, API_TIME, API_ONEOF, API_URLS, API_RTMP, API_HTTP };
+enum api_type {
+	API_TEXT,
+	API_WORD,
+	API_INT,
+	API_TIME,
+	API_ONEOF,
+	API_URLS,
+	API_RTMP,
+	API_HTTP,
+	API_DOMAIN,
+	API_NAME
+};
 
 struct api_param {
 	const char *name;
@@ -66,6 +77,12 @@ const struct api_action *api_actions(size_t *n);
 bool api_check(const struct api_action *a, const struct params *p, int64_t retry_min,
 	       struct api_arg args[API_PARAMS_MAX], struct refusal *r);
 
+/* What a value breaks, as the end of a sentence; a->text is the value, its number is filled in. */
+struct api_broken {
+	char rule[256];
+};
+bool api_value_broken(const struct api_param *p, struct api_arg *a, struct api_broken *b);
+
 /* Answers one request to "/". */
 void api_handle(struct cp *cp, struct http_call *http);
 
@@ -82,7 +99,7 @@ const struct api_arg *api_arg(const struct api_call *c, const char *name);
 void api_answer(struct api_call *c, json_t *body);
 void api_refuse(struct api_call *c, const struct refusal *r);
 
-/* The handlers, in api_relay.c. */
+/* The handlers, in api_relay.c, api_domain.c, api_live.c. */
 #define ACTION(sym, name, handler, help, ...) void handler(struct api_call *c);
 #include "controlplane/api.def"
 #undef ACTION

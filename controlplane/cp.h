@@ -18,6 +18,7 @@
 #include "controlplane/tasks.h"
 
 struct commands;
+struct domains;
 struct streams;
 struct event_base;
 
@@ -40,6 +41,7 @@ struct cp {
 	struct jobs *jobs;
 	struct tasks *tasks;
 	struct commands *commands;
+	struct domains *domains;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controlplane/api.h"
+#include "controlplane/domain.h"
 #include "controlplane/model.h"
 
 /* ---- API.md -------------------------------------------------------------------------------------- */
@@ -36,11 +37,16 @@ static const char api_head[] =
 	"| 400 | SignatureNonceUsed | the nonce was seen before |\n"
 	"| 400 | InvalidDstUrl.Duplicate | another task has this DstUrl |\n"
 	"| 400 | InvalidTaskId.Duplicate | the chosen TaskId is a task made with other parameters |\n"
+	"| 400 | DomainAlreadyExist, OperationDenied.Conflict, OperationDenied.Mapped | a domain; nothing was changed |\n"
+	"| 404 | InvalidDomain.NotFound, InvalidConfigId.NotFound, InvalidFunction.NotFound, InvalidMapping.NotFound "
+	"| there is none |\n"
+	"| 409 | OperationConflict | another change of the same was faster |\n"
 	"| 403 | SignatureDoesNotMatch | wrong secret or wrong way to sign |\n"
 	"| 403 | OperationDenied.TaskStatus | not in the task's present state |\n"
 	"| 403 | QuotaExceeded.Task | `tasks.running` is reached |\n"
 	"| 404 | InvalidAction.NotFound, InvalidAccessKeyId.NotFound, InvalidTaskId.NotFound | there is none |\n"
 	"| 409 | OperationDenied.OtherNode | of several nodes another one runs the task; the message names it |\n"
+	"| 403 | QuotaExceeded.Domain | there are 1000 domains |\n"
 	"| 503 | ServiceUnavailable | Redis did not confirm a change; running relays go on |\n"
 	"| 503 | Throttling | more signed requests than can be remembered |\n\n"
 	"A change is answered only after Redis confirmed it. When the connection to Redis is lost in between,\n"
@@ -113,6 +119,9 @@ static const char *type_text(const struct api_param *p, char *dst, size_t n)
 	case API_RTMP:
 		snprintf(dst, n, "rtmp:// or rtmps:// URL, up to %lld bytes", (long long)p->max);
 		break;
+	case API_DOMAIN:
+		snprintf(dst, n, "host name");
+		break;
 	case API_HTTP:
 		snprintf(dst, n, "http(s):// URL, up to %lld bytes", (long long)p->max);
 		break;
@@ -146,10 +155,38 @@ static void changes(FILE *to)
 			change_text(TASK_RUNNING, c), change_text(TASK_OFFLINE, c));
 }
 
+static void params_table(FILE *to, const struct api_param *p)
+{
+	char type[128];
+
+	for (; p->name; p++)
+		fprintf(to, "| %s | %s | %s | %s |\n", p->name, p->needed ? "yes" : "no",
+			type_text(p, type, sizeof(type)), p->help);
+}
+
+static void functions(FILE *to)
+{
+	static const char *const kinds[] = {"", "ingest domains", "streaming domains",
+					    "all domains"};
+	const struct domain_function *f;
+	size_t n;
+
+	f = domain_functions(&n);
+	fputs("\n## Functions of domains\n\nA domain has each of them once; setting it again replaces "
+	      "it as a whole. A white and a black list\nof one kind exclude each other.\n",
+	      to);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to,
+			"\n### `%s`\n\nFor %s: %s.\n\n| argument | needed | value | meaning "
+			"|\n|---|---|---|---|\n",
+			f[i].name, kinds[f[i].kinds], f[i].help);
+		params_table(to, f[i].params);
+	}
+}
+
 void docs_api(FILE *to)
 {
 	const struct api_action *a;
-	char type[128];
 	size_t n;
 
 	a = api_actions(&n);
@@ -158,10 +195,9 @@ void docs_api(FILE *to)
 		fprintf(to,
 			"\n### %s\n\n%s\n\n| parameter | needed | value | meaning |\n|---|---|---|---|\n",
 			a[i].name, a[i].help);
-		for (const struct api_param *p = a[i].params; p->name; p++)
-			fprintf(to, "| %s | %s | %s | %s |\n", p->name, p->needed ? "yes" : "no",
-				type_text(p, type, sizeof(type)), p->help);
+		params_table(to, a[i].params);
 	}
+	functions(to);
 	fputs(api_tail, to);
 	changes(to);
 	fputs(callbacks, to);
@@ -190,6 +226,8 @@ static const char redis_head[] =
 	"| `mr:cmd:reply:<correlation>` | list, PX 1 h | the command's answer, for `BLPOP` |\n"
 	"| `mr:cmd:done:<correlation>` | string, PX 1 day | the same, so that a command that comes again is not done again |\n"
 	"| `mr:events` | stream | the newest 10000 or so of everything that happened |\n"
+	"| `mr:{domains}` | hash | domain -> JSON document (controlplane/domain.h); holds the keys of signed URLs |\n"
+	"| `mr:{domains}:version` | number | grows with each change of them |\n"
 	"| `mr:node:<node>` | hash, PX 10000 | heartbeat every 2 s: Version, Time, Pid, Dataplane, Tasks, "
 	"Streams, Viewers, InBps, OutBps, Commands, CommandsRefused |\n\n"
 	"A state change and its callback are one transaction (`MULTI`: `HSET` or `DEL` of the task, `RPUSH` of\n"

@@ -21,6 +21,7 @@
 #include "controlplane/api.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
+#include "controlplane/domains.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
 #include "controlplane/settings.h"
@@ -83,6 +84,7 @@ static void on_dp_up(void *arg, int shm_fd)
 		streams_reset(cp->streams, shm_streams(cp->shm));
 	else
 		log_error("shared_memory", "why=\"%s\"", err);
+	domains_up(cp->domains);
 	reconcile_up(cp->reconcile);
 }
 
@@ -163,8 +165,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		streams_refresh(cp->streams, cp->shm);
 	}
 	commands_tick(cp->commands);
-	if (turn++ % BEAT_TURNS == 0)
+	if (turn++ % BEAT_TURNS == 0) {
 		heartbeat(cp);
+		domains_tick(cp->domains);
+	}
 }
 
 /* ---- the ladder up --------------------------------------------------------------------------------- */
@@ -267,6 +271,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	hooks_set_store(cp->hooks, cp->store);
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
+	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
@@ -335,6 +340,7 @@ static void close_all(struct cp *cp)
 	http_free(cp->http);
 	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);
+	domains_free(cp->domains);
 	streams_free(cp->streams);
 	tasks_free(cp->tasks);
 	hooks_free(cp->hooks);

@@ -50,6 +50,46 @@ bool rule_is_word(const char *text)
 	return p > text && !*p;
 }
 
+const char *rule_domain(const char *text)
+{
+	size_t n = strlen(text), label = 0;
+
+	if (n < 1 || n > 128)
+		return "must have 1 to 128 bytes";
+	for (size_t i = 0; i <= n; i++) {
+		char c = text[i];
+
+		if (c == '.' || !c) {
+			if (!label || label > 63 || text[i - 1] == '-')
+				return "must be a host name: labels of letters, digits and '-' with dots "
+				       "between";
+			label = 0;
+		} else if (!islower((unsigned char)c) && !isdigit((unsigned char)c) &&
+			   (c != '-' || !label)) {
+			return "must be a host name in lower case: letters, digits, '-' and '.'";
+		} else {
+			label++;
+		}
+	}
+	return strchr(text, '.') ? NULL : "must have a dot: host.example.com";
+}
+
+bool rule_is_name(const char *text)
+{
+	for (const char *p = text;; p++) {
+		size_t n = strcspn(p, "/");
+
+		if (!n || (n == 1 && *p == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if ((unsigned char)p[i] <= 0x20 || strchr("?#%&*\\\"\x7f", p[i]))
+				return false;
+		p += n;
+		if (!*p)
+			return true;
+	}
+}
+
 bool rule_is_plain(const char *text)
 {
 	for (; *text; text++)

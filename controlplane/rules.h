@@ -21,6 +21,10 @@ const char *time_text(char dst[TIME_TEXT], int64_t unix_s);
 bool rule_is_word(const char *text);
 /* No control character. */
 bool rule_is_plain(const char *text);
+/* A host name: labels of lower-case letters, digits and '-', with dots between, at most 128 bytes. */
+const char *rule_domain(const char *text);
+/* Parts with '/' between them, none empty, "." or "..": no blanks, nothing that URLs read as more. */
+bool rule_is_name(const char *text);
 /* A whole number within 64 bits and nothing else. */
 bool rule_is_int(const char *text, int64_t *out);
 

@@ -28,7 +28,11 @@ struct store {
 	bool loaded;
 	size_t loading; /* answers of the load that are missing */
 	struct store_health health;
-	uint64_t asked_us;     /* a heartbeat's answer is missing since then; 0: none is */
+	uint64_t asked_us; /* a heartbeat's answer is missing since then; 0: none is */
+	struct {
+		void (*fn)(void *arg);
+		void *arg;
+	} watch[STORE_WATCHERS];
 	struct commit *parked; /* asked for while not ready: their answer comes from the loop */
 	struct event *parked_turn;
 };
@@ -386,6 +390,19 @@ static void become_ready(struct store *s)
 	s->health.connects++;
 	log_info("redis_ready", "first=%d", first);
 	s->ops->ready(s->arg, first);
+	for (size_t i = 0; i < STORE_WATCHERS && s->watch[i].fn; i++)
+		s->watch[i].fn(s->watch[i].arg);
+}
+
+void store_watch(struct store *s, void (*fn)(void *arg), void *arg)
+{
+	size_t i = 0;
+
+	while (i < STORE_WATCHERS && s->watch[i].fn)
+		i++;
+	must(i < STORE_WATCHERS);
+	s->watch[i].fn = fn;
+	s->watch[i].arg = arg;
 }
 
 /* ---- the first load ------------------------------------------------------------------------ */

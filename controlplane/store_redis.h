@@ -57,6 +57,9 @@ struct store *store_new(struct event_base *base, struct evdns_base *dns, const c
 /* Every save that is open ends with an error. */
 void store_free(struct store *s);
 bool store_ready(const struct store *s);
+/* fn is called each time the connection became ready, after store_ops. At most STORE_WATCHERS of them. */
+#define STORE_WATCHERS 8
+void store_watch(struct store *s, void (*fn)(void *arg), void *arg);
 /* Why it is not ready; "" where nothing is known yet. */
 const char *store_trouble(const struct store *s);
 /* How often the connection became ready, and how long the last heartbeat took; 0: none yet. */
