@@ -10,17 +10,19 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/domain.h"
 
 #define IDLE_MS 60000 /* a triggered pull ends when nobody watched it for so long */
 
 struct domains {
-	struct book *book;
+	struct book *book, *blocks;
 	struct dp *dp;
 	char path[1200];
-	json_t *sent; /* name -> config as text, of the present data plane */
-	bool kept;    /* it was told which domains there are */
+	json_t *sent, *sent_blocks; /* name -> what the present data plane was told, as text */
+	bool kept;		    /* it was told which domains there are */
+	bool unlisted;		    /* it may have blocks from before */
 };
 
 /* ---- the snapshot -------------------------------------------------------------------------- */
@@ -29,6 +31,13 @@ static json_t *config_of(const struct domains *d, const char *name, const json_t
 {
 	return domain_config(book_all(d->book), name, json_array_size(json_object_get(doc, "lazy")),
 			     IDLE_MS);
+}
+
+/* block.set's keys. */
+static json_t *block_of(const char *stream, const json_t *doc)
+{
+	return json_pack("{ss sO*}", "stream", stream, "until_ms",
+			 json_object_get(doc, "until_ms"));
 }
 
 static int write_file(const char *path, const char *text)
@@ -49,17 +58,21 @@ static int write_file(const char *path, const char *text)
 	return rc;
 }
 
+/* As dataplane/session/domains.h reads it. */
 static void save_snapshot(const struct domains *d)
 {
-	json_t *list = json_array(), *doc, *all;
+	json_t *configs = json_object(), *blocks = json_array(), *doc, *all;
 	const char *name;
 	char *text;
 	int rc;
 
+	if (!book_known(d->book) || !book_known(d->blocks))
+		return;
 	json_object_foreach (book_all(d->book), name, doc)
-		json_array_append_new(list, json_pack("{ss so}", "domain", name, "config",
-						      config_of(d, name, doc)));
-	all = json_pack("{si so}", "version", 1, "domains", list);
+		json_object_set_new(configs, name, config_of(d, name, doc));
+	json_object_foreach (book_all(d->blocks), name, doc)
+		json_array_append_new(blocks, block_of(name, doc));
+	all = json_pack("{so so}", "domains", configs, "blocks", blocks);
 	text = json_dumps(all, JSON_INDENT(1));
 	must(text);
 	rc = write_file(d->path, text);
@@ -132,24 +145,106 @@ static void tell(struct domains *d)
 		tell_names(d);
 }
 
+/* ---- streams that nobody may publish ---------------------------------------------------------- */
+
+static void tell_block(struct domains *d, const char *stream, const json_t *doc)
+{
+	json_t *keys = block_of(stream, doc);
+	char *text = json_dumps(keys, JSON_COMPACT | JSON_SORT_KEYS);
+	const char *was = json_string_value(json_object_get(d->sent_blocks, stream));
+
+	if (!was || strcmp(was, text)) {
+		json_object_set_new(d->sent_blocks, stream, json_string(text));
+		dp_request(d->dp, "block.set", json_incref(keys), on_told, NULL);
+	}
+	free(text);
+	json_decref(keys);
+}
+
+static void untell_block(struct domains *d, const char *stream)
+{
+	json_object_del(d->sent_blocks, stream);
+	dp_request(d->dp, "block.remove", json_pack("{ss}", "stream", stream), on_told, NULL);
+}
+
+/* What the data plane has from before and nobody wants any more. */
+static void on_block_list(void *arg, json_t *answer)
+{
+	struct domains *d = arg;
+	json_t *row;
+	size_t i;
+
+	if (!answer || dp_error(answer))
+		return;
+	json_array_foreach (json_object_get(answer, "blocks"), i, row)
+		if (!book_get(d->blocks, dp_text(row, "stream")))
+			untell_block(d, dp_text(row, "stream"));
+}
+
+static void tell_blocks(struct domains *d)
+{
+	const char *stream;
+	json_t *doc;
+	void *next;
+
+	if (!dp_up(d->dp) || !book_known(d->blocks))
+		return;
+	if (d->unlisted)
+		dp_request(d->dp, "block.list", NULL, on_block_list, d);
+	d->unlisted = false;
+	json_object_foreach (book_all(d->blocks), stream, doc)
+		tell_block(d, stream, doc);
+	json_object_foreach_safe(d->sent_blocks, next, stream,
+				 doc) if (!book_get(d->blocks, stream)) untell_block(d, stream);
+}
+
+static void on_expired(void *arg, const char *error)
+{
+}
+
+/* The data plane forgets them by itself. */
+static void expire_blocks(struct domains *d)
+{
+	json_int_t now = (json_int_t)clock_wall_ms();
+	json_t *changes = json_object(), *doc;
+	const char *stream;
+
+	json_object_foreach (book_all(d->blocks), stream, doc) {
+		json_int_t until = json_integer_value(json_object_get(doc, "until_ms"));
+
+		if (until && until <= now && json_object_size(changes) < BOOK_CHANGES_MAX)
+			json_object_set_new(changes, stream, json_null());
+	}
+	if (json_object_size(changes))
+		book_commit(d->blocks, changes, on_expired, NULL);
+	else
+		json_decref(changes);
+}
+
 static void on_changed(void *arg)
 {
 	struct domains *d = arg;
 
 	save_snapshot(d);
 	tell(d);
+	tell_blocks(d);
 }
 
 void domains_up(struct domains *d)
 {
 	json_object_clear(d->sent);
+	json_object_clear(d->sent_blocks);
 	d->kept = false;
+	d->unlisted = true;
 	tell(d);
+	tell_blocks(d);
 }
 
 void domains_tick(struct domains *d)
 {
 	book_poll(d->book);
+	book_poll(d->blocks);
+	expire_blocks(d);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -162,7 +257,9 @@ struct domains *domains_new(struct store *store, struct dp *dp, const char *stat
 	d->dp = dp;
 	d->sent = json_object();
 	snprintf(d->path, sizeof(d->path), "%s/domains.json", state_dir);
+	d->sent_blocks = json_object();
 	d->book = book_new(store, "domains", on_changed, d);
+	d->blocks = book_new(store, "blocks", on_changed, d);
 	return d;
 }
 
@@ -171,13 +268,20 @@ void domains_free(struct domains *d)
 	if (!d)
 		return;
 	book_free(d->book);
+	book_free(d->blocks);
 	json_decref(d->sent);
+	json_decref(d->sent_blocks);
 	free(d);
 }
 
 struct book *domains_book(const struct domains *d)
 {
 	return d->book;
+}
+
+struct book *domains_blocks(const struct domains *d)
+{
+	return d->blocks;
 }
 
 json_t *domains_get(const struct domains *d, const char *name)

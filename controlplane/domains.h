@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The domains of all nodes (a book of domain.h documents) and the data plane's copy of them.
+ * The domains of all nodes (a book of domain.h documents), the streams that nobody may publish, and
+ * the data plane's copy of both.
  *
  * The data plane is told level-triggered: after each connect every domain.set and then domain.keep;
  * after a change what differs. Before it is told, STATE/domains.json (mode 0600, replaced as a
@@ -16,11 +17,12 @@
 
 struct domains;
 
-/* conf is read when it is needed. */
 struct domains *domains_new(struct store *store, struct dp *dp, const char *state_dir);
 /* After the store and the data plane's client are freed. */
 void domains_free(struct domains *d);
 struct book *domains_book(const struct domains *d);
+/* Streams (domain/app/name) that nobody may publish: {"until_ms":n, "since_ms":n}; until 0: for ever. */
+struct book *domains_blocks(const struct domains *d);
 /* The data plane is there (again): it is told everything. */
 void domains_up(struct domains *d);
 /* Every two seconds or so. */

@@ -64,7 +64,7 @@ static const char *find_auth(const char *query, size_t *n)
 const char *url_auth_check(const char *url, const char *const keys[2], int64_t window_s,
 			   int64_t now_s)
 {
-	const char *path = strstr(url, "://"), *auth, *dash[3];
+	const char *path = strstr(url, "://"), *auth, *dash[3] = {0};
 	size_t path_n, n = 0;
 	bool right = false;
 	int64_t when = 0;

@@ -117,7 +117,7 @@ redis() {
 	key=$(mr domain show --keys push.example.com | sed -n 's/^  auth_key1=//p')
 	[ ${#key} -ge 16 ]
 	[ "$(stat -c %a "$S/domains.json")" = 600 ]
-	jq -e --arg k "$key" '.domains[] | select(.domain == "push.example.com") | .config.auth.key1 == $k' "$S/domains.json"
+	jq -e --arg k "$key" '.domains["push.example.com"].auth.key1 == $k' "$S/domains.json"
 	redis HGET 'mr:{domains}' push.example.com | grep -q "$key"
 	mr domain list >"$T/out"
 	mr domain show push.example.com >>"$T/out"
