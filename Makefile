@@ -51,7 +51,7 @@ media_src   := $(wildcard dataplane/media/*.c)
 core_src    := $(wildcard dataplane/core/*.c)
 net_src     := $(filter-out dataplane/net/dpdk%,$(wildcard dataplane/net/*.c))
 session_src := $(wildcard dataplane/session/*.c)
-dp_main     := $(wildcard dataplane/main.c)
+dp_main     := $(wildcard dataplane/*.c)
 cp_src      := $(filter-out controlplane/main.c,$(wildcard controlplane/*.c))
 cp_main     := $(wildcard controlplane/main.c)
 cli_src     := $(wildcard controlplane/cli/*.c)
@@ -64,7 +64,7 @@ cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib = $(B)/lib$(1).a
 
-INC_dp := -Idataplane
+INC_dp := -Idataplane -I.
 INC_cp := -Idataplane -I.
 
 $(B)/obj/dataplane/%.o: dataplane/%.c
@@ -97,11 +97,11 @@ programs := $(if $(dp_main),$(B)/millrace-dp) $(if $(cp_main),$(B)/millrace-cp) 
 all: $(programs)
 .DEFAULT_GOAL := all
 
-$(B)/millrace-dp: $(call obj,$(dp_main)) $(foreach r,session net core media base,$(call lib,$(r)))
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(dp_libs)
+$(B)/millrace-dp: $(call obj,$(dp_main)) $(foreach r,session net core media mrbpf base,$(call lib,$(r)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(dp_libs) $(bpf_libs)
 
-$(B)/millrace-cp: $(call obj,$(cp_main)) $(foreach r,cp base,$(call lib,$(r)))
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cp_libs)
+$(B)/millrace-cp: $(call obj,$(cp_main)) $(foreach r,cp mrbpf base,$(call lib,$(r)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cp_libs) $(bpf_libs)
 
 $(B)/millrace: $(call obj,$(cli_src)) $(foreach r,base,$(call lib,$(r)))
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cli_libs)
@@ -135,9 +135,9 @@ $(B)/tests/unit/session/%: $(B)/obj/tests/unit/session/%.o $(foreach r,session n
 $(B)/tests/unit/cli/%: $(B)/obj/tests/unit/cli/%.o $(call obj,$(filter-out controlplane/cli/main.c,$(cli_src))) $(call lib,base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cli_libs) -lm
-$(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(call lib,cp) $(call lib,base)
+$(B)/tests/unit/controlplane/%: $(B)/obj/tests/unit/controlplane/%.o $(foreach r,cp mrbpf base,$(call lib,$(r)))
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(cp_libs) $(bpf_libs) -lm
 
 -include dataplane/net/tcp/tcp.mk
 

@@ -20,7 +20,7 @@ deps-bpf:
 ifeq ($(and $(BPFTOOL),$(BPF_CLANG),$(BPF_STRIP),$(have_libbpf)),)
 
 bpf_missing := $(strip $(if $(BPF_CLANG),,clang) $(if $(BPF_STRIP),,llvm) $(if $(BPFTOOL),,bpftool) $(if $(have_libbpf),,libbpf-dev))
-bpf_src  := bpf/none.c
+bpf_src  := bpf/none.c bpf/cgroup.c
 bpf_libs :=
 unit_bin := $(filter-out $(B)/tests/unit/bpf/%,$(unit_bin))
 bpf: $(bpf_lib)
@@ -28,7 +28,7 @@ bpf: $(bpf_lib)
 
 else
 
-bpf_src  := bpf/loader.c $(bpf_names:%=bpf/%.c)
+bpf_src  := bpf/loader.c bpf/cgroup.c $(bpf_names:%=bpf/%.c)
 bpf_libs := -lbpf -lelf -lz
 
 build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*_abi.h bpf/*.def)

@@ -41,6 +41,16 @@ int bpf_tcpstat_read(struct bpf_tcpstat *t, bpf_tcpstat_each *each, void *arg)
 	return -EOPNOTSUPP;
 }
 
+int bpf_tcpstat_drop(struct bpf_tcpstat *t, const struct tcpstat_key *key)
+{
+	return -EOPNOTSUPP;
+}
+
+int bpf_tcpstat_tags(const struct bpf_tcpstat *t)
+{
+	return -1;
+}
+
 void bpf_tcpstat_forget(struct bpf_tcpstat *t, uint32_t stream)
 {
 }

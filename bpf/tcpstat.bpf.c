@@ -18,7 +18,7 @@
 /* What was counted of a connection already. */
 struct conn {
 	struct tcpstat_key key;
-	__u32 sent, retransmitted, delivered, pad;
+	__u32 sent, retransmitted, delivered, duplicate;
 	__u64 acked, next_ns;
 };
 
@@ -121,16 +121,19 @@ static void count_ratio(struct tcpstat_sums *s, __u32 sent, __u32 again)
 static void count(struct conn *c, const struct bpf_tcp_sock *tp, struct tcpstat_sums *s)
 {
 	__u32 sent = tp->data_segs_out, again = tp->total_retrans, delivered = tp->delivered;
+	__u32 duplicate = tp->dsack_dups;
 	__u64 acked = tp->bytes_acked;
 
 	s->segments_sent += sent - c->sent;
 	s->segments_retransmitted += again - c->retransmitted;
 	s->segments_delivered += delivered - c->delivered;
+	s->segments_duplicate += duplicate - c->duplicate;
 	s->bytes_acked += acked - c->acked;
 	count_ratio(s, sent - c->sent, again - c->retransmitted);
 	c->sent = sent;
 	c->retransmitted = again;
 	c->delivered = delivered;
+	c->duplicate = duplicate;
 	c->acked = acked;
 }
 

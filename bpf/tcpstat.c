@@ -128,8 +128,8 @@ int bpf_tcpstat_tag(struct bpf_tcpstat *t, int fd, uint32_t stream)
 /* A struct of 64-bit numbers. */
 static void add(struct tcpstat_sums *to, const struct tcpstat_sums *from)
 {
-	for (size_t i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
-		((uint64_t *)to)[i] += ((const uint64_t *)from)[i];
+	for (size_t i = 0; i < sizeof(*to) / sizeof(__u64); i++)
+		((__u64 *)to)[i] += ((const __u64 *)from)[i];
 }
 
 static void tell(struct bpf_tcpstat *t, uint32_t n, bpf_tcpstat_each *each, void *arg)
@@ -188,6 +188,16 @@ void bpf_tcpstat_forget(struct bpf_tcpstat *t, uint32_t stream)
 	bpf_tcpstat_read(t, note_gone, &g);
 	for (size_t i = 0; i < g.n; i++)
 		bpf_map_delete_elem(t->sums, &g.keys[i]);
+}
+
+int bpf_tcpstat_drop(struct bpf_tcpstat *t, const struct tcpstat_key *key)
+{
+	return bpf_map_delete_elem(t->sums, key);
+}
+
+int bpf_tcpstat_tags(const struct bpf_tcpstat *t)
+{
+	return t->tags;
 }
 
 uint64_t bpf_tcpstat_lost(struct bpf_tcpstat *t)

@@ -38,6 +38,10 @@ int bpf_tcpstat_tag(struct bpf_tcpstat *t, int fd, uint32_t stream);
 typedef void bpf_tcpstat_each(void *arg, const struct tcpstat_key *key,
 			      const struct tcpstat_sums *sums);
 int bpf_tcpstat_read(struct bpf_tcpstat *t, bpf_tcpstat_each *each, void *arg);
+/* One key goes; -ENOENT: there is none. Not from inside bpf_tcpstat_read(). */
+int bpf_tcpstat_drop(struct bpf_tcpstat *t, const struct tcpstat_key *key);
+/* The map of tags, for who writes them without this library; -1 where there is none. */
+int bpf_tcpstat_tags(const struct bpf_tcpstat *t);
 /* The stream has ended: its keys go; connections of it that are still open no longer count. */
 void bpf_tcpstat_forget(struct bpf_tcpstat *t, uint32_t stream);
 /* Times that there was no room for another key. */

@@ -31,7 +31,8 @@ struct tcpstat_sums {
 	__u64 samples; /* of the round-trip time, at most one per connection and interval */
 	__u64 srtt_us; /* their sum */
 	__u64 segments_sent, segments_retransmitted, segments_delivered, bytes_acked;
-	__u64 wire_bytes; /* sent, with IP and TCP headers and what was retransmitted */
+	__u64 segments_duplicate; /* retransmitted, but the peer had them: not lost */
+	__u64 wire_bytes;	  /* sent, with IP and TCP headers and what was retransmitted */
 	__u64 rtt[TCPSTAT_RTT_BUCKETS];
 	__u64 ratio[TCPSTAT_RATIO_BUCKETS]; /* by connection and interval */
 };

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "controlplane/metrics_certs.h"
+#include "controlplane/metrics_paths.h"
 #include "controlplane/metrics_process.h"
 #include "controlplane/metrics_streams.h"
 #include "controlplane/metrics_tasks.h"
@@ -121,6 +122,7 @@ static void put_dataplane(const struct cp *cp, struct evbuffer *out)
 	metric_one(out, M_DP_BEAT, seconds_since(shm_beat_us(shm), clock_us()));
 	metric_one(out, M_ARENA, (double)cp->conf.dp_arena);
 	put_cores(shm, out);
+	metrics_node_paths(shm, out);
 	metric_head(out, M_CLOSES);
 	for (unsigned r = 1; r < REASON_MAX; r++)
 		metric_put(out, M_CLOSES, (double)shm_closes(shm, r), reason_name(r));

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/metrics_paths.h"
 #include "controlplane/numbers.h"
 
 #define REST "rest" /* no stream's name: those have slashes */
@@ -89,6 +90,10 @@ static void add(struct shm_stream_view *sum, const struct shm_stream_view *v)
 	sum->in_bps += v->in_bps;
 	sum->out_bps += v->out_bps;
 	sum->log_bytes += v->log_bytes;
+	sum->sent_ps += v->sent_ps;
+	sum->again_ps += v->again_ps;
+	sum->rtt_n_ps += v->rtt_n_ps;
+	sum->rtt_us_ps += v->rtt_us_ps;
 }
 
 static struct domain *domain_of(struct survey *s, const char *stream)
@@ -153,8 +158,16 @@ static void put_domain(enum metric m, const struct domain *d, struct evbuffer *o
 	case M_DOMAIN_IN_RATE:
 		metric_put(out, m, (double)d->sum.in_bps / 8, d->name);
 		break;
-	default:
+	case M_DOMAIN_OUT_RATE:
 		metric_put(out, m, (double)d->sum.out_bps / 8, d->name);
+		break;
+	case M_DOMAIN_RTT:
+		if (d->sum.rtt_n_ps > 0)
+			metric_put(out, m, d->sum.rtt_us_ps / d->sum.rtt_n_ps / 1e6, d->name);
+		break;
+	default:
+		if (d->sum.sent_ps > 0)
+			metric_put(out, m, d->sum.again_ps / d->sum.sent_ps, d->name);
 		break;
 	}
 }
@@ -252,6 +265,20 @@ static void put_streams(const struct survey *s, const struct streams *words, str
 	}
 }
 
+static void put_paths(const struct survey *s, const struct shm *shm, struct evbuffer *out)
+{
+	struct metrics_path *p = calloc(s->top_n + 1, sizeof(*p));
+
+	must(p);
+	for (size_t i = 0; i < s->top_n; i++) {
+		p[i].name = s->top[i].v.name;
+		shm_stream_paths(shm, s->top[i].slot, &p[i].paths);
+		shm_stream_hists(shm, s->top[i].slot, &p[i].join, &p[i].lag);
+	}
+	metrics_stream_paths(p, s->top_n, out);
+	free(p);
+}
+
 void metrics_streams(const struct shm *shm, const struct streams *words, const char *only,
 		     size_t most, struct evbuffer *out)
 {
@@ -262,13 +289,14 @@ void metrics_streams(const struct shm *shm, const struct streams *words, const c
 		metric_one(out, M_ARENA_USED, (double)s.log_bytes);
 		metric_one(out, M_STREAMS, (double)s.live);
 		metric_one(out, M_STREAMS_REST, (double)(s.live - s.top_n));
-		for (enum metric m = M_DOMAIN_STREAMS; m <= M_DOMAIN_OUT_RATE; m++) {
+		for (enum metric m = M_DOMAIN_STREAMS; m <= M_DOMAIN_RATIO; m++) {
 			metric_head(out, m);
 			for (size_t i = 0; i < s.domains_n; i++)
 				put_domain(m, &s.domains[i], out);
 		}
 	}
 	put_streams(&s, words, out);
+	put_paths(&s, shm, out);
 	free(s.top);
 	free(s.domains);
 }

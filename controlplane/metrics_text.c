@@ -11,7 +11,7 @@
 #include "api/reasons.h"
 #include "base/check.h"
 
-enum metric_kind { COUNTER_KIND, GAUGE_KIND };
+enum metric_kind { COUNTER_KIND, GAUGE_KIND, HISTOGRAM_KIND };
 
 struct row {
 	const char *name, *labels, *help;
@@ -64,7 +64,9 @@ const char *metric_counter_name(char dst[METRIC_NAME_MAX], enum counter c)
 
 static const char *kind_name(const struct row *r)
 {
-	return r->kind == COUNTER_KIND ? "counter" : "gauge";
+	static const char *const names[] = {"counter", "gauge", "histogram"};
+
+	return names[r->kind];
 }
 
 const char *metrics_label(char *dst, size_t n, const char *text)
@@ -107,13 +109,14 @@ void metric_head(struct evbuffer *out, enum metric m)
 	head(out, &metrics[m]);
 }
 
-void metric_line(struct evbuffer *out, enum metric m, double value,
-		 const char *const values[METRIC_LABELS_MAX])
+/* name, suffix and labels; le: one more label, or NULL. */
+static void put_series(struct evbuffer *out, enum metric m, const char *suffix, const char *le,
+		       const char *const values[METRIC_LABELS_MAX])
 {
 	const char *label = metrics[m].labels, *sep = "{";
 	char name[METRIC_NAME_MAX], safe[1700];
 
-	evbuffer_add_printf(out, "%s", metric_name(name, m));
+	evbuffer_add_printf(out, "%s%s", metric_name(name, m), suffix);
 	for (unsigned i = 0; *label; i++) {
 		size_t n = strcspn(label, " ");
 
@@ -123,7 +126,37 @@ void metric_line(struct evbuffer *out, enum metric m, double value,
 		sep = ",";
 		label += n + (label[n] == ' ');
 	}
-	evbuffer_add_printf(out, "%s %.15g\n", *sep == ',' ? "}" : "", value);
+	if (le)
+		evbuffer_add_printf(out, "%sle=\"%s\"", sep, le);
+	evbuffer_add_printf(out, "%s", *sep == ',' || le ? "}" : "");
+}
+
+void metric_line(struct evbuffer *out, enum metric m, double value,
+		 const char *const values[METRIC_LABELS_MAX])
+{
+	put_series(out, m, "", NULL, values);
+	evbuffer_add_printf(out, " %.15g\n", value);
+}
+
+void metric_hist_lines(struct evbuffer *out, enum metric m, const struct metric_hist *h,
+		       const char *const values[METRIC_LABELS_MAX])
+{
+	uint64_t sum = 0;
+	char le[32];
+
+	for (unsigned i = 0; i < h->n; i++) {
+		sum += h->counts[i];
+		if (i + 1 < h->n)
+			snprintf(le, sizeof(le), "%.9g", h->bounds[i]);
+		else
+			strcpy(le, "+Inf");
+		put_series(out, m, "_bucket", le, values);
+		evbuffer_add_printf(out, " %" PRIu64 "\n", sum);
+	}
+	put_series(out, m, "_sum", NULL, values);
+	evbuffer_add_printf(out, " %.15g\n", h->sum);
+	put_series(out, m, "_count", NULL, values);
+	evbuffer_add_printf(out, " %" PRIu64 "\n", sum);
 }
 
 void metric_one(struct evbuffer *out, enum metric m, double value)

@@ -33,6 +33,20 @@ void metric_line(struct evbuffer *out, enum metric m, double value,
 		 const char *const values[METRIC_LABELS_MAX]);
 /* Head and series of a metric without labels. */
 void metric_one(struct evbuffer *out, enum metric m, double value);
+/*
+ * A histogram's lines; bounds: of n - 1 buckets in the metric's unit, the last one has none. labels as
+ * for metric_put().
+ */
+struct metric_hist {
+	unsigned n;
+	const double *bounds;
+	uint64_t counts[24];
+	double sum;
+};
+#define metric_hist_put(out, m, hist, ...) \
+	metric_hist_lines(out, m, hist, (const char *const[METRIC_LABELS_MAX]){__VA_ARGS__})
+void metric_hist_lines(struct evbuffer *out, enum metric m, const struct metric_hist *h,
+		       const char *const values[METRIC_LABELS_MAX]);
 /* A counter of the data plane: head and one series per core, from at(arg, core). */
 void metric_counter(struct evbuffer *out, enum counter c, uint32_t cores,
 		    uint64_t (*at)(const void *arg, uint32_t core, enum counter c),

@@ -14,6 +14,9 @@
 
 #define NODE_GEN 1 /* of rates that have one owner for ever */
 
+/* Of a stream's paths out; as struct shm_stream_view has them. */
+enum { TCP_SENT, TCP_AGAIN, TCP_RTT_N, TCP_RTT_US, TCP_RATES };
+
 /* A growing count and its rate. */
 struct rate {
 	uint64_t gen, last;
@@ -26,6 +29,7 @@ struct shm {
 	struct shm_head head; /* checked copy */
 	struct rate in, out;
 	struct rate *stream_in, *stream_out, *relay, *busy;
+	struct rate (*tcp)[TCP_RATES]; /* of each stream */
 	uint64_t sampled_us;
 };
 
@@ -45,11 +49,16 @@ static const char *layout_fault(const struct shm_head *h, size_t bytes)
 		return "the data plane has other counters or reasons than this program";
 	if (h->core_bytes < sizeof(struct shm_core) || h->relay_bytes < sizeof(struct shm_relay) ||
 	    h->audience_bytes < sizeof(struct shm_audience) || h->total_bytes > bytes ||
-	    h->stream_slot_bytes <
+	    h->paths_bytes < sizeof(struct shm_paths) || h->stream_paths_off % 8 ||
+	    h->stream_paths_off <
 		    sizeof(struct shm_stream) + (uint64_t)h->cores * h->audience_bytes ||
+	    h->stream_slot_bytes <
+		    h->stream_paths_off + ((uint64_t)h->cores + 1) * h->paths_bytes ||
+	    !fits(h, h->paths_off, h->paths_bytes, h->cores + 1u) ||
 	    !fits(h, h->core_off, h->core_bytes, h->cores) ||
 	    !fits(h, h->stream_off, h->stream_slot_bytes, h->streams) ||
-	    !fits(h, h->relay_off, h->relay_bytes, h->relays))
+	    !fits(h, h->relay_off, h->relay_bytes, h->relays) ||
+	    h->relay_off + (uint64_t)h->relays * h->relay_bytes > h->paths_off)
 		return "the data plane's shared memory has sizes that do not fit together";
 	return NULL;
 }
@@ -89,6 +98,8 @@ struct shm *shm_attach(int fd, char *err, size_t err_n)
 	s->stream_out = rates_new(s->head.streams);
 	s->relay = rates_new(s->head.relays);
 	s->busy = rates_new(s->head.cores);
+	s->tcp = calloc(s->head.streams + 1u, sizeof(*s->tcp));
+	must(s->tcp);
 	return s;
 }
 
@@ -102,6 +113,7 @@ void shm_detach(struct shm *s)
 	free(s->stream_out);
 	free(s->relay);
 	free(s->busy);
+	free(s->tcp);
 	free(s);
 }
 
@@ -147,6 +159,11 @@ static uint64_t rate_bps(const struct rate *r, uint64_t gen)
 	return r->gen == gen ? (uint64_t)(r->per_s * 8) : 0;
 }
 
+static double rate_ps(const struct rate *r, uint64_t gen)
+{
+	return r->gen == gen ? r->per_s : 0;
+}
+
 static void copy_text(char *dst, const char *src, size_t n)
 {
 	memcpy(dst, src, n);
@@ -190,7 +207,67 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 	}
 	out->in_bps = rate_bps(&s->stream_in[slot], out->gen);
 	out->out_bps = rate_bps(&s->stream_out[slot], out->gen);
+	out->sent_ps = rate_ps(&s->tcp[slot][TCP_SENT], out->gen);
+	out->again_ps = rate_ps(&s->tcp[slot][TCP_AGAIN], out->gen);
+	out->rtt_n_ps = rate_ps(&s->tcp[slot][TCP_RTT_N], out->gen);
+	out->rtt_us_ps = rate_ps(&s->tcp[slot][TCP_RTT_US], out->gen);
 	return gen_same(&st->gen, out->gen);
+}
+
+/* Both are made of 64-bit counts only. */
+static void add_counts(shm_u64 *to, const shm_u64 *from, size_t bytes)
+{
+	for (size_t i = 0; i < bytes / sizeof(*to); i++)
+		shm_add(&to[i], shm_get(&from[i]));
+}
+
+static void sum_paths(const struct shm *s, const uint8_t *first, struct shm_paths *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (uint32_t who = 0; who <= s->head.cores; who++)
+		add_counts((shm_u64 *)out,
+			   (const shm_u64 *)(first + (uint64_t)who * s->head.paths_bytes),
+			   sizeof(*out));
+}
+
+void shm_stream_paths(const struct shm *s, uint32_t slot, struct shm_paths *out)
+{
+	sum_paths(s, (const uint8_t *)stream_at(s, slot) + s->head.stream_paths_off, out);
+}
+
+void shm_node_paths(const struct shm *s, struct shm_paths *out)
+{
+	sum_paths(s, s->base + s->head.paths_off, out);
+}
+
+void shm_stream_hists(const struct shm *s, uint32_t slot, struct shm_hist *join,
+		      struct shm_hist *lag)
+{
+	memset(join, 0, sizeof(*join));
+	memset(lag, 0, sizeof(*lag));
+	for (uint32_t c = 0; c < s->head.cores; c++) {
+		const struct shm_audience *a = audience_at(s, stream_at(s, slot), c);
+
+		add_counts((shm_u64 *)join, (const shm_u64 *)&a->join, sizeof(*join));
+		add_counts((shm_u64 *)lag, (const shm_u64 *)&a->lag, sizeof(*lag));
+	}
+}
+
+void shm_node_join(const struct shm *s, struct shm_hist *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (uint32_t c = 0; c < s->head.cores; c++)
+		add_counts((shm_u64 *)out, (const shm_u64 *)&core_at(s, c)->join, sizeof(*out));
+}
+
+const struct shm_hist *shm_turn(const struct shm *s, uint32_t core)
+{
+	return &core_at(s, core)->turn;
+}
+
+const struct shm_head *shm_head_now(const struct shm *s)
+{
+	return (const struct shm_head *)s->base;
 }
 
 bool shm_stream_find(const struct shm *s, const char *name, struct shm_stream_view *out,
@@ -291,6 +368,25 @@ static void rate_note(struct rate *r, uint64_t gen, uint64_t count, uint64_t dt_
 	r->last = count;
 }
 
+static void sample_tcp(struct shm *s, uint32_t slot, uint64_t gen, uint64_t dt_us)
+{
+	uint64_t count[TCP_RATES] = {0};
+	struct shm_paths p;
+
+	shm_stream_paths(s, slot, &p);
+	for (unsigned role = 0; role < SHM_ROLES; role++) {
+		if (role_way(role) != WAY_OUT)
+			continue;
+		count[TCP_SENT] += shm_get(&p.role[role].sent);
+		count[TCP_AGAIN] += shm_get(&p.role[role].retransmitted);
+	}
+	for (unsigned i = 0; i < SHM_HIST_BUCKETS; i++)
+		count[TCP_RTT_N] += shm_get(&p.rtt[WAY_OUT].n[i]);
+	count[TCP_RTT_US] = shm_get(&p.rtt[WAY_OUT].sum_us);
+	for (unsigned i = 0; i < TCP_RATES; i++)
+		rate_note(&s->tcp[slot][i], gen, count[i], dt_us);
+}
+
 void shm_sample(struct shm *s, uint64_t now_us)
 {
 	uint64_t dt_us = s->sampled_us ? now_us - s->sampled_us : 0;
@@ -307,6 +403,7 @@ void shm_sample(struct shm *s, uint64_t now_us)
 			continue;
 		rate_note(&s->stream_in[i], v.gen, v.bytes_in, dt_us);
 		rate_note(&s->stream_out[i], v.gen, v.bytes_out, dt_us);
+		sample_tcp(s, i, v.gen, dt_us);
 	}
 	for (uint32_t i = 0; i < s->head.relays; i++) {
 		const struct shm_relay *r = relay_at(s, i);

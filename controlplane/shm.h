@@ -27,6 +27,8 @@ struct shm_stream_view {
 	uint64_t video_codec, audio_codec, width, height;
 	uint64_t viewers_rtmp, viewers_flv, viewers_ws, pushes, skips, joins, log_bytes;
 	uint64_t in_bps, out_bps;
+	/* per second, to viewers and pushes: segments sent, retransmitted; round-trip times, their sum */
+	double sent_ps, again_ps, rtt_n_ps, rtt_us_ps;
 };
 
 struct shm_relay_view {
@@ -49,6 +51,15 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 /* Only the name is compared; false: no such stream. */
 bool shm_stream_find(const struct shm *s, const char *name, struct shm_stream_view *out,
 		     uint32_t *slot);
+/* Sums of the writers, as the same types: of a stream's slot, of the node, of one core's loop. */
+void shm_stream_paths(const struct shm *s, uint32_t slot, struct shm_paths *out);
+void shm_stream_hists(const struct shm *s, uint32_t slot, struct shm_hist *join,
+		      struct shm_hist *lag);
+void shm_node_paths(const struct shm *s, struct shm_paths *out);
+void shm_node_join(const struct shm *s, struct shm_hist *out);
+const struct shm_hist *shm_turn(const struct shm *s, uint32_t core);
+/* The head as it is now: its counters change. */
+const struct shm_head *shm_head_now(const struct shm *s);
 /* The relay leg in that slot, if its id is `id`. */
 bool shm_relay_at(const struct shm *s, uint32_t slot, const char *id, struct shm_relay_view *out);
 /* A counter of one core, and of all. */

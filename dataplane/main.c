@@ -2,7 +2,8 @@
 /*
  * millrace-dp: the data plane's process.
  *
- *   configuration -> listeners -> memory -> cores -> privileges dropped -> relays, control -> wait
+ *   configuration -> kernel programs -> listeners -> memory -> cores -> privileges dropped
+ *                 -> relays, control -> wait
  *
  * and the same ladder down again. This thread only waits for signals: SIGTERM and SIGINT end the
  * process, SIGHUP reads the configuration again.
@@ -32,6 +33,7 @@
 #include "core/core.h"
 #include "core/shm.h"
 #include "core/stream.h"
+#include "kernel.h"
 #include "media/wire.h"
 #include "session/certificates.h"
 #include "session/blocks.h"
@@ -258,6 +260,7 @@ static void *worker_main(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	worker_pin(w);
 	w->err = sessions_init(&w->core, at, listeners_take(&n->listeners, w->core.id, at));
+	path_watch(&w->core);
 	privileges_drop();
 	pthread_barrier_wait(&n->step); /* everybody has tried */
 	pthread_barrier_wait(&n->step); /* main has judged */
@@ -288,6 +291,16 @@ static void cores_make(struct node *n)
 		if (core_init(&w->core, e, i))
 			die("no memory for core %u", i);
 	}
+}
+
+/* The listeners are still main's. */
+static void cores_steer(struct node *n)
+{
+	int cpu[ENGINE_CORES_MAX];
+
+	for (unsigned i = 0; i < n->engine.cores_n; i++)
+		cpu[i] = n->worker[i].cpu;
+	kernel_steer(&n->engine, &n->listeners, cpu);
 }
 
 static void cores_start(struct node *n)
@@ -408,6 +421,7 @@ static void services_start(struct node *n)
 		r = relays_init(&n->engine);
 	if (r)
 		die("cannot start the relays: %s", strerror(-r));
+	control_each_tick(kernel_poll, &n->engine);
 	r = control_start(&n->engine, path, n->shm_fd, n->conf_path);
 	if (r == -EADDRINUSE)
 		die("%s: another data plane uses this state folder; choose another --state", path);
@@ -473,6 +487,7 @@ static void node_stop(struct node *n)
 	close(n->shm_fd);
 	arena_fini(&n->arena);
 	listeners_fini(&n->listeners);
+	kernel_close();
 	certificates_fini();
 	reload_fini(&n->engine);
 	free(n->engine.cores);
@@ -500,11 +515,14 @@ int main(int argc, char **argv)
 
 	n.engine.conf = &n.conf;
 	n.engine.cores_n = n.conf.cores ? (unsigned)n.conf.cores : cpus_allowed(&cpus);
+	n.engine.cores_n = min_of(n.engine.cores_n, ENGINE_CORES_MAX);
 	wire_init((uint32_t)n.conf.rtmp_chunk_size);
+	kernel_open(&n.conf);
 	listeners_open(&n);
 	memory_make(&n);
 	cores_make(&n);
 	domains_read(&n);
+	cores_steer(&n);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	cores_start(&n);
 	privileges_drop();

@@ -4,8 +4,9 @@
  *
  * One memfd, made by the data plane, handed to control-socket clients with the answer to "hello".
  * Layout: struct shm_head, then `cores` struct shm_core, then `streams` stream slots of
- * `stream_slot_bytes` each (struct shm_stream plus one struct shm_audience per core), then `relays`
- * struct shm_relay. Offsets stand in the head; a reader uses them and the sizes beside them and
+ * `stream_slot_bytes` each (struct shm_stream, one struct shm_audience per core, and at
+ * stream_paths_off one struct shm_paths per core and one of the control thread), then `relays`
+ * struct shm_relay, then struct shm_paths of the node, cores + 1 like a stream's. Offsets stand in the head; a reader uses them and the sizes beside them and
  * never its own sizeof.
  *
  * Every number has one writer and is a relaxed 64-bit atomic: a reader may see two numbers from
@@ -18,6 +19,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "api/paths.h"
+
 #define SHM_MAGIC   0x4d524c31u /* "MRL1" */
 #define SHM_VERSION 1u
 
@@ -28,8 +31,6 @@ enum counter {
 	CTR_MAX,
 };
 
-typedef _Atomic uint64_t shm_u64;
-
 struct shm_head {
 	uint32_t magic, version;
 	uint32_t cores, counters, reasons, streams, relays, pid;
@@ -37,12 +38,18 @@ struct shm_head {
 	uint64_t core_off, stream_off, relay_off, total_bytes;
 	uint64_t start_wall_ms; /* when the data plane started */
 	shm_u64 beat_us;	/* CLOCK_MONOTONIC of the control thread, at least once a second */
+	uint32_t paths_bytes, stream_paths_off;
+	uint64_t paths_off;
+	/* What bpf/ does: tcpstat 1: loaded; connections without a place in it; steer's choices. */
+	shm_u64 tcpstat, tcpstat_lost, steer, steer_chosen, steer_fallback;
 };
 
 /* One per core; closes[] counts ended connections by enum reason. */
 struct shm_core {
 	shm_u64 ctr[CTR_MAX];
 	shm_u64 closes[192];
+	struct shm_hist turn; /* what turns that did something took */
+	struct shm_hist join; /* from a viewer's connection or request to its first media */
 } __attribute__((aligned(64)));
 
 /* Viewers of one stream on one core; written by that core. */
@@ -51,6 +58,7 @@ struct shm_audience {
 	shm_u64 bytes_out, skips, joins;
 	shm_u64 viewers_ws;
 	shm_u64 pad[1];
+	struct shm_hist join, lag; /* lag: viewers in turn, each about once in a few seconds */
 };
 
 /* Written by the stream's home core, the text by whoever takes the slot. */
@@ -98,6 +106,12 @@ static inline void shm_sub(shm_u64 *c, uint64_t n)
 static inline void shm_set(shm_u64 *c, uint64_t v)
 {
 	atomic_store_explicit(c, v, memory_order_relaxed);
+}
+
+static inline void shm_hist_add(struct shm_hist *h, uint64_t us, unsigned shift)
+{
+	shm_add(&h->n[shm_bucket(us, shift)], 1);
+	shm_add(&h->sum_us, us);
 }
 
 static inline uint64_t shm_get(const shm_u64 *c)

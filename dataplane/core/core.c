@@ -166,6 +166,8 @@ void core_run(struct core *c)
 		begun_us = now_us;
 		now_us = clock_us();
 		core_count(c, CTR_BUSY_US, now_us - begun_us);
+		if (work)
+			shm_hist_add(&c->ctr->turn, now_us - begun_us, SHM_LOOP_SHIFT);
 		next_us = core_next_us(c);
 		if (work || next_us <= now_us)
 			continue;

@@ -62,6 +62,8 @@ struct core_io {
 	uint64_t (*held)(void *net);
 };
 
+#define ENGINE_CORES_MAX 256u /* as the key "cores"; a session's id has 8 bits for its core */
+
 /* What all cores share; made by main before the threads start. */
 struct engine {
 	const struct config *conf; /* replaced as a whole by a reload; see engine_conf() */

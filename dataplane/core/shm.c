@@ -38,13 +38,17 @@ static void shm_describe(struct shm_head *h, unsigned cores, unsigned streams, u
 	h->reasons = REASON_MAX;
 	h->core_bytes = sizeof(struct shm_core);
 	h->audience_bytes = sizeof(struct shm_audience);
-	h->stream_slot_bytes = (uint32_t)round_up(
+	h->paths_bytes = sizeof(struct shm_paths);
+	h->stream_paths_off = (uint32_t)round_up(
 		offsetof(struct shm_stream, audience) + cores * sizeof(struct shm_audience), 64);
+	h->stream_slot_bytes =
+		(uint32_t)round_up(h->stream_paths_off + (cores + 1) * h->paths_bytes, 64);
 	h->relay_bytes = sizeof(struct shm_relay);
 	h->core_off = round_up(sizeof(*h), 64);
 	h->stream_off = h->core_off + (uint64_t)cores * h->core_bytes;
 	h->relay_off = h->stream_off + (uint64_t)streams * h->stream_slot_bytes;
-	h->total_bytes = h->relay_off + (uint64_t)relays * h->relay_bytes;
+	h->paths_off = h->relay_off + (uint64_t)relays * h->relay_bytes;
+	h->total_bytes = h->paths_off + (uint64_t)(cores + 1) * h->paths_bytes;
 }
 
 int shm_make(unsigned cores, unsigned streams, unsigned relays, struct shm_head **out, int *fd)
@@ -107,6 +111,18 @@ struct shm_audience *shm_audience_of(struct shm_head *h, struct shm_stream *s, u
 {
 	must(core < h->cores);
 	return &s->audience[core];
+}
+
+struct shm_paths *shm_stream_paths_of(struct shm_head *h, struct shm_stream *s, unsigned who)
+{
+	must(who <= h->cores);
+	return (struct shm_paths *)((char *)s + h->stream_paths_off + who * h->paths_bytes);
+}
+
+struct shm_paths *shm_paths_of(struct shm_head *h, unsigned who)
+{
+	must(who <= h->cores);
+	return (struct shm_paths *)((char *)h + h->paths_off + who * h->paths_bytes);
 }
 
 struct shm_relay *shm_relay_of(struct shm_head *h, unsigned slot)

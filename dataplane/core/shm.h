@@ -15,6 +15,9 @@ void shm_unmake(struct shm_head *h);
 struct shm_core *shm_core_of(struct shm_head *h, unsigned core);
 struct shm_stream *shm_stream_of(struct shm_head *h, unsigned slot);
 struct shm_audience *shm_audience_of(struct shm_head *h, struct shm_stream *s, unsigned core);
+/* Of a stream and of the node; who: a core, or their number for the control thread. */
+struct shm_paths *shm_stream_paths_of(struct shm_head *h, struct shm_stream *s, unsigned who);
+struct shm_paths *shm_paths_of(struct shm_head *h, unsigned who);
 struct shm_relay *shm_relay_of(struct shm_head *h, unsigned slot);
 /* A free slot with gen odd and its text set, all numbers zero; -ENOSPC. */
 int shm_stream_take(struct shm_head *h, const char *name, unsigned *slot);

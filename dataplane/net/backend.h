@@ -28,6 +28,9 @@ struct net_backend {
 	void (*listen_resume)(struct net *n);
 	struct net_conn *(*connect)(struct net *n, const struct net_dial *d, enum reason *why);
 	void (*send)(struct net_conn *c, const struct slice *s, unsigned n);
+	/* Optional both: not known, no socket. */
+	bool (*path)(const struct net_conn *c, struct net_path *out);
+	int (*note)(const struct net_conn *c, int map, uint32_t value);
 	void (*close)(struct net_conn *c, bool graceful);
 	int (*turn)(struct net *n);
 	void (*wait)(struct net *n, uint64_t until_us);

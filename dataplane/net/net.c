@@ -135,6 +135,20 @@ void net_send(struct net_conn *c, const struct slice *s, unsigned n)
 	c->net->backend->send(c, s, n);
 }
 
+bool net_path(const struct net_conn *c, struct net_path *out)
+{
+	const struct net_backend *b = c->net->backend;
+
+	return b->path && b->path(c, out);
+}
+
+int net_note(const struct net_conn *c, int map, uint32_t value)
+{
+	const struct net_backend *b = c->net->backend;
+
+	return b->note ? b->note(c, map, value) : -EOPNOTSUPP;
+}
+
 void net_close(struct net_conn *c, bool graceful)
 {
 	c->net->backend->close(c, graceful);

@@ -61,6 +61,14 @@ struct net_conn {
 	/* the backend's own state follows */
 };
 
+/* What TCP says of a connection: totals since it is open, and the smoothed round-trip time. */
+struct net_path {
+	uint32_t srtt_us; /* 0: no sample yet */
+	uint32_t sent, retransmitted, duplicate,
+		delivered; /* segments, as struct shm_path has them */
+	uint64_t acked_bytes;
+};
+
 struct net_tls;
 
 struct net_handlers {
@@ -145,6 +153,13 @@ struct net_dial {
 struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why);
 /* slices: 1..4, n > 0 bytes in all. */
 void net_send(struct net_conn *c, const struct slice *s, unsigned n);
+/* False: it is not known. A system call on the kernel's TCP: now and then, not per message. */
+bool net_path(const struct net_conn *c, struct net_path *out);
+/*
+ * Notes `value` with the connection in a socket storage map, where programs in the kernel find it.
+ * 0 or -errno; -EOPNOTSUPP where there is no socket.
+ */
+int net_note(const struct net_conn *c, int map, uint32_t value);
 /*
  * Ends the connection. graceful: what was accepted is still delivered, then FIN; else RST. Fine in
  * every state and from inside a handler. c must not be used afterwards, except by `released`.

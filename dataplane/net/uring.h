@@ -5,6 +5,7 @@
  *   uring.c         the ring: set-up, probing, turns, waiting, waking
  *   uring_accept.c  listeners
  *   uring_conn.c    connections: connecting, closing, releasing
+ *   uring_path.c    what TCP says of a connection
  *   uring_send.c    sends and waiting for room
  *   uring_recv.c    the shared buffer ring and multishot receives
  *   uring_tls.c     TLS between a connection and the three above
@@ -160,6 +161,8 @@ int uring_listen_at(struct net *base, const union net_addr *at, int tag);
 void uring_listen_stop(struct net *base);
 void uring_listen_resume(struct net *base);
 struct net_conn *uring_connect(struct net *base, const struct net_dial *d, enum reason *why);
+bool uring_path(const struct net_conn *c, struct net_path *out);
+int uring_note(const struct net_conn *c, int map, uint32_t value);
 void uring_send(struct net_conn *pub, const struct slice *s, unsigned n);
 void uring_close(struct net_conn *pub, bool graceful);
 const char *uring_tls_text(const struct net_conn *pub);

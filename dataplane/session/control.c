@@ -40,6 +40,8 @@ static struct {
 	uint32_t serial;
 	struct ctl_client client[CLIENTS_MAX];
 	struct query_list queries;
+	void (*tick)(void *arg);
+	void *tick_arg;
 	char path[108], conf_path[1024];
 	_Atomic bool stop;
 	bool started;
@@ -347,6 +349,8 @@ static void *control_run(void *arg)
 		for (int i = 0; i < n; i++)
 			serve(&ev[i]);
 		queries_check();
+		if (ctl.tick)
+			ctl.tick(ctl.tick_arg);
 		memory_settle(ctl.x.engine, clock_us());
 	}
 	return NULL;
@@ -415,6 +419,12 @@ int control_start(struct engine *e, const char *path, int shm_fd, const char *co
 		close_all();
 	ctl.started = !r;
 	return r;
+}
+
+void control_each_tick(void (*tick)(void *arg), void *arg)
+{
+	ctl.tick = tick;
+	ctl.tick_arg = arg;
 }
 
 void control_stop(void)

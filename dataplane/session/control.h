@@ -20,6 +20,8 @@
  */
 int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path);
 void control_stop(void);
+/* Called by the control thread a few times a second, from the next start on; NULL: nobody. */
+void control_each_tick(void (*tick)(void *arg), void *arg);
 
 void control_event_publish(const char *stream, const char *publisher, const char *protocol,
 			   bool internal);

@@ -53,6 +53,17 @@ static void count(struct feed *f, bool in)
 		core_count(c, counters[format_of(f)], one);
 }
 
+static enum shm_role role_of(const struct feed *f)
+{
+	static const enum shm_role roles[WIRE_MAX] = {
+		[WIRE_RTMP] = ROLE_RTMP,
+		[WIRE_FLV] = ROLE_FLV,
+		[WIRE_WS] = ROLE_WS,
+	};
+
+	return f->ops->role == FEED_PUSH ? ROLE_PUSH : roles[format_of(f)];
+}
+
 static bool full(struct core *c, struct stream *s)
 {
 	int64_t max = engine_conf(c->engine)->limit_viewers, n = 0;
@@ -75,6 +86,19 @@ static struct feed *feed_of(struct viewer *v)
 	return container_of(v, struct feed, viewer);
 }
 
+/* From its request, or its connection where it made none before, to the first media. */
+static void count_join(struct feed *f)
+{
+	struct core *c = f->session->core;
+	uint64_t us = c->now_us - f->session->path.since_us;
+
+	f->got_media = true;
+	if (f->ops->role != FEED_VIEWER)
+		return;
+	shm_hist_add(&c->ctr->join, us, SHM_JOIN_SHIFT);
+	shm_hist_add(&f->viewer.shm->join, us, SHM_JOIN_SHIFT);
+}
+
 static void on_send(struct viewer *v, const struct slice *s, unsigned n)
 {
 	struct feed *f = feed_of(v);
@@ -82,6 +106,8 @@ static void on_send(struct viewer *v, const struct slice *s, unsigned n)
 	struct slice copy;
 
 	f->log_sending = true;
+	if (!f->got_media)
+		count_join(f);
 	if (!f->ops->rewrite) {
 		net_send(f->session->conn, s, n);
 		return;
@@ -222,6 +248,7 @@ enum reason feed_start(struct feed *f, struct session *session, struct stream *s
 	f->viewer.core = c;
 	f->viewer.shm = shm_audience_of(c->engine->shm, s->shm, c->id);
 	session->feed = f;
+	path_role(session, s, role_of(f));
 	count(f, true);
 	log = atomic_load_explicit(&s->log[f->kind], memory_order_acquire);
 	why = log ? begin(f, log) : ask(f);

@@ -49,6 +49,7 @@ struct feed {
 	bool paused;	    /* by the player */
 	bool resume_at_key; /* the player's pause is over */
 	bool got_first;	    /* was placed once */
+	bool got_media;	    /* the first bytes of the log are on their way */
 };
 
 /*

@@ -137,6 +137,7 @@ void http_flv(struct http_server *h, const struct stream_name *name)
 	h->variant = (uint8_t)variant;
 	stream = stream_find(streams, domain_stream_key(key, name));
 	session_describe(s, key);
+	path_asked(s);
 	if (!stream && wait_for_it(h))
 		stream = stream_find(streams, key); /* it may have come just before */
 	if (stream) {

@@ -20,6 +20,7 @@ void publish_begun(struct publish *p, struct stream *stream)
 	p->begun_us = s->core->now_us;
 	stream->publisher = p;
 	core_count(s->core, CTR_PUBLISHERS, 1);
+	path_role(s, stream, p->pull ? ROLE_PULL : ROLE_PUBLISH);
 	net_addr_text(who, &s->conn->peer);
 	control_event_publish(stream->key, who, s->ops->protocol, p->internal);
 	log_info("publish", "stream=%s protocol=%s peer=%s core=%u",

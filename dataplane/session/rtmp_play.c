@@ -151,6 +151,7 @@ void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
 	r->variant = (uint8_t)variant;
 	r->msid = msid;
 	session_describe(s, domain_stream_key(key, &name));
+	path_asked(s);
 	stream = stream_find(streams, key);
 	if (!stream && wait_for_it(r))
 		stream = stream_find(streams, key); /* it may have come just before */

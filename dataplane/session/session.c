@@ -121,6 +121,7 @@ struct session *session_new(struct core *c, const struct session_ops *ops)
 	s->id = ++all->serial << 8 | c->id;
 	s->since_wall_ms = clock_wall_ms();
 	s->since_us = c->now_us;
+	s->path.since_us = c->now_us;
 	LIST_INSERT_HEAD(&all->open, s, link);
 	all->alive++;
 	return s;
@@ -242,7 +243,7 @@ static const char *tls_detail(const struct session *s, enum reason why, char *ds
 	return dst;
 }
 
-static void say_end(const struct session *s, enum reason why)
+static void say_end(const struct session *s, enum reason why, const struct path_end *path)
 {
 	char detail[256];
 	char id[20], peer[NET_ADDR_TEXT] = "-", stream[600] = "-";
@@ -260,14 +261,19 @@ static void say_end(const struct session *s, enum reason why)
 	else
 		log_info("session_end",
 			 "id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
-			 " duration_ms=%" PRIu64 " core=%u%s",
-			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, s->core->id,
-			 tls_detail(s, why, detail, sizeof(detail)));
+			 " duration_ms=%" PRIu64 " skips=%u lag_ms=%u rtt_us=%u segments=%u"
+			 " retransmits=%u core=%u%s",
+			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, path->skips,
+			 path->lag_ms, path->tcp.srtt_us, path->tcp.sent, path->tcp.retransmitted,
+			 s->core->id, tls_detail(s, why, detail, sizeof(detail)));
 }
 
 /* Everything of the end but the network's part. */
 static void session_finish(struct session *s, enum reason why)
 {
+	struct path_end path;
+
+	path_end(s, &path);
 	s->closing = true;
 	s->close_why = (uint8_t)why;
 	wheel_cancel(&s->core->wheel, &s->timer);
@@ -275,7 +281,7 @@ static void session_finish(struct session *s, enum reason why)
 	s->ops->ending(s, why);
 	s->feed = NULL;
 	shm_add(&s->core->ctr->closes[why], 1);
-	say_end(s, why);
+	say_end(s, why, &path);
 	if (s->capped)
 		caps_give(&s->conn->peer);
 }

@@ -27,6 +27,7 @@
 #include "base/wheel.h"
 #include "core/core.h"
 #include "net/net.h"
+#include "session/path.h"
 
 struct session;
 struct session_head;
@@ -70,8 +71,9 @@ struct session {
 	const char *protocol;	   /* for logs and lists */
 	char *about;		   /* session_describe() */
 	struct session_head *head; /* session/client.h: part of a PROXY head */
-	uint8_t deadline_why;	   /* enum reason */
-	bool sending;		   /* private bytes are in flight or blocked */
+	struct path path;
+	uint8_t deadline_why; /* enum reason */
+	bool sending;	      /* private bytes are in flight or blocked */
 	bool closing, connecting;
 	bool close_when_sent;
 	bool tls;			    /* accepted by TLS */

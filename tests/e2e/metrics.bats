@@ -193,9 +193,12 @@ asks() {
 	[ "$(curl -s "http://127.0.0.1:$PROM/api/v1/query" --data-urlencode "query=$1" | jq -r '.data.result[0].value[1] // empty')" = "$2" ]
 }
 
-# the names of METRICS.md
+# the names of METRICS.md, those of a histogram's series too
 names() {
-	millrace-cp --metrics-doc | grep -o '^| `millrace_[a-z_]*`' | tr -d '|` ' | sort
+	millrace-cp --metrics-doc | awk -F'[|` ]+' '/^\| `millrace_/ {
+		print $2
+		if ($3 == "histogram") print $2 "_bucket\n" $2 "_count\n" $2 "_sum"
+	}' | sort
 }
 
 @test "alert rules and configuration: promtool finds no fault, and each fires when it should" {

@@ -18,10 +18,11 @@ MAY = {
     'dataplane/session': ['dataplane/base', 'dataplane/media', 'dataplane/core',
                           'dataplane/net', 'dataplane/api'],
     'dataplane': ['dataplane/base', 'dataplane/media', 'dataplane/core', 'dataplane/net',
-                  'dataplane/session', 'dataplane/api'],
+                  'dataplane/session', 'dataplane/api', 'bpf'],
+    'bpf': ['dataplane/base'],
     'controlplane/cli': ['dataplane/base', 'dataplane/api'],
     'controlplane/worker': ['dataplane/base', 'dataplane/api'],
-    'controlplane': ['dataplane/base', 'dataplane/api'],
+    'controlplane': ['dataplane/base', 'dataplane/api', 'bpf'],
 }
 # The session room sees the network through one header only.
 NET_HEADERS = {'dataplane/session': {'net/net.h'}, 'dataplane': {'net/net.h'}}
@@ -35,7 +36,7 @@ DOORS = [
     (r'^rte_', r'^dataplane/net/dpdk'),
     (r'^hiredis/', r'^controlplane/store_redis'),
     (r'^libav', r'^controlplane/worker/'),
-    (r'^bpf/(bpf|libbpf|btf)|^linux/bpf', r'^(bpf/|tests/unit/bpf/|controlplane/cli/doctor_bpf)'),
+    (r'^bpf/(bpf|libbpf|btf)|^linux/bpf', r'^(bpf/|tests/unit/bpf/|controlplane/cli/doctor_bpf|dataplane/net/uring_path)'),
     (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/|bench/tls)'),
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
     (r'^yaml\.h', r'^dataplane/base/conf'),
@@ -60,6 +61,8 @@ def target_room(inc):
     head = inc.split('/')[0]
     if head in ('api', 'base', 'media', 'core', 'net', 'session'):
         return 'dataplane/' + head
+    if head == 'bpf':
+        return 'bpf'
     if head == 'controlplane':
         folder = '/'.join(inc.split('/')[:2])
         return folder if folder in MAY else 'controlplane'
@@ -94,7 +97,7 @@ def main():
                     if not re.match(where, path):
                         say(path, number, f'<{inc}> has its door elsewhere ({where})')
                     break
-            target = target_room(inc)
+            target = target_room(inc) if m.group(1) == '"' else None
             if room is None or target is None or target == room:
                 continue
             if target not in MAY[room]:

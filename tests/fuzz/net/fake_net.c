@@ -366,6 +366,16 @@ void net_close(struct net_conn *pub, bool graceful)
 	c->peer = NULL;
 }
 
+bool net_path(const struct net_conn *c, struct net_path *out)
+{
+	return false;
+}
+
+int net_note(const struct net_conn *c, int map, uint32_t value)
+{
+	return -EOPNOTSUPP;
+}
+
 void net_mark(struct net *n, uint64_t mark)
 {
 	n->mark = mark;

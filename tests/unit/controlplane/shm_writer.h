@@ -54,12 +54,15 @@ static inline void begin(struct writer *w)
 
 	h.core_bytes = sizeof(struct shm_core) + 64;
 	h.audience_bytes = sizeof(struct shm_audience) + 64;
-	h.stream_slot_bytes = sizeof(struct shm_stream) + CORES * h.audience_bytes + 64;
+	h.paths_bytes = sizeof(struct shm_paths) + 64;
+	h.stream_paths_off = sizeof(struct shm_stream) + CORES * h.audience_bytes + 64;
+	h.stream_slot_bytes = h.stream_paths_off + (CORES + 1) * h.paths_bytes + 64;
 	h.relay_bytes = sizeof(struct shm_relay) + 64;
 	h.core_off = 4096;
 	h.stream_off = h.core_off + CORES * h.core_bytes;
 	h.relay_off = h.stream_off + STREAMS * h.stream_slot_bytes;
-	h.total_bytes = h.relay_off + RELAYS * h.relay_bytes;
+	h.paths_off = h.relay_off + RELAYS * h.relay_bytes;
+	h.total_bytes = h.paths_off + (CORES + 1) * h.paths_bytes;
 	w->fd = memfd_create("shm-test", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(w->fd, (off_t)h.total_bytes), 0);
 	w->p = mmap(NULL, h.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);

@@ -2,6 +2,11 @@
 #include "tests/unit/session/rtmp_peer.h"
 
 #include "media/flv.h"
+#include "net/backend.h"
+
+/* A connection of nobody's: the seam is asked about it and knows nothing. */
+static const struct net_backend no_backend = {.name = "none"};
+static struct net no_net = {.backend = &no_backend};
 
 struct publisher {
 	struct session session;
@@ -24,6 +29,7 @@ static enum reason begin(struct publisher *p, struct node *n, const char *key, b
 
 	*p = (struct publisher){.session = {.ops = &ops, .core = &n->core}};
 	p->conn.peer.sa.sa_family = AF_INET;
+	p->conn.net = &no_net;
 	p->session.conn = &p->conn;
 	p->session.mem.max = 4096;
 	why = publish_begin(&p->publish, &p->session, key, false, pull);
@@ -45,6 +51,7 @@ static enum reason ask(struct publisher *p, struct node *n, const char *address,
 	p->session.ops = &ops;
 	p->session.core = &n->core;
 	assert_int_equal(net_addr_parse(&p->conn.peer, address), 0);
+	p->conn.net = &no_net;
 	p->session.conn = &p->conn;
 	p->session.mem.max = 4096;
 	return publish_ask(&p->publish, &p->session, "default/live/a", params, begun);
