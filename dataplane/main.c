@@ -36,6 +36,7 @@
 #include "kernel.h"
 #include "media/wire.h"
 #include "session/certificates.h"
+#include "session/auth_remote.h"
 #include "session/blocks.h"
 #include "session/control.h"
 #include "session/domains.h"
@@ -480,6 +481,7 @@ static void node_stop(struct node *n)
 	relays_fini(&n->engine);
 	domains_fini();
 	blocks_fini();
+	auth_remote_fini();
 	for (unsigned i = 0; i < n->engine.cores_n; i++)
 		core_fini(&n->worker[i].core);
 	registry_free(n->engine.registry);

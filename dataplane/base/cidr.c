@@ -70,6 +70,13 @@ struct ip ip_of_v4(const uint8_t b[4])
 	return a;
 }
 
+bool ip_is_loopback(const struct ip *a)
+{
+	static const struct ip v6 = {{[15] = 1}};
+
+	return ip_is_v4(a) ? a->b[12] == 127 : !memcmp(a, &v6, sizeof(v6));
+}
+
 bool ip_is_v4(const struct ip *a)
 {
 	return !memcmp(a->b, mapped, sizeof(mapped));

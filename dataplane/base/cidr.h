@@ -32,6 +32,8 @@ struct cidr_set {
 
 struct ip ip_of_v4(const uint8_t b[4]);
 bool ip_is_v4(const struct ip *a);
+/* 127.0.0.0/8 or ::1. */
+bool ip_is_loopback(const struct ip *a);
 /* All n bytes of the text, without brackets, port or scope: "10.0.0.1", "fe80::1". 0 or -EINVAL. */
 int ip_parse(struct ip *out, const char *text, size_t n);
 

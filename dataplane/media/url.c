@@ -275,3 +275,34 @@ bool params_get(const char *params, const char *name, char *dst, size_t n)
 	}
 	return false;
 }
+
+/* By the end of their names: auth_key, wsSecret, access_token, .. */
+static bool is_secret(const char *name, size_t n)
+{
+	static const char *const ends[] = {"key",    "secret", "token",	   "pass",
+					   "passwd", "sign",   "password", "signature"};
+
+	for (size_t i = 0; i < array_len(ends); i++) {
+		size_t len = strlen(ends[i]);
+
+		if (n >= len && !strncasecmp(name + n - len, ends[i], len))
+			return true;
+	}
+	return false;
+}
+
+char *params_mask(char *dst, size_t n, const char *params)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	while (*params && used < n) {
+		size_t len = strcspn(params, "&"), name_n = strcspn(params, "=&");
+		bool mask = name_n < len && is_secret(params, name_n);
+
+		used += (size_t)snprintf(dst + used, n - used, "%s%.*s%s", used ? "&" : "",
+					 (int)(mask ? name_n + 1 : len), params, mask ? "***" : "");
+		params += len + (params[len] == '&');
+	}
+	return dst;
+}

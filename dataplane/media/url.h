@@ -43,6 +43,9 @@ int url_rtmp_split(const struct url *u, char app[512], char stream[2048], char t
 /* Value of the first parameter `name` in "a=1&b=2", percent-decoded into dst[n]; false if it is
  * absent, malformed or too long. */
 bool params_get(const char *params, const char *name, char *dst, size_t n);
+/* params for people's eyes into dst[n], cut to fit: values of those that are secrets by their name
+ * (auth_key, token, sign, password, ..) become "***". Returns dst. */
+char *params_mask(char *dst, size_t n, const char *params);
 /*
  * Percent-decoding of text into dst[n], which is terminated: bytes written without the terminator,
  * -EINVAL for a bad escape or NUL, -ENAMETOOLONG where it does not fit.

@@ -18,6 +18,7 @@
 #include "core/shm.h"
 #include "session/ctl_verbs.h"
 #include "session/event_queue.h"
+#include "session/events.h"
 #include "session/hls_channel.h"
 #include "session/relay.h"
 
@@ -196,25 +197,6 @@ static void queries_check(void)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static json_t *event_json(const struct event *e)
-{
-	switch (e->kind) {
-	case EVENT_PUBLISH:
-		return json_pack("{s:s, s:o, s:s, s:s, s:b}", "event", "stream.publish", "stream",
-				 ctl_text(e->name), "publisher", e->detail, "protocol", e->protocol,
-				 "internal", e->internal);
-	case EVENT_UNPUBLISH:
-		return json_pack("{s:s, s:o, s:s, s:b}", "event", "stream.unpublish", "stream",
-				 ctl_text(e->name), "reason", reason_name(e->why), "internal",
-				 e->internal);
-	default:
-		return json_pack("{s:s, s:s, s:s, s:s, s:o}", "event",
-				 e->kind == EVENT_PUSH ? "push.state" : "pull.state", "id", e->name,
-				 "state", e->state, "reason", reason_name(e->why), "detail",
-				 ctl_text(e->detail));
-	}
-}
-
 static void events_send(void)
 {
 	struct event e;
@@ -228,6 +210,7 @@ static void events_send(void)
 			if (ctl.client[i].fd >= 0 && ctl.client[i].subscribed)
 				ctl_client_event(&ctl.client[i], event);
 		json_decref(event);
+		free(e.more);
 	}
 	lost = event_queue_lost();
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
@@ -237,41 +220,6 @@ static void events_send(void)
 			ctl_client_lost(&ctl.client[i], lost);
 		client_settle(i);
 	}
-}
-
-void control_event_publish(const char *stream, const char *publisher, const char *protocol,
-			   bool internal)
-{
-	struct event e = {.kind = EVENT_PUBLISH, .internal = internal};
-
-	snprintf(e.name, sizeof(e.name), "%s", stream);
-	snprintf(e.detail, sizeof(e.detail), "%s", publisher);
-	snprintf(e.protocol, sizeof(e.protocol), "%s", protocol);
-	event_push(&e);
-	/* Pushes that wait for the stream are subscribers of another kind. */
-	relays_stream_live(stream);
-}
-
-void control_event_unpublish(const char *stream, enum reason why, bool internal)
-{
-	struct event e = {.kind = EVENT_UNPUBLISH, .why = (uint8_t)why, .internal = internal};
-
-	snprintf(e.name, sizeof(e.name), "%s", stream);
-	event_push(&e);
-}
-
-void control_event_relay(bool push, const char *id, const char *state, enum reason why,
-			 const char *detail)
-{
-	struct event e = {
-		.kind = push ? EVENT_PUSH : EVENT_PULL,
-		.why = (uint8_t)why,
-		.state = state,
-	};
-
-	snprintf(e.name, sizeof(e.name), "%s", id);
-	snprintf(e.detail, sizeof(e.detail), "%s", detail);
-	event_push(&e);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */

@@ -4,8 +4,7 @@
  *
  * Verbs are looked up in a table made from ctl.def; their keys are checked for presence and type
  * before anything happens. Work that belongs to a core goes there by mail and comes back by the same
- * way. Threads: control_event_* from any core (they never wait: a full queue counts and drops the
- * event, and subscribers are told "lost").
+ * way. Events come from session/events.h.
  */
 #ifndef SESSION_CONTROL_H
 #define SESSION_CONTROL_H
@@ -22,12 +21,5 @@ int control_start(struct engine *e, const char *path, int shm_fd, const char *co
 void control_stop(void);
 /* Called by the control thread a few times a second, from the next start on; NULL: nobody. */
 void control_each_tick(void (*tick)(void *arg), void *arg);
-
-void control_event_publish(const char *stream, const char *publisher, const char *protocol,
-			   bool internal);
-void control_event_unpublish(const char *stream, enum reason why, bool internal);
-/* push: push.state, else pull.state. detail: what the remote side said, or "". */
-void control_event_relay(bool push, const char *id, const char *state, enum reason why,
-			 const char *detail);
 
 #endif

@@ -8,8 +8,10 @@
 
 #include "api/reasons.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "media/url.h"
 #include "session/hls_channel.h"
+#include "session/auth_remote.h"
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/inner.h"
@@ -305,6 +307,12 @@ static struct ctl_query *verb_block_list(struct call *c)
 
 static struct ctl_query *verb_auth_answer(struct call *c)
 {
+	int64_t number = ctl_request_int(c->request, "ask", 0);
+	int64_t ttl_ms = ctl_request_int(c->request, "ttl_ms", 0);
+
+	if (auth_remote_answer(c->x->engine, (uint64_t)number,
+			       ctl_request_bool(c->request, "allow"), ttl_ms, clock_us()))
+		return answer(c, NULL);
 	ctl_error_set(&c->error, "not_found", "ask", "is no open question");
 	return refuse(c);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ void event_queue_close(void)
 
 	atomic_store(&queue.open, false);
 	while (event_take(&left))
-		;
+		free(left.more);
 }
 
 int event_queue_fd(void)
@@ -62,14 +63,17 @@ void event_push(const struct event *e)
 {
 	uint64_t at = atomic_load_explicit(&queue.put, memory_order_relaxed);
 
-	if (!atomic_load_explicit(&queue.open, memory_order_acquire))
+	if (!atomic_load_explicit(&queue.open, memory_order_acquire)) {
+		free(e->more);
 		return;
+	}
 	for (;;) {
 		_Atomic uint64_t *turn = &queue.slot[at % SLOTS].turn;
 		int64_t ahead = (int64_t)(atomic_load_explicit(turn, memory_order_acquire) - at);
 
 		if (ahead < 0) {
 			atomic_fetch_add(&queue.lost, 1);
+			free(e->more);
 			break;
 		}
 		if (ahead > 0) {

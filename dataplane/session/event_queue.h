@@ -14,7 +14,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum event_kind { EVENT_PUBLISH, EVENT_UNPUBLISH, EVENT_PULL, EVENT_PUSH };
+enum event_kind {
+	EVENT_PUBLISH,
+	EVENT_UNPUBLISH,
+	EVENT_PULL,
+	EVENT_PUSH,
+	EVENT_AUTH_ASK,
+	EVENT_WANTED,
+	EVENT_UNWATCHED,
+	EVENT_VIEWER_START,
+	EVENT_VIEWER_STOP,
+};
+
+/* What only some events say; from malloc(). */
+struct event_more {
+	char domain[128], app[128], stream[256], params[1024], referer[512];
+	char id[20];  /* of a viewer */
+	bool publish; /* auth.ask */
+};
 
 struct event {
 	uint8_t kind;
@@ -24,6 +41,10 @@ struct event {
 	char name[512];	   /* stream key or leg id */
 	char detail[192];  /* publisher's address; what the remote side said */
 	char protocol[24];
+	uint64_t number; /* of a question */
+	uint64_t duration_ms, bytes;
+	struct event_more
+		*more; /* or NULL; owned: by the queue from event_push() on, then by the taker */
 };
 
 /* 0 or -errno. Events before it are dropped. */

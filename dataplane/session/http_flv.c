@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "media/flv.h"
-#include "session/domains.h"
+#include "session/wanted.h"
 
 /*
  * What the file header promises: a player waits for ever for a kind that is promised and does not
@@ -49,7 +49,7 @@ static const struct feed_ops flv_ops = {
 static enum reason begin(struct http_server *h, struct stream *stream)
 {
 	struct session *s = &h->session;
-	const char *tick = engine_conf(s->core->engine)->play_tick;
+	enum reason why;
 
 	if (h->ws)
 		ws_flv_put_head(h);
@@ -62,9 +62,12 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	}
 	h->phase = HTTP_PLAYING;
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
-	return feed_start(
-		&h->feed, s, stream, stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
-		(enum tick_class)tick_class_of(tick), h->ws ? &ws_flv_feed_ops : &flv_ops);
+	why = feed_start(&h->feed, s, stream,
+			 stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
+			 (enum tick_class)h->auth.play.tick, h->ws ? &ws_flv_feed_ops : &flv_ops);
+	if (why == REASON_NONE)
+		auth_viewer(&h->auth, s);
+	return why;
 }
 
 static void play(struct http_server *h, struct stream *stream)
@@ -102,7 +105,11 @@ static void appeared(struct waiting *w)
 
 void http_flv_give_up(struct http_server *h)
 {
-	waiting_end(&h->waiting, h->session.core);
+	struct core *c = h->session.core;
+
+	if (h->auth.triggered)
+		wanted_in_vain(c, h->session.about, h->auth.pull_negative_ms);
+	waiting_end(&h->waiting, c);
 	not_found(h);
 }
 
@@ -110,7 +117,8 @@ void http_flv_give_up(struct http_server *h)
 static bool wait_for_it(struct http_server *h)
 {
 	struct session *s = &h->session;
-	int64_t wait_ms = engine_conf(s->core->engine)->play_wait;
+	int64_t wait_ms =
+		h->auth.triggered ? h->auth.pull_wait_ms : engine_conf(s->core->engine)->play_wait;
 
 	if (!wait_ms || h->head_only || !s->about ||
 	    !waiting_begin(&h->waiting, s->core, s->about, appeared))
@@ -120,24 +128,18 @@ static bool wait_for_it(struct http_server *h)
 	return true;
 }
 
-void http_flv(struct http_server *h, const struct stream_name *name)
+/* It is allowed; key is what the session is described by. HEAD triggers nothing (interop H1). */
+static void go(struct http_server *h, const struct stream_name *name, const char *key)
 {
 	struct session *s = &h->session;
 	struct registry *streams = s->core->engine->registry;
-	char key[STREAM_KEY_MAX], text[128];
-	struct stream *stream;
-	const char *field, *rule;
-	unsigned variant;
+	struct stream *stream = stream_find(streams, key);
 
-	if (variant_of_params(name->params, &variant, &field, &rule)) {
-		snprintf(text, sizeof(text), "%s: %s", field, rule);
-		http_answer(h, 400, "", text, REASON_BAD_PARAMETER);
+	path_asked(s);
+	if (!stream && h->auth.triggered && !h->head_only && !wanted(s->core, key, name)) {
+		not_found(h);
 		return;
 	}
-	h->variant = (uint8_t)variant;
-	stream = stream_find(streams, domain_stream_key(key, name));
-	session_describe(s, key);
-	path_asked(s);
 	if (!stream && wait_for_it(h))
 		stream = stream_find(streams, key); /* it may have come just before */
 	if (stream) {
@@ -146,5 +148,55 @@ void http_flv(struct http_server *h, const struct stream_name *name)
 		stream_put(stream, s->core);
 	} else if (!h->waiting.key) {
 		not_found(h);
+	}
+}
+
+static void refuse(struct http_server *h, enum reason why)
+{
+	http_answer(h, auth_http_status(why), "", reason_help(why), why);
+}
+
+static void allowed(struct auth *a, const struct stream_name *name, enum reason why)
+{
+	struct http_server *h = container_of(a, struct http_server, auth);
+	const char *key = h->session.about; /* the domain may be another by now */
+
+	if (why == REASON_NONE && !key)
+		why = REASON_NO_MEMORY;
+	if (why == REASON_NONE)
+		go(h, name, key);
+	else
+		refuse(h, why);
+	session_flush(&h->session);
+}
+
+void http_flv(struct http_server *h, const struct http_head *head, const struct stream_name *name)
+{
+	struct auth_request ask = {
+		.kind = AUTH_PLAY,
+		.name = name,
+		.path = http_path(head),
+		.suffix = "flv",
+		.referer = http_header_get(head, "Referer"),
+	};
+	char key[STREAM_KEY_MAX], text[128];
+	const char *field, *rule;
+	enum reason why;
+	unsigned variant;
+
+	if (variant_of_params(name->params, &variant, &field, &rule)) {
+		snprintf(text, sizeof(text), "%s: %s", field, rule);
+		http_answer(h, 400, "", text, REASON_BAD_PARAMETER);
+		return;
+	}
+	h->variant = (uint8_t)variant;
+	why = auth_check(&h->auth, &h->session, &ask, key, allowed);
+	if (why != REASON_NONE) {
+		refuse(h, why);
+	} else if (auth_is_pending(&h->auth)) {
+		h->phase = HTTP_WAITING;
+		session_deadline(&h->session, 0, REASON_NONE); /* the question has its own */
+	} else {
+		go(h, name, key);
 	}
 }

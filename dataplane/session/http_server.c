@@ -40,6 +40,8 @@ static const char *phrase(unsigned status)
 		return "Found";
 	case 400:
 		return "Bad Request";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
@@ -127,6 +129,14 @@ static struct slice path_of(struct slice target)
 	return (struct slice){path, target.n - (size_t)(path - target.p)};
 }
 
+struct slice http_path(const struct http_head *head)
+{
+	struct slice path = path_of(head->target);
+	const uint8_t *query = path.n ? memchr(path.p, '?', path.n) : NULL;
+
+	return (struct slice){path.p, query ? (size_t)(query - path.p) : path.n};
+}
+
 /* This node drains: the client is told another one, token and all (interop H10). */
 static void answer_send_on(struct http_server *h, const struct http_head *head)
 {
@@ -170,7 +180,7 @@ static void answer_file(struct http_server *h, const struct http_head *head)
 		http_answer(h, 404, "", "nothing here; streams are at /app/name.flv",
 			    REASON_STREAM_NOT_FOUND);
 	} else if (!ws_wanted(head) || ws_flv_ask(h, head)) {
-		http_flv(h, &name);
+		http_flv(h, head, &name);
 	}
 }
 
@@ -248,6 +258,8 @@ static enum reason deadline(struct session *s)
 	}
 	if (!s->conn->bytes_in)
 		return s->deadline_why;
+	if (h->phase == HTTP_PLAYING)
+		return s->deadline_why;
 	http_answer(h, 408, "", "the request took too long", s->deadline_why);
 	return REASON_NONE;
 }
@@ -264,6 +276,7 @@ static void ending(struct session *s, enum reason why)
 {
 	waiting_end(&http_server_of(s)->waiting, s->core);
 	feed_stop(&http_server_of(s)->feed);
+	auth_end(&http_server_of(s)->auth, s, why);
 }
 
 static void gone(struct session *s)

@@ -4,7 +4,7 @@
  *
  *   READING --request--> ANSWERED --sent--> closed
  *                        PLAYING (GET of a live /app/name.flv) --stream ends--> closed
- *                        WAITING (play.wait) --the stream comes--> PLAYING, or ANSWERED with 404
+ *                        WAITING (remote authentication, play.wait) --> PLAYING, or ANSWERED
  *
  * A live answer has no length and ends with the connection (interop H3). The request is kept only
  * until it is answered, so a viewer costs its struct and nothing more. What a client sends after its
@@ -22,6 +22,7 @@
 #include "media/flv.h"
 #include "media/http_in.h"
 #include "media/stream_name.h"
+#include "session/auth.h"
 #include "session/feed.h"
 #include "session/session.h"
 #include "session/waiting.h"
@@ -33,6 +34,7 @@ struct http_server {
 	struct session session;
 	struct feed feed;
 	struct buf request; /* while READING */
+	struct auth auth;
 	struct waiting waiting;
 	struct ws_flv *ws; /* a WebSocket viewer; NULL: plain HTTP */
 	uint8_t variant;   /* what is asked for, enum variant */
@@ -53,9 +55,12 @@ void http_put_head(struct http_server *h, unsigned status, const char *more);
 void http_answer(struct http_server *h, unsigned status, const char *more, const char *text,
 		 enum reason why);
 
+/* The path of a request's target, as it was written and without query; n = 0: it has none. */
+struct slice http_path(const struct http_head *head);
+
 /* ---- http_flv.c ---- */
 /* GET or HEAD of a stream's FLV, by WebSocket where h->ws is set. */
-void http_flv(struct http_server *h, const struct stream_name *name);
+void http_flv(struct http_server *h, const struct http_head *head, const struct stream_name *name);
 /* The stream has not come within play.wait. */
 void http_flv_give_up(struct http_server *h);
 /* FLV's file header for a viewer who begins at that key frame. */

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/stream.h"
-#include "session/control.h"
+#include "session/events.h"
 #include "session/dial.h"
 #include "session/redirect.h"
 
@@ -62,7 +62,7 @@ static void leg_set_state(struct leg *leg, enum shm_relay_state state, enum reas
 	log_info("relay", "leg=%s kind=%s stream=%s state=%s reason=%s detail=%s core=%u", leg->id,
 		 leg->push ? "push" : "pull", leg->stream, leg_state_name(state), reason_name(why),
 		 log_q(detail, sizeof(detail), leg->said), leg->core->id);
-	control_event_relay(leg->push, leg->id, leg_state_name(state), why, leg->said);
+	event_relay(leg->push, leg->id, leg_state_name(state), why, leg->said);
 	leg->said[0] = '\0';
 }
 

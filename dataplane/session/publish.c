@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "media/rtmp_in.h"
-#include "session/control.h"
+#include "session/events.h"
 
 /* ---- beginning and ending ---- */
 
@@ -22,7 +22,7 @@ void publish_begun(struct publish *p, struct stream *stream)
 	core_count(s->core, CTR_PUBLISHERS, 1);
 	path_role(s, stream, p->pull ? ROLE_PULL : ROLE_PUBLISH);
 	net_addr_text(who, &s->conn->peer);
-	control_event_publish(stream->key, who, s->ops->protocol, p->internal);
+	event_publish(p, stream->key);
 	log_info("publish", "stream=%s protocol=%s peer=%s core=%u",
 		 log_q(name, sizeof(name), stream->key), s->ops->protocol, who, s->core->id);
 }
@@ -40,7 +40,7 @@ void publish_leave(struct publish *p, enum reason why, uint64_t hold_ms)
 	log_info("unpublish", "stream=%s reason=%s hold_ms=%" PRIu64 " core=%u",
 		 log_q(name, sizeof(name), stream->key), reason_name(why), hold_ms, core->id);
 	/* Before the name can be had again: the next publisher's event must come after this one. */
-	control_event_unpublish(stream->key, why, stream->internal);
+	event_unpublish(p, stream->key, why, stream->internal);
 	if (hold_ms)
 		stream_hold(stream, core, why, hold_ms);
 	else

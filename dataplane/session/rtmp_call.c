@@ -6,9 +6,7 @@
 #include "base/check.h"
 #include "media/rtmp_out.h"
 #include "media/wire.h"
-#include "session/domains.h"
 #include "session/elsewhere.h"
-#include "session/inner.h"
 
 #define ANSWER_MAX  1024
 #define CONNECT_MAX 4096u /* app and tcUrl together */
@@ -178,6 +176,8 @@ static void publish_refuse(struct rtmp_server *r, enum reason why)
 {
 	if (why == REASON_STREAM_BUSY)
 		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", "already publishing", why);
+	else if (why == REASON_BAD_NAME)
+		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", reason_help(why), why);
 	else
 		rtmp_refuse(r, r->msid, "NetStream.Publish.Failed", reason_help(why), why);
 }
@@ -202,8 +202,36 @@ static void begun(struct publish *p, enum reason why)
 	session_flush(&r->session);
 }
 
+/* It is allowed; key is what the session is described by. */
+static void publish_go(struct rtmp_server *r, const struct stream_name *name, const char *key)
+{
+	enum reason why = publish_ask(&r->publish, &r->session, key, name->params, begun);
+
+	if (why != REASON_NONE)
+		publish_refuse(r, why);
+	else if (publish_is_taking(&r->publish))
+		rtmp_server_set_phase(r, RTMP_ASKING);
+	else
+		publish_start(r);
+}
+
+static void publish_allowed(struct auth *a, const struct stream_name *name, enum reason why)
+{
+	struct rtmp_server *r = container_of(a, struct rtmp_server, auth);
+	const char *key = r->session.about; /* the domain may be another by now */
+
+	if (why == REASON_NONE && !key)
+		why = REASON_NO_MEMORY;
+	if (why == REASON_NONE)
+		publish_go(r, name, key);
+	else
+		publish_refuse(r, why);
+	session_flush(&r->session);
+}
+
 static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
 {
+	struct auth_request ask = {.kind = AUTH_PUBLISH};
 	struct stream_name name;
 	char key[STREAM_KEY_MAX];
 	const char *rule;
@@ -219,22 +247,14 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
 		return;
 	}
 	r->msid = msid;
-	if (inner_name(&name) && !inner_pass(&name)) {
-		rtmp_refuse(r, msid, "NetStream.Publish.BadName", "this domain is not for encoders",
-			    REASON_BAD_NAME);
-		return;
-	}
-	if (inner_name(&name))
-		stream_key(key, &name);
-	else
-		domain_stream_key(key, &name);
-	why = publish_ask(&r->publish, &r->session, key, name.params, begun);
+	ask.name = &name;
+	why = auth_check(&r->auth, &r->session, &ask, key, publish_allowed);
 	if (why != REASON_NONE)
 		publish_refuse(r, why);
-	else if (publish_is_taking(&r->publish))
-		rtmp_server_set_phase(r, RTMP_ASKING);
+	else if (auth_is_pending(&r->auth))
+		rtmp_server_wait(r);
 	else
-		publish_start(r);
+		publish_go(r, &name, key);
 }
 
 /*
@@ -244,7 +264,7 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
  */
 static void stop(struct rtmp_server *r)
 {
-	if (r->phase == RTMP_PLAYING || r->waiting.key) {
+	if (r->phase == RTMP_PLAYING || r->waiting.key || auth_is_pending(&r->auth)) {
 		session_close(&r->session, REASON_LEFT);
 		return;
 	}

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "media/amf0.h"
 #include "media/rtmp_out.h"
-#include "session/domains.h"
+#include "session/wanted.h"
 
 /* ---- what comes before, between and after the log ---- */
 
@@ -72,7 +72,6 @@ static void not_found(struct rtmp_server *r)
 static void begin(struct rtmp_server *r, struct stream *stream)
 {
 	struct session *s = &r->session;
-	const char *tick = engine_conf(s->core->engine)->play_tick;
 	size_t before = s->out.n;
 	enum reason why;
 
@@ -81,12 +80,14 @@ static void begin(struct rtmp_server *r, struct stream *stream)
 	if (!r->reconnects) /* else drain needs it */
 		rtmp_connect_free(r);
 	why = feed_start(&r->feed, s, stream, stream_log_kind(WIRE_RTMP, r->variant),
-			 (enum tick_class)tick_class_of(tick), &play_ops);
+			 (enum tick_class)r->auth.play.tick, &play_ops);
 	if (why != REASON_NONE) {
 		s->out.n = before; /* nothing starts after all */
 		rtmp_refuse(r, r->msid, "NetStream.Play.Failed",
 			    why == REASON_OVERLOAD ? "server is full" : reason_help(why), why);
+		return;
 	}
+	auth_viewer(&r->auth, s);
 }
 
 /* The stream has come; it may have gone again as well. */
@@ -107,7 +108,11 @@ static void appeared(struct waiting *w)
 
 void rtmp_play_give_up(struct rtmp_server *r)
 {
-	waiting_end(&r->waiting, r->session.core);
+	struct core *c = r->session.core;
+
+	if (r->auth.triggered)
+		wanted_in_vain(c, r->session.about, r->auth.pull_negative_ms);
+	waiting_end(&r->waiting, c);
 	not_found(r);
 }
 
@@ -115,7 +120,8 @@ void rtmp_play_give_up(struct rtmp_server *r)
 static bool wait_for_it(struct rtmp_server *r)
 {
 	struct session *s = &r->session;
-	int64_t wait_ms = engine_conf(s->core->engine)->play_wait;
+	int64_t wait_ms =
+		r->auth.triggered ? r->auth.pull_wait_ms : engine_conf(s->core->engine)->play_wait;
 
 	if (!wait_ms || !s->about || !waiting_begin(&r->waiting, s->core, s->about, appeared))
 		return false;
@@ -124,14 +130,55 @@ static bool wait_for_it(struct rtmp_server *r)
 	return true;
 }
 
-void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
+/* It is allowed; key is what the session is described by. */
+static void go(struct rtmp_server *r, const struct stream_name *name, const char *key)
 {
 	struct session *s = &r->session;
 	struct registry *streams = s->core->engine->registry;
+	struct stream *stream = stream_find(streams, key);
+
+	path_asked(s);
+	if (!stream && r->auth.triggered && !wanted(s->core, key, name)) {
+		not_found(r);
+		return;
+	}
+	if (!stream && wait_for_it(r))
+		stream = stream_find(streams, key); /* it may have come just before */
+	if (stream) {
+		waiting_end(&r->waiting, s->core);
+		begin(r, stream);
+		stream_put(stream, s->core);
+	} else if (!r->waiting.key) {
+		not_found(r);
+	}
+}
+
+static void refuse(struct rtmp_server *r, enum reason why)
+{
+	rtmp_refuse(r, r->msid, "NetStream.Play.Failed", reason_help(why), why);
+}
+
+static void allowed(struct auth *a, const struct stream_name *name, enum reason why)
+{
+	struct rtmp_server *r = container_of(a, struct rtmp_server, auth);
+	const char *key = r->session.about; /* the domain may be another by now */
+
+	if (why == REASON_NONE && !key)
+		why = REASON_NO_MEMORY;
+	if (why == REASON_NONE)
+		go(r, name, key);
+	else
+		refuse(r, why);
+	session_flush(&r->session);
+}
+
+void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
+{
+	struct auth_request ask = {.kind = AUTH_PLAY};
 	struct stream_name name;
 	char key[STREAM_KEY_MAX], text[128];
 	const char *field, *rule;
-	struct stream *stream;
+	enum reason why;
 	unsigned variant;
 
 	if (r->phase != RTMP_READY) {
@@ -150,16 +197,12 @@ void rtmp_play(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint32_t msid)
 	}
 	r->variant = (uint8_t)variant;
 	r->msid = msid;
-	session_describe(s, domain_stream_key(key, &name));
-	path_asked(s);
-	stream = stream_find(streams, key);
-	if (!stream && wait_for_it(r))
-		stream = stream_find(streams, key); /* it may have come just before */
-	if (stream) {
-		waiting_end(&r->waiting, s->core);
-		begin(r, stream);
-		stream_put(stream, s->core);
-	} else if (!r->waiting.key) {
-		not_found(r);
-	}
+	ask.name = &name;
+	why = auth_check(&r->auth, &r->session, &ask, key, allowed);
+	if (why != REASON_NONE)
+		refuse(r, why);
+	else if (auth_is_pending(&r->auth))
+		rtmp_server_wait(r);
+	else
+		go(r, &name, key);
 }

@@ -17,10 +17,23 @@
 
 /* ---- deadlines ---- */
 
+/* Why a publisher has to end; NONE: it is looked after again in time. */
+static enum reason watch_publisher(struct rtmp_server *r)
+{
+	uint64_t next_ms, left_ms = auth_left_ms(&r->auth);
+	enum reason why = publish_watch(&r->publish, &next_ms);
+
+	if (why == REASON_NONE && auth_is_over(&r->auth))
+		why = REASON_AUTH_EXPIRED;
+	if (why == REASON_NONE)
+		session_deadline(&r->session, left_ms ? min_of(next_ms, left_ms) : next_ms,
+				 REASON_MEDIA_TIMEOUT);
+	return why;
+}
+
 void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to)
 {
 	const struct config *conf = engine_conf(r->session.core->engine);
-	uint64_t next_ms = 0;
 
 	switch (to) {
 	case RTMP_HANDSHAKE:
@@ -35,8 +48,8 @@ void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to)
 	case RTMP_ASKING: /* the deadline is whose asking it is */
 		break;
 	case RTMP_PUBLISHING:
-		publish_watch(&r->publish, &next_ms);
-		session_deadline(&r->session, next_ms, REASON_MEDIA_TIMEOUT);
+		if (watch_publisher(r) != REASON_NONE) /* nearly over already: said in a moment */
+			session_deadline(&r->session, 1, REASON_MEDIA_TIMEOUT);
 		break;
 	case RTMP_PLAYING: /* from now on the fan-out watches */
 		r->in.message_max = PLAYER_MESSAGE;
@@ -46,22 +59,21 @@ void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to)
 	r->phase = (uint8_t)to;
 }
 
+void rtmp_server_wait(struct rtmp_server *r)
+{
+	rtmp_server_set_phase(r, RTMP_ASKING);
+	session_deadline(&r->session, 0, REASON_NONE);
+}
+
 static enum reason deadline(struct session *s)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
-	enum reason why;
-	uint64_t next_ms;
 
 	if (r->waiting.key) {
 		rtmp_play_give_up(r);
 		return REASON_NONE;
 	}
-	if (r->phase != RTMP_PUBLISHING)
-		return s->deadline_why;
-	why = publish_watch(&r->publish, &next_ms);
-	if (why == REASON_NONE)
-		session_deadline(s, next_ms, REASON_MEDIA_TIMEOUT);
-	return why;
+	return r->phase == RTMP_PUBLISHING ? watch_publisher(r) : s->deadline_why;
 }
 
 /* ---- the handshake ---- */
@@ -278,6 +290,7 @@ static void ending(struct session *s, enum reason why)
 	waiting_end(&r->waiting, s->core);
 	publish_end(&r->publish, why);
 	feed_stop(&r->feed);
+	auth_end(&r->auth, s, why);
 }
 
 static void gone(struct session *s)

@@ -6,7 +6,8 @@
  *                     READY --play--> PLAYING --stream ends, player leaves--> closed
  *                     READY --publish, play--> ASKING --> PUBLISHING, PLAYING or refused
  *
- * ASKING: the stream to publish is still another core's, or the one to play is not live yet.
+ * ASKING: remote authentication has not answered yet, the stream to publish is still another core's, or
+ * the one to play is not live yet.
  * A connection does one thing at a time: createStream answers 1 as long as nothing is published or
  * played, and a second publish or play beside the first is refused with a status (interop C6).
  * What is needed only at the beginning (handshake, connect's texts) is freed when it is over, so a
@@ -25,6 +26,7 @@
 #include "media/rtmp_hs.h"
 #include "media/rtmp_in.h"
 #include "media/stream_name.h"
+#include "session/auth.h"
 #include "session/feed.h"
 #include "session/publish.h"
 #include "session/session.h"
@@ -44,6 +46,7 @@ struct rtmp_server {
 	struct session session;
 	struct feed feed;
 	struct publish publish;
+	struct auth auth;	/* for what is published or played */
 	struct waiting waiting; /* to play */
 	uint8_t variant;	/* asked for by the player, enum variant */
 	struct rtmp_in in;
@@ -66,6 +69,8 @@ static inline struct rtmp_server *rtmp_server_of(struct session *s)
 }
 
 void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to);
+/* ASKING for remote authentication, which has a time limit of its own. */
+void rtmp_server_wait(struct rtmp_server *r);
 
 /* ---- rtmp_call.c ---- */
 /* A command message: NONE, or why the session must end. */

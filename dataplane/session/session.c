@@ -39,6 +39,7 @@ struct sessions {
 	unsigned listeners;
 	const struct session_ops *listener[SESSION_LISTENERS_MAX];
 	bool listener_tls[SESSION_LISTENERS_MAX];
+	bool listener_local[SESSION_LISTENERS_MAX];
 };
 
 static struct sessions *of_core(const struct core *c)
@@ -351,6 +352,7 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 		return false;
 	}
 	s->tls = all->listener_tls[tag];
+	s->local = all->listener_local[tag];
 	s->capped = true;
 	s->behind_proxy = proxy;
 	s->proxy_head_over = !proxy;
@@ -465,6 +467,13 @@ static uint64_t io_held(void *net)
 	return net_held(net);
 }
 
+static bool is_local(const union net_addr *at)
+{
+	struct ip ip = net_addr_ip(at);
+
+	return ip_is_loopback(&ip);
+}
+
 int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 {
 	const struct config *conf = engine_conf(c->engine);
@@ -498,6 +507,7 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		all->listener[i] = at[i].ops;
 		all->listener_tls[i] = at[i].tls;
+		all->listener_local[i] = is_local(&at[i].at);
 		all->listeners++;
 		r = at[i].fd < 0 ? net_listen_at(all->net, &at[i].at, (int)i)
 		    : at[i].tls	 ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)

@@ -77,6 +77,7 @@ struct session {
 	bool closing, connecting;
 	bool close_when_sent;
 	bool tls;			    /* accepted by TLS */
+	bool local;			    /* accepted at a loopback address */
 	bool capped;			    /* counted by session/caps.h */
 	bool behind_proxy, proxy_head_over; /* session/client.h */
 	uint8_t close_why;

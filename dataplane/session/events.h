@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What subscribers of the control socket are told (api/ctl.h lists the events and their keys).
+ *
+ * Threads: event_* from any core; they never wait: a full queue counts and drops the event, and
+ * subscribers are told "lost". event_json: the control thread.
+ */
+#ifndef SESSION_EVENTS_H
+#define SESSION_EVENTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/reasons.h"
+
+struct auth_request;
+struct event;
+struct publish;
+struct session;
+
+/* The publisher of a stream begins; pushes that wait for the stream are told as well. */
+void event_publish(const struct publish *p, const char *stream);
+void event_unpublish(const struct publish *p, const char *stream, enum reason why, bool internal);
+/* push: push.state, else pull.state. detail: what the remote side said, or "". */
+void event_relay(bool push, const char *id, const char *state, enum reason why, const char *detail);
+void event_auth_ask(uint64_t ask, const struct session *s, const struct auth_request *q);
+void event_wanted(const char *stream, const char *domain, const char *params);
+void event_unwatched(const char *stream);
+/* start or stop of the viewer s, whose stream it is described by. */
+void event_viewer(const struct session *s, const char *domain, const char *params, bool start,
+		  enum reason why);
+
+/* As it is sent; NULL without memory. */
+json_t *event_json(const struct event *e);
+
+#endif
