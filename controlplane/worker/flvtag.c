@@ -132,7 +132,7 @@ static void put_kind(struct wr *w, enum track_codec codec, bool header, bool key
 	case CODEC_MP3:
 		wr_u8(w, 0x2f);
 		break;
-	case CODEC_NONE:
+	default:
 		break;
 	}
 }

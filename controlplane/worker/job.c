@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -18,6 +19,7 @@
 
 static volatile sig_atomic_t told_to_stop;
 static bool closed;
+static int came_fd = -1; /* the first descriptor that came beside a packet */
 
 static void on_term(int sig)
 {
@@ -40,6 +42,21 @@ static int64_t int_of(const json_t *o, const char *name)
 	return json_integer_value(json_object_get(o, name));
 }
 
+static enum job_kind kind_of(const char *word)
+{
+	if (word && !strcmp(word, "package"))
+		return JOB_PACKAGE;
+	return word && !strcmp(word, "list") ? JOB_LIST : JOB_LIVE;
+}
+
+static bool complete(const struct job *j)
+{
+	if (j->kind == JOB_PACKAGE)
+		return *j->output && j->outlet >= 0;
+	return j->urls && j->file >= 0 && j->file < j->urls && j->connect_ms > 0 &&
+	       j->media_ms > 0 && *j->output;
+}
+
 static bool describe(struct job *j, const json_t *o)
 {
 	const json_t *urls = json_object_get(o, "urls"), *url;
@@ -47,7 +64,7 @@ static bool describe(struct job *j, const json_t *o)
 	const char *level = json_string_value(json_object_get(o, "log"));
 	size_t i;
 
-	*j = (struct job){.kind = kind && !strcmp(kind, "list") ? JOB_LIST : JOB_LIVE};
+	*j = (struct job){.kind = kind_of(kind), .outlet = came_fd};
 	json_array_foreach (urls, i, url)
 		if (j->urls < JOB_URLS && json_is_string(url)) {
 			j->url[j->urls] = strdup(json_string_value(url));
@@ -55,9 +72,11 @@ static bool describe(struct job *j, const json_t *o)
 			j->urls++;
 		}
 	j->protocol = text_of(o, "protocol");
-	j->output = text_of(o, "output");
+	j->output = text_of(o, j->kind == JOB_PACKAGE ? "play" : "output");
 	j->deny = text_of(o, "deny");
 	j->ca = text_of(o, "ca");
+	j->folder = text_of(o, "folder");
+	j->retain_ms = int_of(o, "retain_ms");
 	j->verify = json_is_true(json_object_get(o, "verify"));
 	j->repeat = int_of(o, "repeat");
 	j->file = int_of(o, "file");
@@ -66,8 +85,7 @@ static bool describe(struct job *j, const json_t *o)
 	j->connect_ms = int_of(o, "connect_ms");
 	j->media_ms = int_of(o, "media_ms");
 	j->log_level = level ? log_level_of(level) : LOG_INFO;
-	return kind && j->urls && j->file >= 0 && j->file < j->urls && j->connect_ms > 0 &&
-	       j->media_ms > 0 && *j->output;
+	return kind && complete(j);
 }
 
 /* One packet; NULL: none now, or it was nothing; closed is set at the end. */
@@ -77,6 +95,10 @@ static json_t *receive(void)
 	int fd;
 	ssize_t n = usock_recv(JOB_FD, packet, sizeof(packet), &fd);
 
+	if (fd >= 0 && came_fd >= 0)
+		close(fd);
+	else if (fd >= 0)
+		came_fd = fd;
 	if (n == 0 || (n < 0 && n != -EAGAIN && n != -EMSGSIZE))
 		closed = true;
 	return n > 0 ? json_loadb(packet, (size_t)n, 0, NULL) : NULL;
@@ -107,6 +129,7 @@ void job_free(struct job *j)
 	free(j->output);
 	free(j->deny);
 	free(j->ca);
+	free(j->folder);
 }
 
 static void take_all(struct job *j)
@@ -129,9 +152,15 @@ bool job_stopping(struct job *j)
 
 	if (now - looked_us >= LOOK_US) {
 		looked_us = now;
-		take_all(j);
+		if (j->kind != JOB_PACKAGE)
+			take_all(j);
 	}
 	return closed || told_to_stop;
+}
+
+json_t *job_take(void)
+{
+	return receive();
 }
 
 bool job_orphaned(void)
@@ -156,15 +185,22 @@ bool job_wait(struct job *j, uint64_t until_us)
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
+bool job_say_packet(json_t *packet)
+{
+	char *text = json_dumps(packet, JSON_COMPACT);
+	ssize_t n;
+
+	must(text);
+	n = usock_send(JOB_FD, text, strlen(text), -1);
+	free(text);
+	json_decref(packet);
+	return n >= 0;
+}
+
 /* A control plane that does not read misses news, not the job its time. */
 static void say(json_t *o)
 {
-	char *text = json_dumps(o, JSON_COMPACT);
-
-	must(text);
-	usock_send(JOB_FD, text, strlen(text), -1);
-	free(text);
-	json_decref(o);
+	job_say_packet(o);
 }
 
 void job_say(const char *event)

@@ -17,6 +17,8 @@
  *   {"event":"failed","reason":"..","detail":"..","output":false}         then the process ends
  *   {"event":"finished"}                                                  then the process ends
  *
+ * A job of the kind "package" is described in package.h; its further packets come by job_take().
+ *
  * When the channel is closed, or at SIGTERM, the job stops: job_stopping(). URLs come by this way
  * and not as arguments because they hold secrets (interop U5).
  * Threads: one, but job_stopping() may be asked from any call-back.
@@ -27,13 +29,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "api/reasons.h"
 
 #define JOB_FD	       3
 #define JOB_URLS       30
 #define JOB_PACKET_MAX 131072
 
-enum job_kind { JOB_LIVE, JOB_LIST };
+enum job_kind { JOB_LIVE, JOB_LIST, JOB_PACKAGE };
 
 struct job {
 	enum job_kind kind;
@@ -45,6 +49,10 @@ struct job {
 	int64_t file, offset_ms, round;
 	int64_t connect_ms, media_ms;
 	int log_level;
+	/* package: the descriptor that came with the first packet, -1: none; where files are kept */
+	int outlet;
+	char *folder;
+	int64_t retain_ms;
 };
 
 /* Why something did not work, in words that may be shown. */
@@ -58,6 +66,8 @@ bool job_receive(struct job *j);
 void job_free(struct job *j);
 /* Takes what has come; true: the job is to stop. Cheap enough for every frame. */
 bool job_stopping(struct job *j);
+/* The next packet, or NULL: none now; of a package job, whose packets job_stopping() leaves. */
+json_t *job_take(void);
 /* The channel is closed: nobody said that the stream is to end. */
 bool job_orphaned(void);
 /* Waits until then (clock_us()), taking what comes; true: the job is to stop. */
@@ -67,5 +77,7 @@ void job_say(const char *event);
 void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t bytes);
 void job_say_skipped(int64_t file, const struct fault *f);
 void job_say_failed(const struct fault *f, bool output);
+/* Takes the reference. false: the control plane does not read. */
+bool job_say_packet(json_t *packet);
 
 #endif

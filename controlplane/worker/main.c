@@ -17,11 +17,12 @@
 #include "base/log.h"
 #include "controlplane/worker/dial.h"
 #include "controlplane/worker/job.h"
+#include "controlplane/worker/package.h"
 #include "controlplane/worker/relay.h"
 #include "controlplane/worker/sandbox.h"
 
 static const char help[] =
-	"millrace-worker: relays what needs FFmpeg's libraries; started by millrace-cp, not by hand\n";
+	"millrace-worker: relays and packages what needs FFmpeg's libraries; started by millrace-cp, not by hand\n";
 
 /* FFmpeg's texts may hold URLs with their secrets: none is written (interop U5). */
 static void swallow(void *av, int level, const char *fmt, va_list args)
@@ -69,7 +70,9 @@ int main(int argc, char **argv)
 	av_log_set_callback(swallow);
 	if (!job_receive(&job))
 		return 1;
-	rc = sandbox_files(job.ca);
+	rc = sandbox_files(job.ca, job.folder);
+	if (!rc && job.kind == JOB_PACKAGE)
+		rc = sandbox_many_files();
 	if (rc) {
 		log_error("sandbox", "what=files why=\"%s\"", strerror(-rc));
 		return 1;
@@ -81,7 +84,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	avformat_network_init();
-	if (job.kind == JOB_LIST)
+	if (job.kind == JOB_PACKAGE)
+		package_run(&job);
+	else if (job.kind == JOB_LIST)
 		relay_list(&job);
 	else
 		relay_live(&job);

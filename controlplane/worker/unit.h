@@ -13,8 +13,19 @@
 
 enum track_kind { TRACK_VIDEO, TRACK_AUDIO, TRACKS };
 
-/* The codecs that FLV carries, classic and enhanced. */
-enum track_codec { CODEC_NONE, CODEC_H264, CODEC_HEVC, CODEC_AAC, CODEC_MP3 };
+/* The codecs that FLV carries, classic and enhanced; the last four are packaged only. */
+enum track_codec {
+	CODEC_NONE,
+	CODEC_H264,
+	CODEC_HEVC,
+	CODEC_AAC,
+	CODEC_MP3,
+	CODEC_AV1,
+	CODEC_VP9,
+	CODEC_OPUS,
+	CODEC_FLAC,
+	CODEC_OTHER, /* named, but nothing here can do anything with it */
+};
 
 struct track {
 	enum track_codec codec; /* NONE: there is no such track */
