@@ -19,6 +19,7 @@
 
 struct commands;
 struct domains;
+struct guard;
 struct streams;
 struct event_base;
 
@@ -42,6 +43,7 @@ struct cp {
 	struct tasks *tasks;
 	struct commands *commands;
 	struct domains *domains;
+	struct guard *guard;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/guard_local.h"
 #include "controlplane/hooks_local.h"
 #include "controlplane/numbers.h"
 #include "controlplane/refusal.h"
@@ -265,6 +266,8 @@ static const struct {
 	{"/local/viewer/kick", true, viewer_kick},
 	{"/local/reload", true, reload},
 	{"/local/drain", true, drain},
+	{"/local/guard", false, guard_local_show},
+	{"/local/guard", true, guard_local_set},
 	{"/local/callbacks", false, hooks_local_list},
 	{"/local/callbacks/replay", true, hooks_local_replay},
 	{"/local/callbacks/drop", true, hooks_local_drop},

@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/guard.h"
 #include "controlplane/api.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
@@ -346,6 +347,7 @@ static void close_all(struct cp *cp)
 	hooks_free(cp->hooks);
 	nonces_free(cp->nonces);
 	shm_detach(cp->shm);
+	guard_free(cp->guard);
 }
 
 static int serve(struct cp *cp)
@@ -366,6 +368,7 @@ static int serve(struct cp *cp)
 	must(dns);
 	evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
 	rc = open_doors(cp, err, sizeof(err));
+	cp->guard = guard_new(&cp->conf, cp->state_dir);
 	if (!rc)
 		rc = open_parts(cp, dns, err, sizeof(err));
 	if (!rc)

@@ -10,6 +10,8 @@
 #include "api/reasons.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "bpf/guard.h"
+#include "controlplane/guard.h"
 #include "controlplane/metrics_certs.h"
 #include "controlplane/metrics_paths.h"
 #include "controlplane/metrics_process.h"
@@ -76,6 +78,18 @@ static void put_redis(const struct cp *cp, struct evbuffer *out)
 	if (health.latency_us)
 		metric_one(out, M_REDIS_LATENCY, (double)health.latency_us / 1e6);
 	metric_one(out, M_REDIS_CONNECTS, (double)health.connects);
+}
+
+static void put_guard(const struct cp *cp, struct evbuffer *out)
+{
+	uint64_t counts[GUARD_COUNTS];
+
+	metric_one(out, M_GUARD_ON, guard_is_on(cp->guard));
+	if (!guard_counts(cp->guard, counts))
+		return;
+	metric_head(out, M_GUARD);
+	for (unsigned i = 0; i < GUARD_COUNTS; i++)
+		metric_put(out, M_GUARD, (double)counts[i], bpf_guard_count_name(i));
 }
 
 static void put_callbacks(const struct cp *cp, struct evbuffer *out)
@@ -155,6 +169,7 @@ void metrics_handle(struct cp *cp, struct http_call *c)
 		put_node(cp, out);
 		put_redis(cp, out);
 		put_callbacks(cp, out);
+		put_guard(cp, out);
 		metrics_tasks(cp->tasks, cp->shm, most, out);
 		put_dataplane(cp, out);
 	}

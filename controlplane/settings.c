@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "controlplane/guard.h"
 
 /* "key=value" */
 static int apply_set(struct config *c, const char *text, struct conf_error *e)
@@ -56,6 +57,7 @@ int settings_reload(struct cp *cp, struct conf_error *e)
 		return rc;
 	conf_diff(&cp->conf, &next, keep_old, both);
 	cp->conf = next;
+	guard_configure(cp->guard, &cp->conf);
 	log_set_level((enum log_level)log_level_of(next.log_level));
 	log_info("reloaded", "file=%s", cp->conf_path ? cp->conf_path : "none");
 	return 0;

@@ -186,7 +186,9 @@ int conf_check(const struct config *c, struct conf_error *e)
 	if (c->limit_message > c->limit_connection_bytes)
 		return broken(e, "limits.message_bytes: must not exceed limits.connection_bytes");
 	if (!ranges_ok("proxy.trusted", c->proxy_trusted, e) ||
-	    !ranges_ok("relay.deny", c->relay_deny, e))
+	    !ranges_ok("relay.deny", c->relay_deny, e) ||
+	    !ranges_ok("bpf.guard_allow", c->guard_allow, e) ||
+	    !ranges_ok("bpf.guard_deny", c->guard_deny, e))
 		return -EINVAL;
 	if (!nodes_ok(c->drain_redirect))
 		return broken(e,
