@@ -20,6 +20,7 @@
 struct commands;
 struct domains;
 struct guard;
+struct live;
 struct streams;
 struct event_base;
 
@@ -44,6 +45,7 @@ struct cp {
 	struct commands *commands;
 	struct domains *domains;
 	struct guard *guard;
+	struct live *live;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

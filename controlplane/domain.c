@@ -545,6 +545,8 @@ json_t *domain_config(const json_t *all, const char *name, bool triggered, int64
 	must(config);
 	if (play)
 		json_object_set_new(config, "center", json_string(domain_center(all, name)));
+	if (domain_args(doc, "viewer_notify"))
+		json_object_set_new(config, "viewer_events", json_true());
 	config_referer(doc, config);
 	config_ip(doc, config);
 	config_remote(doc, config);

@@ -38,16 +38,16 @@ const char *hook_domain(char *dst, const char *url)
 	return dst;
 }
 
-void hook_sign(struct hook_signature *s, const char *url, const char *body, const char *key,
-	       uint64_t unix_s)
+void hook_sign_domain(struct hook_signature *s, const char *domain, const char *body,
+		      const char *key, uint64_t unix_s)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	char domain[256], *text;
+	char *text;
 	unsigned n = 0;
 	int text_n;
 
 	snprintf(s->timestamp, sizeof(s->timestamp), "%llu", (unsigned long long)unix_s);
-	text_n = asprintf(&text, "%s|%s|%s", hook_domain(domain, url), s->timestamp, key);
+	text_n = asprintf(&text, "%s|%s|%s", domain, s->timestamp, key);
 	must(text_n > 0 && EVP_Digest(text, (size_t)text_n, digest, &n, EVP_md5(), NULL));
 	hex(s->live, digest, n);
 	free(text);
@@ -57,4 +57,12 @@ void hook_sign(struct hook_signature *s, const char *url, const char *body, cons
 	snprintf(s->body, sizeof(s->body), "sha256=");
 	hex(s->body + strlen(s->body), digest, n);
 	free(text);
+}
+
+void hook_sign(struct hook_signature *s, const char *url, const char *body, const char *key,
+	       uint64_t unix_s)
+{
+	char domain[256];
+
+	hook_sign_domain(s, hook_domain(domain, url), body, key, unix_s);
 }

@@ -20,6 +20,9 @@ struct hook_signature {
 
 /* dst holds 256 bytes; "" where the URL has no host. */
 const char *hook_domain(char *dst, const char *url);
+/* With the domain by name: of the live service's callbacks it is the ingest domain. */
+void hook_sign_domain(struct hook_signature *s, const char *domain, const char *body,
+		      const char *key, uint64_t unix_s);
 void hook_sign(struct hook_signature *s, const char *url, const char *body, const char *key,
 	       uint64_t unix_s);
 

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/check.h"
 
 static char *keep(const char *text)
@@ -16,7 +14,9 @@ static char *keep(const char *text)
 	return copy;
 }
 
-static struct hook *hook_of(char *text, const char *id, const char *url, const char *body)
+/* about: borrowed, may be NULL. */
+static struct hook *hook_of(char *text, const char *id, const char *url, const char *body,
+			    const json_t *about)
 {
 	struct hook *h = calloc(1, sizeof(*h));
 
@@ -25,17 +25,24 @@ static struct hook *hook_of(char *text, const char *id, const char *url, const c
 	h->id = keep(id);
 	h->url = keep(url);
 	h->body = keep(body);
+	h->about = json_is_object(about) ? json_dumps(about, JSON_COMPACT) : NULL;
 	return h;
 }
 
-struct hook *hook_new(const char *id, const char *url, const char *body)
+struct hook *hook_new_about(const char *id, const char *url, const char *body, json_t *about)
 {
-	json_t *all = json_pack("{ss ss ss}", "id", id, "url", url, "body", body);
+	json_t *all =
+		json_pack("{ss ss ss sO*}", "id", id, "url", url, "body", body, "about", about);
 	char *text = json_dumps(all, JSON_COMPACT);
 
 	must(text);
 	json_decref(all);
-	return hook_of(text, id, url, body);
+	return hook_of(text, id, url, body, about);
+}
+
+struct hook *hook_new(const char *id, const char *url, const char *body)
+{
+	return hook_new_about(id, url, body, NULL);
 }
 
 struct hook *hook_parse(const char *text)
@@ -45,7 +52,7 @@ struct hook *hook_parse(const char *text)
 	struct hook *h = NULL;
 
 	if (!json_unpack(all, "{ss ss ss}", "id", &id, "url", &url, "body", &body))
-		h = hook_of(keep(text), id, url, body);
+		h = hook_of(keep(text), id, url, body, json_object_get(all, "about"));
 	json_decref(all);
 	return h;
 }
@@ -58,6 +65,7 @@ void hook_free(struct hook *h)
 	free(h->id);
 	free(h->url);
 	free(h->body);
+	free(h->about);
 	free(h);
 }
 

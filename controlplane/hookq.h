@@ -16,10 +16,15 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* One callback. `text` is how it stands in Redis: {"id","url","body"}, body being text too. */
+#include <jansson.h>
+
+/*
+ * One callback. `text` is how it stands in Redis: {"id","url","body"}, body being text too; those of
+ * the live service have "about", whose object's text is here. An empty body: it is a GET.
+ */
 struct hook {
 	TAILQ_ENTRY(hook) link;
-	char *text, *id, *url, *body;
+	char *text, *id, *url, *body, *about;
 	int tries;	    /* made so far, in this process */
 	uint64_t queued_us; /* since when it waits in this process, on the monotonic clock */
 };
@@ -35,6 +40,8 @@ enum hook_end { HOOK_DELIVERED, HOOK_AGAIN, HOOK_DEAD, HOOK_DROPPED };
 
 /* From its parts, or from the text in Redis (NULL: that is not one). */
 struct hook *hook_new(const char *id, const char *url, const char *body);
+/* about: an object; borrowed. */
+struct hook *hook_new_about(const char *id, const char *url, const char *body, json_t *about);
 struct hook *hook_parse(const char *text);
 void hook_free(struct hook *h);
 

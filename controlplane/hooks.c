@@ -32,6 +32,8 @@ struct hooks {
 	struct event_base *base;
 	const struct config *conf;
 	struct store *store;
+	const struct hooks_live_ops *live;
+	void *live_arg;
 	CURLM *multi;
 	struct event *curl_timer, *due_timer;
 	struct schedule due;
@@ -138,18 +140,30 @@ static void add_header(struct sender *s, const char *name, const char *value)
 	s->headers = more;
 }
 
+static bool find_key(const struct hooks *h, const struct hook *hook, const char **domain,
+		     const char **key)
+{
+	if (hook->about)
+		return h->live && h->live->key(h->live_arg, hook->about, domain, key);
+	*key = h->conf->callback_key;
+	return **key;
+}
+
 /* The time of the try is signed, so that a receiver may refuse what is old. */
 static void add_signature(struct sender *s, const struct hook *hook)
 {
-	const char *key = s->hooks->conf->callback_key;
+	const char *key = "", *domain = NULL;
 	struct hook_signature sign;
+	char host[256];
 
-	if (!*key)
+	if (!find_key(s->hooks, hook, &domain, &key))
 		return;
-	hook_sign(&sign, hook->url, hook->body, key, clock_wall_ms() / 1000);
+	hook_sign_domain(&sign, domain ? domain : hook_domain(host, hook->url), hook->body, key,
+			 clock_wall_ms() / 1000);
 	add_header(s, "ALI-LIVE-TIMESTAMP", sign.timestamp);
 	add_header(s, "ALI-LIVE-SIGNATURE", sign.live);
-	add_header(s, "X-Millrace-Signature", sign.body);
+	if (*hook->body)
+		add_header(s, "X-Millrace-Signature", sign.body);
 }
 
 static void try_now(struct sender *s, const struct hook *hook)
@@ -161,14 +175,16 @@ static void try_now(struct sender *s, const struct hook *hook)
 	s->easy = e;
 	s->error[0] = 0;
 	snprintf(attempt, sizeof(attempt), "%d", hook->tries);
-	add_header(s, "Content-Type", "application/json; charset=utf-8");
+	if (*hook->body)
+		add_header(s, "Content-Type", "application/json; charset=utf-8");
 	add_header(s, "X-Millrace-Event-Id", hook->id);
 	add_header(s, "X-Millrace-Attempt", attempt);
 	add_header(s, "Expect", "");
 	add_signature(s, hook);
 	curl_easy_setopt(e, CURLOPT_URL, hook->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, hook->body);
+	if (*hook->body)
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, hook->body);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, s->headers);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "millrace/" MILLRACE_VERSION);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)s->hooks->conf->callback_timeout);
@@ -240,6 +256,8 @@ static void hook_ended(struct sender *s, struct hook *hook, enum hook_end end, c
 		store_hook_gone(h->store, s->task_id, hook->text, text, !s->q.n);
 		tell_event(h, s->task_id, hook, end, why);
 	}
+	if (hook->about && h->live)
+		h->live->ended(h->live_arg, hook, why);
 	free(text);
 	hook_free(hook);
 }
@@ -381,6 +399,12 @@ void hooks_free(struct hooks *h)
 void hooks_set_store(struct hooks *h, struct store *store)
 {
 	h->store = store;
+}
+
+void hooks_set_live(struct hooks *h, const struct hooks_live_ops *ops, void *arg)
+{
+	h->live = ops;
+	h->live_arg = arg;
 }
 
 void hooks_add(struct hooks *h, const char *task_id, struct hook *hook)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Delivery of callbacks: POST with a JSON body, at least once, in order per task.
+ * Delivery of callbacks: POST with a JSON body, or GET, at least once, in order per task or stream.
  *
  * One queue per task (hookq.h), one request per task in flight; a dead or slow receiver delays only
  * its own tasks. Redirects are not followed. What is delivered or given up leaves Redis too.
@@ -21,11 +21,20 @@ struct hooks_count {
 	uint64_t oldest_us; /* since when the oldest of them waits; 0: none does */
 };
 
+/* Callbacks with an "about" belong to the live service. */
+struct hooks_live_ops {
+	/* The domain and the key that sign it; false: it is not signed. */
+	bool (*key)(void *arg, const char *about, const char **domain, const char **key);
+	/* It was delivered (why ""), given up or dropped. */
+	void (*ended)(void *arg, const struct hook *h, const char *why);
+};
+
 /* conf is read at every try: a reload applies at once. */
 struct hooks *hooks_new(struct event_base *base, const struct config *conf);
 void hooks_free(struct hooks *h);
 /* Until it is set, what leaves a queue stays in Redis. */
 void hooks_set_store(struct hooks *h, struct store *store);
+void hooks_set_live(struct hooks *h, const struct hooks_live_ops *ops, void *arg);
 /* Takes the hook. */
 void hooks_add(struct hooks *h, const char *task_id, struct hook *hook);
 /* The texts of a task's queue in order; *n is set, the caller frees the list (not the texts). */

@@ -23,6 +23,7 @@
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
 #include "controlplane/domains.h"
+#include "controlplane/live.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
 #include "controlplane/settings.h"
@@ -86,6 +87,7 @@ static void on_dp_up(void *arg, int shm_fd)
 	else
 		log_error("shared_memory", "why=\"%s\"", err);
 	domains_up(cp->domains);
+	live_up(cp->live);
 	reconcile_up(cp->reconcile);
 }
 
@@ -120,6 +122,7 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 
 	if (!strncmp(name, "stream.", 7) && !json_is_true(json_object_get(event, "internal")))
 		tell_stream(cp, name, event);
+	live_event(cp->live, name, event);
 	reconcile_event(cp->reconcile, name, event);
 }
 
@@ -169,6 +172,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	if (turn++ % BEAT_TURNS == 0) {
 		heartbeat(cp);
 		domains_tick(cp->domains);
+		live_tick(cp->live);
 	}
 }
 
@@ -273,6 +277,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
+	cp->live = live_new(cp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
@@ -341,6 +346,7 @@ static void close_all(struct cp *cp)
 	http_free(cp->http);
 	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);
+	live_free(cp->live);
 	domains_free(cp->domains);
 	streams_free(cp->streams);
 	tasks_free(cp->tasks);

@@ -28,12 +28,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     'method': self.command, 'path': self.path, 'accepted': accepted,
                     'event_id': event, 'attempt': self.headers.get('X-Millrace-Attempt', ''),
                     'headers': {k.lower(): v for k, v in self.headers.items()},
-                    'raw': body.decode(), 'body': json.loads(body)}) + '\n')
+                    'raw': body.decode(), 'body': json.loads(body) if body else None}) + '\n')
         if mode == 'hang':
             time.sleep(3600)
         self.send_response(200 if accepted else 500)
         self.send_header('Content-Length', '0')
         self.end_headers()
+
+    do_GET = do_POST
 
     def log_message(self, *args):
         pass

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "controlplane/store_redis_words.h"
+
+/* As long as the documented questions reach back. */
+static const struct {
+	const char *name, *keep_s;
+} kinds[HISTORY_KINDS] = {
+	[HISTORY_PUBLISH] = {"publish", "2592000"},
+	[HISTORY_CONTROL] = {"control", "604800"},
+	[HISTORY_NOTIFY] = {"notify", "604800"},
+};
+
+static const char *key_of(char dst[300], enum history_kind kind, const char *domain)
+{
+	snprintf(dst, 300, "mr:history:{%.200s}:%s", domain, kinds[kind].name);
+	return dst;
+}
+
+void history_add(struct store *s, enum history_kind kind, const char *domain, json_t *row)
+{
+	char *text = json_dumps(row, JSON_COMPACT), key[300], last[16];
+
+	must(text);
+	key_of(key, kind, domain);
+	snprintf(last, sizeof(last), "%d", HISTORY_ROWS - 1);
+	store_tell(s, STORE_WORDS("LPUSH", key, text));
+	store_tell(s, STORE_WORDS("LTRIM", key, "0", last));
+	store_tell(s, STORE_WORDS("EXPIRE", key, kinds[kind].keep_s));
+	free(text);
+	json_decref(row);
+}
+
+struct question {
+	history_fn *fn;
+	void *arg;
+	int64_t from_ms, to_ms;
+};
+
+static void on_rows(void *arg, const struct store_reply *r)
+{
+	struct question *q = arg;
+	json_t *rows;
+
+	if (r->error) {
+		q->fn(q->arg, NULL, r->error);
+		free(q);
+		return;
+	}
+	rows = json_array();
+	for (size_t i = 0; i < r->n; i++) {
+		json_t *row = r->text[i] ? json_loads(r->text[i], 0, NULL) : NULL;
+		json_int_t t = json_integer_value(json_object_get(row, "t"));
+
+		if (row && t >= q->from_ms && t < q->to_ms)
+			json_array_append(rows, row);
+		json_decref(row);
+	}
+	q->fn(q->arg, rows, NULL);
+	json_decref(rows);
+	free(q);
+}
+
+void history_ask(struct store *s, enum history_kind kind, const char *domain, int64_t from_ms,
+		 int64_t to_ms, history_fn *fn, void *arg)
+{
+	struct question *q = calloc(1, sizeof(*q));
+	char key[300];
+
+	must(q);
+	*q = (struct question){fn, arg, from_ms, to_ms};
+	store_ask(s, STORE_WORDS("LRANGE", key_of(key, kind, domain), "0", "-1"), on_rows, q);
+}
