@@ -22,7 +22,6 @@ teardown() {
 
 receiver() { # MODE
 	background receiver python3 "$BATS_TEST_DIRNAME/hook_receiver.py" "$HOOK" "$T/hooks.jsonl" "$1"
-	RECEIVER=$PID
 	within 5 listening "$HOOK"
 }
 
