@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "media/rtmp_in.h"
+#include "session/domains.h"
 #include "session/events.h"
 
 /* ---- beginning and ending ---- */
@@ -47,14 +48,15 @@ void publish_leave(struct publish *p, enum reason why, uint64_t hold_ms)
 		stream_end(stream, core, why);
 }
 
-uint64_t publish_hold_ms(struct core *c, enum reason why)
+uint64_t publish_hold_ms(struct core *c, const char *key, enum reason why)
 {
 	const struct config *conf = engine_conf(c->engine);
+	uint64_t hold_ms = (uint64_t)domain_publish_of(key, conf).hold_ms;
 
 	switch (why) {
 	case REASON_UNPUBLISHED:
 	case REASON_REMOTE_ENDED:
-		return conf->publish_hold_stop ? (uint64_t)conf->publish_hold : 0;
+		return conf->publish_hold_stop ? hold_ms : 0;
 	case REASON_KICKED: /* somebody wants the stream to end */
 	case REASON_FORBIDDEN:
 	case REASON_REMOVED:
@@ -63,7 +65,7 @@ uint64_t publish_hold_ms(struct core *c, enum reason why)
 	case REASON_NO_SEQUENCE_HEADER:
 		return 0;
 	default:
-		return (uint64_t)conf->publish_hold;
+		return hold_ms;
 	}
 }
 
@@ -71,7 +73,7 @@ void publish_end(struct publish *p, enum reason why)
 {
 	publish_take_drop(p);
 	if (p->stream)
-		publish_leave(p, why, publish_hold_ms(p->session->core, why));
+		publish_leave(p, why, publish_hold_ms(p->session->core, p->stream->key, why));
 	if (p->who)
 		mem_free(&p->session->mem, p->who, strlen(p->who) + 1);
 	p->who = NULL;
@@ -175,6 +177,8 @@ enum reason publish_watch(struct publish *p, uint64_t *next_ms)
 	*next_ms = (uint64_t)max_of(dead / 4, 250);
 	if (!p->stream)
 		return REASON_NONE;
+	if (p->pull && !p->internal)
+		unwatched_look(&p->unwatched, p->session->core, p->stream, next_ms);
 	if (!p->first_media_us)
 		return overdue(now_us, p->begun_us, first, next_ms) ? REASON_FIRST_MEDIA_TIMEOUT
 								    : REASON_NONE;

@@ -10,7 +10,7 @@
  *   idle --ask--> taking --begun--> publishing    (it is held or published on another core)
  *   any --publish_end--> idle
  *
- * A second publisher (C4): publish.policy says whether the first one makes way. It does on its own
+ * A second publisher (C4): publish.policy, or the domain's, says whether the first one makes way. It does on its own
  * core, its unpublish event first, and the stream goes on under the new one with all its viewers,
  * as it does when a publisher was lost and another comes within publish.hold (H6).
  *
@@ -24,6 +24,7 @@
 
 #include "core/stream.h"
 #include "session/session.h"
+#include "session/wanted.h"
 
 struct publish_take;
 
@@ -36,11 +37,12 @@ struct publish {
 	uint64_t first_media_us; /* 0: none yet */
 	bool pull;		 /* relay timeouts instead of an encoder's */
 	bool internal;
+	struct unwatched unwatched; /* a pull */
 	bool video_header, audio_header;
 	bool appended; /* since the last flush */
 };
 
-/* A pull begins. NONE, or STREAM_BUSY, BAD_NAME, CAP_STREAMS, NO_MEMORY. */
+/* A pull begins. NONE, or STREAM_BUSY, FORBIDDEN, BAD_NAME, CAP_STREAMS, NO_MEMORY. */
 enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
 			  bool pull);
 /*
@@ -68,8 +70,8 @@ void publish_end(struct publish *p, enum reason why);
 void publish_begun(struct publish *p, struct stream *stream);
 /* p gives its stream up, which is held for hold_ms, or ends where that is 0. */
 void publish_leave(struct publish *p, enum reason why, uint64_t hold_ms);
-/* How long the stream of a publisher that ends like this waits for another. */
-uint64_t publish_hold_ms(struct core *c, enum reason why);
+/* How long the stream `key` waits for another publisher when one ends like this. */
+uint64_t publish_hold_ms(struct core *c, const char *key, enum reason why);
 /* Nobody waits for the answer any more. */
 void publish_take_drop(struct publish *p);
 

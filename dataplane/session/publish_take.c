@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "session/blocks.h"
+#include "session/domains.h"
 #include "session/publish.h"
 #include "session/waiting.h"
 
@@ -26,11 +28,16 @@ struct publish_take {
 
 /* ---- on the home core: making way ---- */
 
-static bool makes_way(const struct publish *old, const char *who, const char *policy)
+static bool makes_way(const struct publish *old, const char *who, const struct config *conf)
 {
-	if (!strcmp(policy, "replace"))
+	switch (domain_publish_of(old->stream->key, conf).policy) {
+	case DOMAIN_REPLACE:
 		return true;
-	return !strcmp(policy, "replace_same") && old->who && !strcmp(old->who, who);
+	case DOMAIN_REPLACE_SAME:
+		return old->who && !strcmp(old->who, who);
+	default:
+		return false;
+	}
 }
 
 /* NONE: the stream is held, for whoever resumes it next. who is "" for pulls: they replace nobody. */
@@ -42,7 +49,7 @@ static enum reason make_way(struct stream *s, struct core *home, const char *who
 		return REASON_STREAM_ENDED;
 	if (!old)
 		return REASON_NONE;
-	if (!*who || !makes_way(old, who, engine_conf(home->engine)->publish_policy))
+	if (!*who || !makes_way(old, who, engine_conf(home->engine)))
 		return REASON_STREAM_BUSY;
 	publish_leave(old, REASON_REPLACED, HANDS_MS);
 	session_close(old->session, REASON_REPLACED);
@@ -77,7 +84,7 @@ static void go_on(struct publish *p, struct stream *s)
 static void give_back(struct stream *s, struct core *core)
 {
 	enum reason why = (enum reason)s->hold_why;
-	uint64_t hold_ms = publish_hold_ms(core, why);
+	uint64_t hold_ms = publish_hold_ms(core, s->key, why);
 
 	if (hold_ms)
 		stream_hold(s, core, why, hold_ms);
@@ -202,6 +209,8 @@ enum reason publish_begin(struct publish *p, struct session *s, const char *key,
 {
 	*p = (struct publish){.session = s, .internal = internal, .pull = pull};
 	session_describe(s, key);
+	if (!internal && blocks_has(key))
+		return REASON_FORBIDDEN;
 	return ask(p, key, NULL);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "core/shm.h"
+#include "session/domains.h"
 #include "session/events.h"
 #include "session/inner.h"
 
@@ -84,4 +86,40 @@ void wanted_in_vain(struct core *c, const char *key, uint64_t negative_ms)
 	pthread_mutex_lock(&all.lock);
 	find(tag)->none_until_us = c->now_us + negative_ms * 1000;
 	pthread_mutex_unlock(&all.lock);
+}
+
+/* Viewers and pushes now; *joins: how many there have ever been. */
+static uint64_t watching(struct core *c, const struct stream *s, uint64_t *joins)
+{
+	uint64_t n = 0;
+
+	*joins = 0;
+	for (unsigned i = 0; i < c->engine->cores_n; i++) {
+		const struct shm_audience *a = shm_audience_of(c->engine->shm, s->shm, i);
+
+		n += shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv) +
+		     shm_get(&a->viewers_ws) + shm_get(&a->pushes);
+		*joins += shm_get(&a->joins);
+	}
+	return n;
+}
+
+void unwatched_look(struct unwatched *u, struct core *c, const struct stream *s, uint64_t *next_ms)
+{
+	uint64_t idle_ms = domain_pull_idle_ms(s->key), joins, age_ms;
+	bool watched;
+
+	if (!idle_ms)
+		return;
+	watched = watching(c, s, &joins) || joins != u->joins;
+	u->joins = joins;
+	if (watched || !u->since_us)
+		u->since_us = c->now_us;
+	age_ms = (c->now_us - u->since_us) / 1000;
+	if (age_ms >= idle_ms) {
+		event_unwatched(s->key);
+		u->since_us = c->now_us;
+		age_ms = 0;
+	}
+	*next_ms = min_of(*next_ms, idle_ms - age_ms);
 }
