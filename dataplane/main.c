@@ -430,6 +430,21 @@ static void services_start(struct node *n)
 		die("%s: %s", path, strerror(-r));
 }
 
+/* Who listens for all and has no domain is asked by others in vain: better read it here first. */
+static void say_closed(const struct node *n)
+{
+	bool others = false;
+
+	for (unsigned i = 0; i < n->listeners.n; i++) {
+		struct ip ip = net_addr_ip(&n->listeners.one[i].at);
+
+		others = others || !ip_is_loopback(&ip);
+	}
+	if (others && domains_state() == DOMAINS_OPEN && !n->conf.domain_open)
+		log_warn("no_domain", "effect=\"only this machine may publish and play\" "
+				      "advice=\"configure a domain, or set domain.open\"");
+}
+
 static void say_start(const struct node *n)
 {
 	static const char *const keys[] = {"rtmp", "http", "rtmps", "https"};
@@ -530,6 +545,7 @@ int main(int argc, char **argv)
 	privileges_drop();
 	services_start(&n);
 	say_start(&n);
+	say_closed(&n);
 	wait_for_the_end(&n, &signals);
 	node_stop(&n);
 	return EXIT_SUCCESS;
