@@ -2,6 +2,7 @@
 #
 #   make            build everything into build/ (quietly; V=1 shows every command)
 #   make deps       install the Debian packages that are missing (the list: configs/packages.txt)
+#   make deps-dpdk  install what the dpdk backend needs; the next make builds it
 #   make run        deps, build, then a demo in the foreground: streams, viewers, a relay task
 #   make test       deps, build, then every test through prove
 #   make unit       unit and simulator tests only
@@ -93,12 +94,13 @@ $(foreach r,base media core net session cp,$(eval $(call room_lib,$(r))))
 programs := $(if $(dp_main),$(B)/millrace-dp) $(if $(cp_main),$(B)/millrace-cp) $(if $(cli_src),$(B)/millrace)
 
 -include controlplane/worker/worker.mk
+-include dataplane/net/dpdk.mk
 
 all: $(programs)
 .DEFAULT_GOAL := all
 
 $(B)/millrace-dp: $(call obj,$(dp_main)) $(foreach r,session net core media mrbpf base,$(call lib,$(r)))
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(dp_libs) $(bpf_libs)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(dp_libs) $(bpf_libs)
 
 $(B)/millrace-cp: $(call obj,$(cp_main)) $(foreach r,cp mrbpf base,$(call lib,$(r)))
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(cp_libs) $(bpf_libs)
@@ -126,7 +128,7 @@ $(B)/tests/unit/core/%: $(B)/obj/tests/unit/core/%.o $(foreach r,core media base
 $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(test_help) $(foreach r,core media base,$(call lib,$(r)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(base_libs) -lm
-$(B)/tests/unit/net/%: $(B)/obj/tests/unit/net/%.o $(foreach r,net base,$(call lib,$(r)))
+$(B)/tests/unit/net/%: $(B)/obj/tests/unit/net/%.o $(foreach r,net tcp base,$(call lib,$(r)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luring -lssl $(base_libs) -lm
 $(B)/tests/unit/session/%: $(B)/obj/tests/unit/session/%.o $(foreach r,session net core media base,$(call lib,$(r)))
@@ -222,6 +224,8 @@ deps:
 deps-test:
 	@configs/deps.sh build run test bpf
 	@tests/e2e/browser/install.sh
+deps-dpdk:
+	@configs/deps.sh build run dpdk
 deps-bench:
 	@configs/deps.sh build run bench
 
@@ -246,7 +250,8 @@ install: all
 	@install -d $(D)/bin $(D)/lib/systemd/system $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man8 \
 	  $(D)/lib/sysusers.d $(D)/share/bash-completion/completions $(D)/share/doc/millrace $(D)/share/millrace $(DESTDIR)/etc/millrace
 	@install -m 644 configs/sysusers/millrace.conf $(D)/lib/sysusers.d/
-	@install -m 755 $(programs) $(D)/bin/
+	@install -m 755 $(filter-out %.so,$(programs)) $(D)/bin/
+	@$(foreach o,$(filter %.so,$(programs)),install -d $(D)/lib/millrace && install -m 755 $(o) $(D)/lib/millrace/;)
 	@for u in configs/systemd/*; do sed 's|@BIN@|$(PREFIX)/bin|g' $$u >$(D)/lib/systemd/system/$${u##*/}; done
 	@install -m 644 configs/man/*.1 $(D)/share/man/man1/
 	@install -m 644 configs/man/*.5 $(D)/share/man/man5/
@@ -263,6 +268,6 @@ clean:
 help:
 	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-bench lint generated install clean help fuzz bench
+.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench
 
--include $(shell find $(B)/obj build/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/obj-shared build/fuzz/obj -name '*.d' 2>/dev/null)

@@ -49,6 +49,7 @@
 #define HEAP_LARGE	 16384 /* bytes from which on memory is mapped, so that it goes back when freed */
 #define SETS_MAX	 64
 #define RESOLVER_THREADS 4
+#define BYPASS_CONNS_MAX (1 << 20) /* of each core */
 #define LAST_ROUNDS	 8 /* turns in step at the end, so that mail between cores is done */
 
 struct worker {
@@ -346,6 +347,35 @@ static void cores_stop(struct node *n)
 
 /* ---- the ladder ---- */
 
+static void bypass_start(const struct node *n)
+{
+	const struct config *conf = &n->conf;
+	const struct net_bypass_options o = {
+		.device = conf->dpdk_device,
+		.eal = conf->dpdk_eal,
+		.addresses = conf->dpdk_addresses,
+		.gateways = conf->dpdk_gateways,
+		.routes = conf->dpdk_routes,
+		.neighbours = conf->dpdk_neighbours,
+		.exception = conf->dpdk_exception,
+		.mtu = (unsigned)conf->dpdk_mtu,
+		.vlan = (unsigned)conf->dpdk_vlan,
+		.queue_frames = (unsigned)conf->dpdk_queue,
+		.cores = n->engine.cores_n,
+		.conns_max = (uint32_t)min_of(conf->limit_connections, BYPASS_CONNS_MAX),
+		.memory_bytes = (uint64_t)conf->dpdk_memory,
+		.idle_us = (uint32_t)conf->dpdk_idle,
+		.huge_pages = conf->dpdk_huge,
+		.offloads = conf->dpdk_offloads,
+		.rack = conf->tcp_rack,
+		.shared = {n->arena.base, n->arena.bytes},
+	};
+	char text[1024];
+
+	if (!strcmp(conf->net_backend, "dpdk") && net_bypass_start(&o, text, sizeof(text)))
+		die("%s", text);
+}
+
 static void listen_at(struct node *n, const char *key, const char *addresses,
 		      const struct session_ops *ops, struct net_tls *tls)
 {
@@ -394,6 +424,9 @@ static void memory_make(struct node *n)
 		     &e->shm, &n->shm_fd);
 	if (r)
 		die("cannot make the counters in shared memory: %s", strerror(-r));
+	/* A device keeps the physical addresses of the pages. */
+	if (!strcmp(conf->net_backend, "dpdk"))
+		n->arena.fixed = true;
 	quiet_init(&n->quiet, e->cores_n);
 	e->arena = &n->arena;
 	e->quiet = &n->quiet;
@@ -459,11 +492,11 @@ static void say_start(const struct node *n)
 						 keys[i], log_q(at_q, sizeof(at_q), at));
 	}
 	log_info("start",
-		 "version=%s cores=%u pinned=%s%s net=io_uring pages=%s arena=%" PRId64
+		 "version=%s cores=%u pinned=%s%s net=%s pages=%s arena=%" PRId64
 		 " state=%s pid=%d",
 		 MILLRACE_VERSION, n->engine.cores_n, n->worker[0].cpu >= 0 ? "yes" : "no", listens,
-		 n->conf.dp_pages, n->conf.dp_arena, log_q(state, sizeof(state), n->state),
-		 (int)getpid());
+		 net_backend_name(), n->conf.dp_pages, n->conf.dp_arena,
+		 log_q(state, sizeof(state), n->state), (int)getpid());
 }
 
 static void say_reloaded(void *arg, const struct conf_key *k, bool applied)
@@ -503,6 +536,7 @@ static void node_stop(struct node *n)
 	shm_unmake(n->engine.shm);
 	close(n->shm_fd);
 	arena_fini(&n->arena);
+	net_bypass_stop();
 	listeners_fini(&n->listeners);
 	kernel_close();
 	certificates_fini();
@@ -535,8 +569,9 @@ int main(int argc, char **argv)
 	n.engine.cores_n = min_of(n.engine.cores_n, ENGINE_CORES_MAX);
 	wire_init((uint32_t)n.conf.rtmp_chunk_size);
 	kernel_open(&n.conf);
-	listeners_open(&n);
 	memory_make(&n);
+	bypass_start(&n);
+	listeners_open(&n);
 	cores_make(&n);
 	domains_read(&n);
 	cores_steer(&n);

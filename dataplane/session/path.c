@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/path.h"
 
+#include <errno.h>
+
 #include "base/check.h"
 #include "core/shm.h"
 #include "session/feed.h"
@@ -43,7 +45,7 @@ struct path_note path_note_read(uint32_t note)
 
 static bool is_counted_here(const struct session *s)
 {
-	return notes < 0 && s->conn && !s->connecting;
+	return (notes < 0 || s->path.unseen) && s->conn && !s->connecting;
 }
 
 /* NULL: the stream has ended, and its slot may be another's. */
@@ -104,7 +106,8 @@ void path_role(struct session *s, struct stream *stream, enum shm_role role)
 	p->gen = shm_get(&stream->shm->gen);
 	p->role = (uint8_t)role;
 	if (notes >= 0 && s->conn)
-		net_note(s->conn, notes, path_note_of(stream->slot, p->gen, role));
+		p->unseen = net_note(s->conn, notes, path_note_of(stream->slot, p->gen, role)) ==
+			    -EOPNOTSUPP;
 }
 
 void path_asked(struct session *s)

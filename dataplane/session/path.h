@@ -27,6 +27,7 @@ struct path {
 	uint64_t since_us; /* when the peer asked: connected, or the last answer before was over */
 	struct net_path counted; /* what of it is in shared memory */
 	uint8_t role;		 /* enum shm_role */
+	bool unseen;		 /* not the kernel's connection: its programs see nothing of it */
 };
 
 /* For the line at the end. */

@@ -183,7 +183,8 @@ struct tcp_info {
 	uint16_t rport, lport, mss;
 	const char *state;
 	uint32_t cwnd, ssthresh, flight, snd_wnd, srtt_us, min_rtt_us, rto_us;
-	uint32_t rate; /* delivery, bytes a second; 0: no sample yet */
+	uint32_t resent; /* segments, up to 65535 */
+	uint32_t rate;	 /* delivery, bytes a second; 0: no sample yet */
 	bool timestamps, sack, recovering;
 };
 void tcp_info(const struct tcp_conn *c, struct tcp_info *out);

@@ -116,6 +116,7 @@ struct tcp_conn {
 	uint8_t state, pend, recovery, end;
 	uint8_t local, snd_scale, backoff, dupacks;
 	uint8_t keep_probes, challenges, reo_mult, reo_persist;
+	uint16_t resent; /* segments; stops at its largest value */
 };
 
 #define TCP_IDLE_MS 300000u /* after so long the window is no longer believed (RFC 7661, 4.4) */
@@ -243,6 +244,13 @@ void tcp_loss_tail(struct tcp_conn *c);
 
 /* What was sent does not fit the path: segments become smaller, and all leaves again. */
 void tcp_loss_mtu(struct tcp_conn *c, uint16_t mss);
+
+/* n bytes leave once more. */
+static inline void tcp_count_resent(struct tcp_conn *c, uint32_t n)
+{
+	c->tcp->stats.bytes_resent += n;
+	c->resent = (uint16_t)min_of(c->resent + (n + c->mss - 1) / c->mss, 0xffffu);
+}
 
 /* tcp_timer.c */
 /* Sets the sending side's timer after any change; progress: new data left or was acknowledged. */

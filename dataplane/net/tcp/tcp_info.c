@@ -43,6 +43,7 @@ void tcp_info(const struct tcp_conn *c, struct tcp_info *out)
 		.min_rtt_us = c->rtt.min_us,
 		.rto_us = tcp_rtt_rto(&c->rtt, c->backoff),
 		.rate = c->rate,
+		.resent = c->resent,
 		.timestamps = c->flags & F_TS,
 		.sack = c->flags & F_SACK,
 		.recovering = c->recovery != REC_NONE,

@@ -351,7 +351,7 @@ void tcp_loss_tail(struct tcp_conn *c)
 	c->recover = c->flight.nxt;
 	c->rto_from = now_us32(c);
 	c->tcp->stats.probes_tail++;
-	c->tcp->stats.bytes_resent += n;
+	tcp_count_resent(c, n);
 	tcp_flight_resent(&c->flight, c->flight.nxt - n, n, &tmpl);
 	tcp_out_range(c, c->flight.nxt - n, n);
 }

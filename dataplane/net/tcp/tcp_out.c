@@ -157,7 +157,7 @@ static bool resend(struct tcp_conn *c)
 		if (start == f->una)
 			c->rto_from = now_us32(c);
 		tcp_flight_resent(f, start, n, &tmpl);
-		c->tcp->stats.bytes_resent += n;
+		tcp_count_resent(c, n);
 		e = tcp_flight_episode(f);
 		if (e)
 			e->prr_out += n;
