@@ -192,12 +192,9 @@ e2e: all
 	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
 
 PROVE ?= -j2
-# Several nodes (cluster.enabled, off by default): its cases still fail now and then on two CPUs, cause
-# not found. It runs by name only, `make e2e T=nodes`, until they hold.
-alone := tests/e2e/nodes.bats
 test: deps-test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin)
-	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(filter-out $(alone),$(wildcard tests/e2e/*.bats))
+	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(wildcard tests/e2e/*.bats)
 
 asan:
 	@$(MAKE) --no-print-directory MODE=asan -j$$(nproc) unit

@@ -224,6 +224,13 @@ void api_refuse(struct api_call *c, const struct refusal *r)
 	reply(c, r->status, body);
 }
 
+void api_relay_answer(struct api_call *c, int status, json_t *body)
+{
+	if (status != 200)
+		c->cp->api_refused++;
+	reply(c, status, json_copy(body));
+}
+
 /* ---- requests ------------------------------------------------------------------------------ */
 
 static const struct api_action *find_action(const char *name)
@@ -280,21 +287,37 @@ void api_handle(struct cp *cp, struct http_call *http)
 	c->action->handle(c);
 }
 
-void api_run(struct cp *cp, const char *action, const struct params *p,
-	     void (*done)(void *arg, int status, json_t *body), void *arg)
+static void run(struct cp *cp, const struct api_action *action, const struct params *p, bool here,
+		void (*done)(void *arg, int status, json_t *body), void *arg)
 {
 	struct api_call *c = calloc(1, sizeof(*c));
 	struct refusal r;
 
-	must(c);
+	must(c && action);
 	c->cp = cp;
 	c->done = done;
 	c->done_arg = arg;
-	c->action = find_action(action);
-	must(c->action);
+	c->here = here;
+	c->action = action;
 	name_request(c);
 	if (api_check(c->action, p, cp->conf.tasks_retry_min, c->args, &r))
 		c->action->handle(c);
 	else
 		api_refuse(c, &r);
+}
+
+void api_run(struct cp *cp, const char *action, const struct params *p,
+	     void (*done)(void *arg, int status, json_t *body), void *arg)
+{
+	run(cp, find_action(action), p, false, done, arg);
+}
+
+bool api_run_here(struct cp *cp, const char *action, const struct params *p,
+		  void (*done)(void *arg, int status, json_t *body), void *arg)
+{
+	const struct api_action *found = find_action(action);
+
+	if (found)
+		run(cp, found, p, true, done, arg);
+	return found;
 }

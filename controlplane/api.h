@@ -62,7 +62,10 @@ struct api_call {
 	struct http_call *http; /* NULL: done() gets the answer */
 	void (*done)(void *arg, int status, json_t *body);
 	void *done_arg;
-	bool claimed; /* the task's lease was asked for */
+	bool claimed;	 /* the task's lease was asked for */
+	bool here;	 /* asked for by another node: it is not passed on again */
+	bool reread;	 /* Redis was asked for what other nodes did just now */
+	unsigned passes; /* how often another node was asked */
 	const struct api_action *action;
 	struct api_arg args[API_PARAMS_MAX];
 	char request_id[UUID_TEXT];
@@ -92,12 +95,17 @@ void api_handle(struct cp *cp, struct http_call *http);
  */
 void api_run(struct cp *cp, const char *action, const struct params *p,
 	     void (*done)(void *arg, int status, json_t *body), void *arg);
+/* The same for what another node asks for; false: there is no such action, done() is not called. */
+bool api_run_here(struct cp *cp, const char *action, const struct params *p,
+		  void (*done)(void *arg, int status, json_t *body), void *arg);
 
 /* For handlers. A value by its name; must be in the action's table. */
 const struct api_arg *api_arg(const struct api_call *c, const char *name);
 /* Both end the call. body gets the RequestId; it is taken. */
 void api_answer(struct api_call *c, json_t *body);
 void api_refuse(struct api_call *c, const struct refusal *r);
+/* Ends the call too: with another node's answer, which is borrowed. */
+void api_relay_answer(struct api_call *c, int status, json_t *body);
 
 /* The handlers, in api_relay.c, api_domain.c, api_live.c. */
 #define ACTION(sym, name, handler, help, ...) void handler(struct api_call *c);

@@ -9,9 +9,12 @@
 #include "base/digest.h"
 #include "controlplane/api.h"
 #include "controlplane/numbers.h"
+#include "controlplane/post.h"
 #include "controlplane/retry.h"
 #include "controlplane/rules.h"
 #include "controlplane/sources.h"
+
+#define PASSES 3 /* nodes are asked, one after the other */
 
 /* ---- what several actions need --------------------------------------------------------------- */
 
@@ -27,28 +30,90 @@ static bool is_unavailable(struct api_call *c, struct refusal *r)
 	return true;
 }
 
-/* NULL: answered already. */
+static void again(void *arg)
+{
+	struct api_call *c = arg;
+
+	c->action->handle(c);
+}
+
+/* NULL: answered already, or c comes again: another node may have made the task just now. */
 static struct relay *find(struct api_call *c)
 {
 	const char *id = api_arg(c, "TaskId")->text;
 	struct relay *relay = NULL;
 	struct refusal r;
 
-	if (!tasks_loaded(c->cp->tasks))
+	if (!tasks_loaded(c->cp->tasks)) {
 		is_unavailable(c, &r);
-	else if ((relay = tasks_find(c->cp->tasks, id)))
+	} else if ((relay = tasks_find(c->cp->tasks, id))) {
 		return relay;
-	else
+	} else if (c->cp->conf.cluster_enabled && !c->reread && store_ready(c->cp->store)) {
+		c->reread = true;
+		tasks_reread(c->cp->tasks, id, again, c);
+		return NULL;
+	} else {
 		refuse(&r, 404, "InvalidTaskId.NotFound", "TaskId \"%s\" is not a task here.", id);
+	}
 	api_refuse(c, &r);
 	return NULL;
 }
 
-static void again(void *arg)
+/* ---- what another node has to do -------------------------------------------------------------- */
+
+static void other_node(struct api_call *c, const struct relay *relay)
+{
+	struct refusal r;
+
+	refuse(&r, 409, "OperationDenied.OtherNode",
+	       "TaskId %s runs on node %s, which alone can change it now.", relay->task->id,
+	       *relay->hold.holder ? relay->hold.holder : "(unknown)");
+	api_refuse(c, &r);
+}
+
+/* An answer of another node, until the task here is as it is there. */
+struct passed {
+	struct api_call *call;
+	int status;
+	json_t *body;
+};
+
+static void on_reread(void *arg)
+{
+	struct passed *p = arg;
+
+	api_relay_answer(p->call, p->status, p->body);
+	json_decref(p->body);
+	free(p);
+}
+
+static void on_passed(void *arg, int status, json_t *body)
 {
 	struct api_call *c = arg;
+	struct passed *p;
 
-	c->action->handle(c);
+	/* It lost the task, or does not answer and will lose it. */
+	if (!status || !strcmp(dp_text(body, "Code"), "OperationDenied.OtherNode")) {
+		c->claimed = false;
+		again(c);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	must(p);
+	*p = (struct passed){c, status, json_incref(body)};
+	tasks_reread(c->cp->tasks, api_arg(c, "TaskId")->text, on_reread, p);
+}
+
+static void pass_on(struct api_call *c, const struct relay *relay)
+{
+	const struct api_param *p = c->action->params;
+	json_t *given = json_object();
+
+	for (size_t i = 0; p[i].name; i++)
+		if (c->args[i].text)
+			json_object_set_new(given, p[i].name, json_string(c->args[i].text));
+	c->passes++;
+	post_ask(c->cp->post, relay->hold.holder, c->action->name, given, on_passed, c);
 }
 
 /* As find(), for a change. NULL too while another change is being written: then c comes again. */
@@ -65,10 +130,10 @@ static struct relay *find_to_change(struct api_call *c)
 	if (!relay || (!relay->wish && tasks_is_mine(c->cp->tasks, relay)))
 		return relay;
 	if (!relay->wish && c->claimed && !relay->hold.taking) {
-		refuse(&r, 409, "OperationDenied.OtherNode",
-		       "TaskId %s runs on node %s, which alone can change it now.", relay->task->id,
-		       *relay->hold.holder ? relay->hold.holder : "(unknown)");
-		api_refuse(c, &r);
+		if (!c->here && c->cp->post && *relay->hold.holder && c->passes < PASSES)
+			pass_on(c, relay);
+		else
+			other_node(c, relay);
 		return NULL;
 	}
 	relay_wait(relay, again, c);
@@ -84,10 +149,24 @@ static json_t *ok(void)
 	return json_pack("{si ss}", "RetCode", 0, "Description", "OK");
 }
 
+static bool dst_taken(struct refusal *r, unsigned n, const char *owner)
+{
+	return refuse(r, 400, "InvalidDstUrl.Duplicate",
+		      "%s is used by another task (%s); it must be used by one only.",
+		      n ? "One of DstUrls" : "DstUrl", owner);
+}
+
 static void not_saved(struct api_call *c, const char *error)
 {
 	struct refusal r;
 
+	if (!strncmp(error, TASKS_DST_TAKEN, strlen(TASKS_DST_TAKEN))) {
+		const char *n = error + strlen(TASKS_DST_TAKEN);
+
+		dst_taken(&r, (unsigned)atoi(n), strchr(n, ' ') + 1);
+		api_refuse(c, &r);
+		return;
+	}
 	refuse(&r, 503, "ServiceUnavailable",
 	       "Redis did not confirm the change (%.200s); it does not count. Try again later.",
 	       error);
@@ -138,11 +217,9 @@ static bool check_dst(struct api_call *c, const struct task *t, struct refusal *
 	for (unsigned i = 0; i < dests_count(t); i++) {
 		struct relay *owner = tasks_by_dst(c->cp->tasks, dests_url(t, i));
 
-		if (owner && strcmp(owner->task->id, t->id))
-			return refuse(r, 400, "InvalidDstUrl.Duplicate",
-				      "%s is used by another task (%s); it must be used by one "
-				      "only.",
-				      i ? "One of DstUrls" : "DstUrl", owner->task->id);
+		/* Of several nodes: Redis is asked with the change. */
+		if (!c->cp->conf.cluster_enabled && owner && strcmp(owner->task->id, t->id))
+			return dst_taken(r, i, owner->task->id);
 	}
 	return true;
 }
@@ -229,11 +306,12 @@ static bool check_new(struct api_call *c, const struct task *t, struct refusal *
 	if (tasks_is_leaving(c->cp->tasks, t->id))
 		return refuse(r, 503, "ServiceUnavailable",
 			      "TaskId %s is being deleted. Try again later.", t->id);
-	if (!c->cp->conf.cluster_enabled &&
-	    tasks_count(c->cp->tasks) >= (size_t)c->cp->conf.tasks_running)
+	if (tasks_count(c->cp->tasks) >= tasks_room(c->cp->tasks, &c->cp->conf))
 		return refuse(r, 403, "QuotaExceeded.Task",
-			      "There are %zu tasks and tasks.running allows %lld.",
-			      tasks_count(c->cp->tasks), (long long)c->cp->conf.tasks_running);
+			      "There are %zu tasks and tasks.running%s allows %llu.",
+			      tasks_count(c->cp->tasks),
+			      c->cp->conf.cluster_enabled ? " of all nodes together" : "",
+			      (unsigned long long)tasks_room(c->cp->tasks, &c->cp->conf));
 	return true;
 }
 
@@ -267,7 +345,10 @@ static void on_born(void *arg, const char *error)
 	struct birth *b = arg;
 	json_t *body;
 
-	if (error) {
+	if (error && !b->call->reread && !strncmp(error, TASKS_ID_TAKEN, strlen(TASKS_ID_TAKEN))) {
+		b->call->reread = true;
+		tasks_reread(b->call->cp->tasks, b->id, again, b->call);
+	} else if (error) {
 		not_saved(b->call, error);
 	} else {
 		body = ok();
@@ -388,9 +469,12 @@ void relay_update(struct api_call *c)
 static json_t *shown(struct api_call *c, struct relay *relay)
 {
 	struct task_numbers n;
+	json_t *v;
 
 	numbers_of(c->cp->shm, relay, clock_us(), &n);
-	return view_task(relay->task, &n);
+	v = view_task(relay->task, &n);
+	json_object_set_new(v, "Node", json_string(tasks_node(c->cp->tasks, relay)));
+	return v;
 }
 
 void relay_describe(struct api_call *c)

@@ -21,6 +21,7 @@ struct commands;
 struct domains;
 struct guard;
 struct live;
+struct post;
 struct streams;
 struct event_base;
 
@@ -46,6 +47,7 @@ struct cp {
 	struct domains *domains;
 	struct guard *guard;
 	struct live *live;
+	struct post *post;		 /* NULL: one node */
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "controlplane/guard_local.h"
 #include "controlplane/hooks_local.h"
+#include "controlplane/nodes_local.h"
 #include "controlplane/numbers.h"
 #include "controlplane/refusal.h"
 #include "controlplane/settings.h"
@@ -46,9 +47,12 @@ static json_t *task_rows(struct cp *cp, uint64_t now_us)
 
 	for (struct relay *r = tasks_first(cp->tasks); r; r = tasks_next(r)) {
 		struct task_numbers n;
+		json_t *row;
 
 		numbers_of(cp->shm, r, now_us, &n);
-		json_array_append_new(rows, view_task_row(r->task, &n));
+		row = view_task_row(r->task, &n);
+		json_object_set_new(row, "Node", json_string(tasks_node(cp->tasks, r)));
+		json_array_append_new(rows, row);
 	}
 	return rows;
 }
@@ -268,6 +272,7 @@ static const struct {
 	{"/local/drain", true, drain},
 	{"/local/guard", false, guard_local_show},
 	{"/local/guard", true, guard_local_set},
+	{"/local/nodes", false, nodes_local_list},
 	{"/local/callbacks", false, hooks_local_list},
 	{"/local/callbacks/replay", true, hooks_local_replay},
 	{"/local/callbacks/drop", true, hooks_local_drop},

@@ -26,11 +26,13 @@
 #include "controlplane/live.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
+#include "controlplane/post.h"
 #include "controlplane/settings.h"
+#include "controlplane/store_redis_nodes.h"
 #include "controlplane/streams.h"
 
 #define NONCES	     65536
-#define BEAT_TURNS   2 /* a heartbeat every so many turns of a second */
+#define BEAT_TURNS   2 /* a heartbeat every so many turns of a second; of several nodes: each */
 #define SETS_MAX     64
 #define EXIT_USAGE   2
 #define OWNER_SOCKET "api.sock"
@@ -130,8 +132,9 @@ static const struct dp_ops dp_ops = {on_dp_up, on_dp_down, on_dp_event};
 
 /* ---- once a second --------------------------------------------------------------------------------- */
 
-static void heartbeat(struct cp *cp)
+static void heartbeat(void *arg)
 {
+	struct cp *cp = arg;
 	uint64_t values[] = {clock_wall_ms(),
 			     (uint64_t)getpid(),
 			     dp_up(cp->dp),
@@ -144,11 +147,14 @@ static void heartbeat(struct cp *cp)
 			     cp->shm ? shm_in_bps(cp->shm) : 0,
 			     cp->shm ? shm_out_bps(cp->shm) : 0,
 			     commands_count(cp->commands).done,
-			     commands_count(cp->commands).refused};
+			     commands_count(cp->commands).refused,
+			     tasks_running(cp->tasks),
+			     (uint64_t)cp->conf.tasks_running,
+			     tasks_drained(cp->tasks)};
 	static const char *const names[] = {
-		"Time",	   "Pid",   "Dataplane", "Tasks",    "Streams",
-		"Viewers", "InBps", "OutBps",	 "Commands", "CommandsRefused"};
-	struct task_field f[array_len(values) + 1] = {{"Version", MILLRACE_VERSION}};
+		"Time",	  "Pid",      "Dataplane",	 "Tasks",   "Streams", "Viewers", "InBps",
+		"OutBps", "Commands", "CommandsRefused", "Running", "Room",    "Drained"};
+	struct task_field f[array_len(values) + 2] = {{"Version", MILLRACE_VERSION}};
 
 	for (size_t i = 0; i < array_len(values); i++) {
 		f[i + 1].name = names[i];
@@ -156,6 +162,9 @@ static void heartbeat(struct cp *cp)
 			 (unsigned long long)values[i]);
 		f[i + 1].value = f[i + 1].number;
 	}
+	f[array_len(f) - 1].name = "Regions";
+	f[array_len(f) - 1].value = cp->conf.cluster_region;
+	store_node_seen(cp->store, cp->node, (int64_t)values[0]);
 	store_heartbeat(cp->store, cp->node, f, array_len(f));
 }
 
@@ -169,8 +178,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		streams_refresh(cp->streams, cp->shm);
 	}
 	commands_tick(cp->commands);
-	if (turn++ % BEAT_TURNS == 0) {
+	if (cp->conf.cluster_enabled || turn % BEAT_TURNS == 0)
 		heartbeat(cp);
+	if (turn++ % BEAT_TURNS == 0) {
 		domains_tick(cp->domains);
 		live_tick(cp->live);
 	}
@@ -283,8 +293,10 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 			    cp->reconcile);
 	reconcile_connect(cp->reconcile, cp->jobs, &cp->conf);
 	if (cp->conf.cluster_enabled)
-		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir);
+		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir, heartbeat, cp);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
+	if (cp->conf.cluster_enabled && !(cp->post = post_new(cp, dns, url, err, err_n)))
+		return -EINVAL;
 	cp->commands = commands_new(cp, dns, url, err, err_n);
 	return cp->commands ? 0 : -EINVAL;
 }
@@ -338,8 +350,12 @@ static void run(struct cp *cp)
 
 static void close_all(struct cp *cp)
 {
+	struct post *post = cp->post;
+
 	if (cp->tasks)
 		tasks_stop(cp->tasks);
+	cp->post = NULL;
+	post_free(post);
 	dp_free(cp->dp);
 	store_free(cp->store);
 	commands_free(cp->commands);

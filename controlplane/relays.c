@@ -12,9 +12,15 @@ static int order_by_id(const void *a, const void *b)
 	return strcmp(((const struct relay *)a)->task->id, ((const struct relay *)b)->task->id);
 }
 
+/* Then by relay; a key without one finds any. */
 static int order_by_url(const void *a, const void *b)
 {
-	return strcmp(((const struct claim *)a)->url, ((const struct claim *)b)->url);
+	const struct claim *ca = a, *cb = b;
+	int order = strcmp(ca->url, cb->url);
+
+	if (order || !ca->relay || !cb->relay)
+		return order;
+	return (ca->relay > cb->relay) - (ca->relay < cb->relay);
 }
 
 void relays_init(struct relays *rs)

@@ -2,8 +2,9 @@
 /*
  * The table of relay tasks: by id, by destination, in order of creation.
  *
- * Invariant: ids and destinations are unique; the task of a relay in the table is replaced only by
- * relays_swap(). Threads: one owner.
+ * Invariant: ids are unique; the task of a relay in the table is replaced only by relays_swap().
+ * Destinations are unique too, but for moments in which another node gave one to another task.
+ * Threads: one owner.
  */
 #ifndef CONTROLPLANE_RELAYS_H
 #define CONTROLPLANE_RELAYS_H
@@ -68,11 +69,11 @@ struct relay *relays_find(const struct relays *rs, const char *id);
 struct relay *relays_by_dst(const struct relays *rs, const char *dst_url);
 /* Another relay, which has one of t's destinations. */
 struct relay *relays_rival(const struct relays *rs, const struct task *t);
-/* Takes t; neither its id nor any of its destinations may be there. */
+/* Takes t; its id must not be there. */
 struct relay *relays_add(struct relays *rs, struct task *t);
 /* Frees r and its task. Nobody may be waiting. */
 void relays_del(struct relays *rs, struct relay *r);
-/* Takes next, frees what was; the id is the same, the destinations may be other free ones. */
+/* Takes next, frees what was; the id is the same. */
 void relays_swap(struct relays *rs, struct relay *r, struct task *next);
 
 void relay_wait(struct relay *r, void (*fn)(void *arg), void *arg);

@@ -178,6 +178,8 @@ static void on_task(redisAsyncContext *ac, void *reply, void *arg)
 
 	if (r && r->type == REDIS_REPLY_ARRAY)
 		a->fn.task(a->arg, a->id, f, pairs(r, f, array_len(f)));
+	else
+		a->fn.task(a->arg, a->id, NULL, 0);
 	free(a);
 }
 
@@ -187,8 +189,10 @@ void store_task_read(struct store *s, const char *id, store_read_task *fn, void 
 	char key[160];
 
 	a->fn.task = fn;
-	if (!REDIS_SEND(store_link(s), on_task, a, "HGETALL", key_of(key, id, "")))
-		free(a);
+	if (REDIS_SEND(store_link(s), on_task, a, "HGETALL", key_of(key, id, "")))
+		return;
+	fn(arg, id, NULL, 0);
+	free(a);
 }
 
 static void on_events(redisAsyncContext *ac, void *reply, void *arg)

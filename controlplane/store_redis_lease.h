@@ -37,7 +37,7 @@ void store_lease_renew(struct store *s, const char *id, const char *lease, int64
 		       store_renewed *fn, void *arg);
 /* It ends after ms, unless another has it. */
 void store_lease_end(struct store *s, const char *id, const char *lease, int64_t ms);
-/* Reads one task; fn is not called where Redis is away. */
+/* Reads one task; f is NULL where Redis is away, fn is called once, then perhaps from within. */
 void store_task_read(struct store *s, const char *id, store_read_task *fn, void *arg);
 /* Entries of mr:events after that one, 200 at most; "": only the newest, or "0-0" where there is none. */
 void store_events_read(struct store *s, const char *after, store_read_event *fn, void *arg);

@@ -89,6 +89,28 @@ bool tasks_loaded(const struct tasks *ts)
 	return ts->loaded;
 }
 
+size_t tasks_running(const struct tasks *ts)
+{
+	struct relay *r;
+	size_t n = 0;
+
+	TAILQ_FOREACH (r, &ts->all.list, link)
+		n += (!ts->cluster || r->hold.mine) && task_is_active(r->task);
+	return n;
+}
+
+uint64_t tasks_room(const struct tasks *ts, const struct config *conf)
+{
+	return ts->cluster ? cluster_room(ts) : (uint64_t)conf->tasks_running;
+}
+
+const char *tasks_node(const struct tasks *ts, const struct relay *r)
+{
+	if (ts->cluster && !r->hold.mine)
+		return r->hold.holder;
+	return task_is_active(r->task) ? ts->node : "";
+}
+
 void tasks_view(struct tasks *ts, const struct relay *r, struct task_view *v)
 {
 	v->now_ms = (int64_t)clock_wall_ms();
@@ -278,6 +300,10 @@ static void commit_confirmed(struct commit *c)
 	bool created = r->unborn;
 	char id[64];
 
+	if (ts->cluster && !c->fx.exit_reason)
+		tasks_claim_keep(ts, c->next);
+	if (ts->cluster)
+		tasks_claim_end(ts, r->task, c->fx.exit_reason ? NULL : c->next);
 	snprintf(id, sizeof(id), "%s", r->task->id);
 	r->unborn = false;
 	relays_swap(&ts->all, r, c->next);
@@ -309,6 +335,20 @@ static void on_committed(void *arg, const char *error)
 	free(c);
 }
 
+static void save_wish(struct commit *c)
+{
+	tasks_save_wish(c->ts, c->next, c->fx.exit_reason,
+			c->relay->unborn ? "" : c->relay->hold.lease, c->hook, on_committed, c);
+}
+
+static void on_claimed(void *arg, const char *error)
+{
+	if (error)
+		on_committed(arg, error);
+	else
+		save_wish(arg);
+}
+
 void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const struct effects *fx,
 		  tasks_done *done, void *arg)
 {
@@ -317,8 +357,12 @@ void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const st
 	must(c && !r->wish);
 	*c = (struct commit){ts, r, next, make_hook(next, fx), *fx, done, arg};
 	r->wish = next;
-	tasks_save_wish(ts, next, fx->exit_reason, r->unborn ? "" : r->hold.lease, c->hook,
-			on_committed, c);
+	if (ts->cluster && !fx->exit_reason &&
+	    (r->unborn || (strcmp(r->task->dst_url, next->dst_url) ||
+			   strcmp(r->task->dst_urls, next->dst_urls))))
+		tasks_claim_wish(ts, r->unborn ? NULL : r->task, next, on_claimed, c);
+	else
+		save_wish(c);
 }
 
 void tasks_create(struct tasks *ts, struct task *t, tasks_done *done, void *arg)
@@ -352,7 +396,7 @@ static void on_store_task(void *arg, const char *id, const struct task_field *f,
 	struct tasks *ts = arg;
 	struct task *t = tasks_read(id, f, n);
 
-	if (t && !relays_rival(&ts->all, t)) {
+	if (t && (ts->cluster || !relays_rival(&ts->all, t))) {
 		relays_add(&ts->all, t);
 		return;
 	}

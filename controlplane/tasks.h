@@ -18,20 +18,37 @@
 
 struct tasks;
 
-/* error: NULL, or why nothing changed. Called once, from the loop. */
+/*
+ * How errors begin: a destination is another task's on some node, its number and that task's id
+ * follow; the id is taken.
+ */
+#define TASKS_DST_TAKEN "TAKEN "
+#define TASKS_ID_TAKEN	"BUSY "
+
+/* error: NULL, or why nothing changed. Called once, from the loop or, without Redis, from within. */
 typedef void tasks_done(void *arg, const char *error);
 
 struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char *node);
 /*
  * Of several nodes on one Redis (cluster.enabled): each task is done by the node that holds its lease.
  * A node takes tasks that have something to do, are of its regions and fit in (tasks.running), the
- * emptier node sooner; renews three times a lease; and stops at the end of a lease that it could not
- * renew, an eighth early, as its data plane does by itself. Before tasks_connect().
+ * emptiest node first (peers.h); renews three times a lease; and stops at the end of a lease that it
+ * could not renew, an eighth early, as its data plane does by itself. beat: this node's heartbeat
+ * has changed. Before tasks_connect().
  */
 void tasks_join(struct tasks *ts, struct event_base *base, const struct config *conf,
-		const char *state_dir);
+		const char *state_dir, void (*beat)(void *arg), void *beat_arg);
 /* Gives all tasks to other nodes and takes no more (on), or takes part again. */
 void tasks_drain(struct tasks *ts, bool on);
+bool tasks_drained(const struct tasks *ts);
+/* How many tasks this node has to do now. */
+size_t tasks_running(const struct tasks *ts);
+/* How many tasks there may be, here or on all nodes together. */
+uint64_t tasks_room(const struct tasks *ts, const struct config *conf);
+/* The node that has the task now, as far as is known; "": none. */
+const char *tasks_node(const struct tasks *ts, const struct relay *r);
+/* Reads the task as another node left it, then calls fn, also where it can not. */
+void tasks_reread(struct tasks *ts, const char *id, void (*fn)(void *arg), void *arg);
 /* Whether this node may change the task now; r->hold.holder: who could, when it was last asked. */
 bool tasks_is_mine(const struct tasks *ts, const struct relay *r);
 /* Tries to become that; then those who wait for r are called. */

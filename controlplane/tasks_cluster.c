@@ -10,11 +10,15 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "controlplane/peers.h"
+#include "controlplane/store_redis_nodes.h"
 #include "controlplane/tasks_in.h"
 
 #define TURNS	     16 /* of a lease */
 #define PENDING_US   2000000
-#define HAND_OVER_MS 300 /* legs are closed within it, then another node may begin */
+#define HAND_OVER_MS 300     /* legs are closed within it, then another node may begin */
+#define SILENCE_US   3000000 /* of a node whose heart beats every second */
+#define STEPS	     4	     /* of a lease: a node waits one for each that comes before it */
 
 struct cluster {
 	struct tasks *tasks;
@@ -25,6 +29,11 @@ struct cluster {
 	char last_event[48];
 	unsigned starting; /* leases whose answer the start waits for */
 	bool drained;
+	struct peers peers;
+	bool reading_peers;
+	void (*beat)(void *arg); /* our heartbeat has changed */
+	void *beat_arg;
+	size_t load; /* as it was told last */
 };
 
 /* ---- what is whose --------------------------------------------------------------------------------- */
@@ -44,43 +53,25 @@ bool tasks_is_mine(const struct tasks *ts, const struct relay *r)
 	return !ts->cluster || cluster_mine(ts, r);
 }
 
-static bool is_active(const struct task *t)
-{
-	return t->state == TASK_STARTING || t->state == TASK_RUNNING || t->state == TASK_RECOVERING;
-}
-
 /* Somebody must act for it. */
 static bool has_work(const struct relay *r)
 {
 	int64_t now_ms = (int64_t)clock_wall_ms();
 	const struct task *t = r->task;
 
-	return is_active(t) || r->hold.pending || now_ms >= t->end_s * 1000 ||
+	return task_is_active(t) || r->hold.pending || now_ms >= t->end_s * 1000 ||
 	       (t->state == TASK_IDLE && now_ms >= t->start_s * 1000);
 }
 
-/* The region is one of ours, or no matter. */
-static bool is_near(const struct cluster *c, const char *region)
+bool tasks_drained(const struct tasks *ts)
 {
-	const char *list = c->conf->cluster_region;
-	size_t n = strlen(region);
-
-	if (!*list || !strcmp(region, "local") || !strcmp(region, "any"))
-		return true;
-	for (const char *p = list; *p; p += strcspn(p, " "), p += strspn(p, " "))
-		if (strcspn(p, " ") == n && !strncmp(p, region, n))
-			return true;
-	return false;
+	return ts->cluster && ts->cluster->drained;
 }
 
-static unsigned load_of(const struct tasks *ts)
+uint64_t cluster_room(const struct tasks *ts)
 {
-	struct relay *r;
-	unsigned n = 0;
-
-	TAILQ_FOREACH (r, &ts->all.list, link)
-		n += r->hold.taking || (r->hold.mine && is_active(r->task));
-	return n;
+	return max_of(peers_room(&ts->cluster->peers, clock_us()),
+		      (uint64_t)ts->cluster->conf->tasks_running);
 }
 
 /* ---- letting go ------------------------------------------------------------------------------------ */
@@ -90,6 +81,7 @@ static void let_go(struct tasks *ts, struct relay *r, const char *why)
 	log_info("lease", "what=%s task=%s", why, r->task->id);
 	r->hold.mine = false;
 	r->hold.need_us = 0;
+	r->hold.holder[0] = 0;
 	reconcile_forget(ts->reconcile, r->task);
 	legs_fini(&r->legs);
 	legs_init(&r->legs);
@@ -97,11 +89,11 @@ static void let_go(struct tasks *ts, struct relay *r, const char *why)
 	hooks_forget(ts->hooks, r->task->id);
 }
 
-static void tell_release(struct tasks *ts, const char *id)
+static void tell_lease(struct tasks *ts, const char *event, const char *id)
 {
 	char now[24];
 	struct task_field f[] = {
-		{"Event", "task.released"}, {"Time", now}, {"Node", ts->node}, {"TaskId", id}};
+		{"Event", event}, {"Time", now}, {"Node", ts->node}, {"TaskId", id}};
 
 	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
 	store_event(ts->store, f, array_len(f));
@@ -111,7 +103,7 @@ static void hand_over(struct tasks *ts, struct relay *r)
 {
 	let_go(ts, r, "drained");
 	store_lease_end(ts->store, r->task->id, r->hold.lease, HAND_OVER_MS);
-	tell_release(ts, r->task->id);
+	tell_lease(ts, "task.released", r->task->id);
 }
 
 void tasks_drain(struct tasks *ts, bool on)
@@ -119,6 +111,7 @@ void tasks_drain(struct tasks *ts, bool on)
 	if (!ts->cluster)
 		return;
 	ts->cluster->drained = on;
+	ts->cluster->beat(ts->cluster->beat_arg);
 	cluster_poke(ts);
 }
 
@@ -130,22 +123,13 @@ static void start_answered(struct cluster *c)
 		tasks_begin(c->tasks);
 }
 
-/* The table gets what Redis has; false: a destination is another task's. */
-static bool refresh(struct tasks *ts, struct relay *r, struct task *t)
+/* The table gets what Redis has. */
+static void refresh(struct tasks *ts, struct relay *r, struct task *t)
 {
-	struct relay *other = relays_rival(&ts->all, t);
-
-	if (other) {
-		log_error("task_unreadable", "task=%s why=\"a destination is %s's\"", t->id,
-			  other->task->id);
-		task_free(t);
-		return false;
-	}
 	if (r)
 		relays_swap(&ts->all, r, t);
 	else
 		relays_add(&ts->all, t);
-	return true;
 }
 
 static void take_hooks(struct tasks *ts, const char *id, const struct store_taken *taken)
@@ -175,14 +159,16 @@ static void own(struct tasks *ts, struct relay *r, const struct store_taken *tak
 		return;
 	}
 	t = tasks_read(r->task->id, taken->fields, taken->n);
-	if (!t || !refresh(ts, r, t)) {
+	if (!t) {
 		store_lease_end(ts->store, r->task->id, r->hold.lease, 1);
 		return;
 	}
+	refresh(ts, r, t);
 	r->hold.mine = true;
 	r->hold.need_us = 0;
 	r->hold.until_us = r->hold.asked_us + c->lease_us * 7 / 8;
 	log_info("lease", "what=taken task=%s lease=\"%s\"", r->task->id, r->hold.lease);
+	tell_lease(ts, "task.taken", r->task->id);
 	take_hooks(ts, r->task->id, taken);
 }
 
@@ -197,6 +183,9 @@ static void on_took(void *arg, const char *id, const struct store_taken *taken)
 		return;
 	}
 	r->hold.taking = false;
+	r->hold.need_us = 0;
+	snprintf(r->hold.holder, sizeof(r->hold.holder), "%.*s", (int)strcspn(taken->holder, "/ "),
+		 taken->holder);
 	if (taken->epoch)
 		own(ts, r, taken);
 	else
@@ -204,11 +193,8 @@ static void on_took(void *arg, const char *id, const struct store_taken *taken)
 			clock_us() + (taken->error ? c->lease_us / TURNS
 						   : (uint64_t)max_of(taken->held_ms, 1) * 1000);
 	r = relays_find(&ts->all, id);
-	if (r) {
-		snprintf(r->hold.holder, sizeof(r->hold.holder), "%.*s",
-			 (int)strcspn(taken->holder, "/ "), taken->holder);
+	if (r)
 		relay_wake(r);
-	}
 	start_answered(c);
 	r = relays_find(&ts->all, id);
 	if (r)
@@ -232,34 +218,28 @@ void tasks_claim(struct tasks *ts, struct relay *r)
 		take(ts, r, false);
 }
 
-/*
- * The emptier a node, the sooner it takes: from 0 to half a lease, by the root of its load so that
- * small loads differ too.
- */
-static uint64_t patience_us(const struct cluster *c, unsigned load)
-{
-	uint64_t share = (uint64_t)load * 1000000 / (uint64_t)c->conf->tasks_running, root = 0;
-
-	while ((root + 1) * (root + 1) <= share)
-		root++;
-	return c->lease_us / 2 * root / 1000;
-}
-
-static void look_after(struct tasks *ts, struct relay *r, uint64_t now, unsigned *load)
+/* Takes the task when it is this node's turn. */
+static void look_after(struct tasks *ts, struct relay *r, uint64_t now, size_t *load)
 {
 	struct cluster *c = ts->cluster;
-	bool ending = !is_active(r->task) && r->task->state != TASK_IDLE;
+	bool ending = !task_is_active(r->task) && r->task->state != TASK_IDLE;
+	unsigned before;
 
 	if (r->hold.taking || r->unborn || r->wish || !has_work(r)) {
 		r->hold.need_us = 0;
 		return;
 	}
-	if (now < r->hold.retry_us || c->drained || !is_near(c, r->task->region) ||
-	    (!ending && *load >= (unsigned)c->conf->tasks_running))
+	if (now < r->hold.retry_us || c->drained ||
+	    !peers_region_fits(c->conf->cluster_region, r->task->region) ||
+	    (!ending && *load >= (size_t)c->conf->tasks_running))
 		return;
 	if (!r->hold.need_us)
 		r->hold.need_us = now;
-	if (now - r->hold.need_us < patience_us(c, *load))
+	before = peers_before(&c->peers, ts->node, r->task->id, r->task->region, ending, now);
+	/* Only a look whether its holder is still there gives nobody anything. */
+	if (!*r->hold.holder)
+		peers_give(&c->peers);
+	if (now - r->hold.need_us < c->lease_us / STEPS * min_of(before, STEPS))
 		return;
 	take(ts, r, false);
 	++*load;
@@ -324,7 +304,7 @@ static void fence(struct tasks *ts)
 	struct relay *r;
 
 	TAILQ_FOREACH (r, &ts->all.list, link)
-		if (r->hold.mine && is_active(r->task))
+		if (r->hold.mine && task_is_active(r->task))
 			until = min_of(until, r->hold.until_us);
 	if (until == UINT64_MAX || keeps(c))
 		until = 0;
@@ -339,7 +319,7 @@ static void on_fresh(void *arg, const char *id, const struct task_field *f, size
 	struct relay *r = relays_find(&c->tasks->all, id);
 	struct task *t;
 
-	if (r && (r->hold.mine || r->hold.taking || r->wish || r->unborn))
+	if (!f || (r && (r->hold.mine || r->hold.taking || r->wish || r->unborn)))
 		return;
 	if (!n) {
 		if (r)
@@ -347,8 +327,11 @@ static void on_fresh(void *arg, const char *id, const struct task_field *f, size
 		return;
 	}
 	t = tasks_read(id, f, n);
-	if (t)
-		refresh(c->tasks, r, t);
+	if (!t)
+		return;
+	refresh(c->tasks, r, t);
+	if (!r)
+		cluster_poke(c->tasks);
 }
 
 static void on_id(void *arg, const char *id)
@@ -365,6 +348,13 @@ static void on_pending(void *arg, const char *id)
 
 	if (r && !r->hold.mine)
 		r->hold.pending = true;
+}
+
+static void note_taken(struct cluster *c, struct relay *r, const char *node)
+{
+	snprintf(r->hold.holder, sizeof(r->hold.holder), "%s", node);
+	r->hold.retry_us = clock_us() + c->lease_us;
+	r->hold.need_us = 0;
 }
 
 static void on_event(void *arg, const char *entry, const struct task_field *f, size_t n)
@@ -387,15 +377,40 @@ static void on_event(void *arg, const char *entry, const struct task_field *f, s
 	    !strcmp(node, c->tasks->node))
 		return;
 	r = relays_find(&c->tasks->all, id);
-	if (r)
+	if (r && !r->hold.mine) {
 		r->hold.retry_us = 0;
+		if (!strcmp(event, "task.taken"))
+			note_taken(c, r, node);
+		else if (!strcmp(event, "task.released"))
+			r->hold.holder[0] = 0;
+	}
 	on_id(c, id);
+}
+
+static void on_peer(void *arg, const char *name, int64_t seen_ms, const struct task_field *f,
+		    size_t n)
+{
+	struct cluster *c = arg;
+
+	if (strcmp(name, c->tasks->node))
+		peers_hear(&c->peers, name, f, n, clock_us());
+}
+
+static void on_peers(void *arg, const char *error)
+{
+	struct cluster *c = arg;
+
+	c->reading_peers = false;
 }
 
 static void read_others(struct tasks *ts, uint64_t now)
 {
 	struct cluster *c = ts->cluster;
 
+	if (!c->reading_peers) {
+		c->reading_peers = true;
+		store_nodes_read(ts->store, on_peer, on_peers, c);
+	}
 	store_events_read(ts->store, c->last_event, on_event, c);
 	if (now - c->pending_us < PENDING_US)
 		return;
@@ -409,8 +424,9 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct tasks *ts = arg;
 	uint64_t now = clock_us();
+	struct cluster *c = ts->cluster;
 	struct relay *r, *next;
-	unsigned load;
+	size_t load;
 
 	if (!ts->loaded)
 		return;
@@ -422,7 +438,14 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	fence(ts);
 	if (!store_ready(ts->store))
 		return;
-	load = load_of(ts);
+	load = tasks_running(ts);
+	if (load != c->load) {
+		c->load = load;
+		c->beat(c->beat_arg);
+	}
+	peers_round(&c->peers);
+	peers_set(&c->peers, ts->node, c->conf->cluster_region, load,
+		  (uint64_t)c->conf->tasks_running, c->drained, now);
 	TAILQ_FOREACH (r, &ts->all.list, link)
 		if (!r->hold.mine)
 			look_after(ts, r, now, &load);
@@ -434,14 +457,42 @@ void cluster_poke(struct tasks *ts)
 	event_active(ts->cluster->turn, EV_TIMEOUT, 0);
 }
 
+/* One task on its way from Redis. */
+struct reread {
+	struct cluster *cluster;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void on_reread(void *arg, const char *id, const struct task_field *f, size_t n)
+{
+	struct reread *rr = arg;
+
+	on_fresh(rr->cluster, id, f, n);
+	rr->fn(rr->arg);
+	free(rr);
+}
+
+void tasks_reread(struct tasks *ts, const char *id, void (*fn)(void *arg), void *arg)
+{
+	struct reread *rr = calloc(1, sizeof(*rr));
+
+	must(rr);
+	*rr = (struct reread){ts->cluster, fn, arg};
+	store_task_read(ts->store, id, on_reread, rr);
+}
+
 void cluster_begin(struct tasks *ts)
 {
 	struct cluster *c = ts->cluster;
 	struct relay *r;
 
+	c->beat(c->beat_arg);
 	c->starting = 1;
 	TAILQ_FOREACH (r, &ts->all.list, link) {
 		c->starting++;
+		/* Of a time before there were several nodes. */
+		tasks_claim_keep(ts, r->task);
 		take(ts, r, true);
 	}
 	start_answered(c);
@@ -476,7 +527,7 @@ static void name_owner(struct cluster *c, const char *node, const char *state_di
 }
 
 void tasks_join(struct tasks *ts, struct event_base *base, const struct config *conf,
-		const char *state_dir)
+		const char *state_dir, void (*beat)(void *arg), void *beat_arg)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 	struct timeval tv;
@@ -484,6 +535,9 @@ void tasks_join(struct tasks *ts, struct event_base *base, const struct config *
 	must(c);
 	c->tasks = ts;
 	c->conf = conf;
+	c->beat = beat;
+	c->beat_arg = beat_arg;
+	c->peers.silence_us = SILENCE_US;
 	c->lease_us = (uint64_t)conf->cluster_lease * 1000;
 	name_owner(c, ts->node, state_dir);
 	tv = (struct timeval){0, (suseconds_t)min_of(c->lease_us / TURNS, 999999u)};

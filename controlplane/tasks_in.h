@@ -34,6 +34,11 @@ void tasks_step(struct tasks *ts, struct relay *r);
 void tasks_begin(struct tasks *ts);
 /* Something changed for one task, or (NULL) for all; arg is the struct tasks. */
 void tasks_changed(void *arg, const char *id);
+/* It is to be done: media flows, or should. */
+static inline bool task_is_active(const struct task *t)
+{
+	return t->state == TASK_STARTING || t->state == TASK_RUNNING || t->state == TASK_RECOVERING;
+}
 /* NULL: these fields are no task. */
 struct task *tasks_read(const char *id, const struct task_field *f, size_t n);
 
@@ -52,12 +57,23 @@ void tasks_resave(struct tasks *ts, bool every);
 void tasks_resave_orphans(struct tasks *ts);
 void tasks_tombs_free(struct tasks *ts);
 
+/* ---- tasks_claim.c, all of it only with ts->cluster ---------------------------------------------- */
+
+/* All destinations of next; was: the task as it is, NULL for a creation. done gets TASKS_DST_TAKEN. */
+void tasks_claim_wish(struct tasks *ts, const struct task *was, const struct task *next,
+		      tasks_done *done, void *arg);
+/* They are the task's until they are given up. */
+void tasks_claim_keep(struct tasks *ts, const struct task *t);
+/* Those of was that next (NULL: the task is over) does not have. */
+void tasks_claim_end(struct tasks *ts, const struct task *was, const struct task *next);
+
 /* ---- tasks_cluster.c, all of it only with ts->cluster -------------------------------------------- */
 
 /* Whether this node may act for the task now. */
 bool cluster_mine(const struct tasks *ts, const struct relay *r);
 /* The store is loaded: takes back what this node had, then tasks_begin(). */
 void cluster_begin(struct tasks *ts);
+uint64_t cluster_room(const struct tasks *ts);
 /* Redis is back. */
 void cluster_resume(struct tasks *ts);
 /* A task was made or changed: do not wait for the next turn. */

@@ -118,6 +118,8 @@ void tasks_bury(struct tasks *ts, const struct relay *r, const struct hook *hook
 	snprintf(tomb->lease, sizeof(tomb->lease), "%s", r->hold.lease);
 	TAILQ_INSERT_TAIL(&ts->tombs, tomb, link);
 	save_removed(ts, id, tomb->lease, hook, false);
+	if (ts->cluster)
+		tasks_claim_end(ts, r->task, NULL);
 }
 
 void tasks_resave(struct tasks *ts, bool every)

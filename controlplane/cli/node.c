@@ -77,7 +77,7 @@ const struct command node_commands[] = {
 	 NULL, 0, 0, run_reload},
 	{"drain", "on|off", "Refuse new connections, or accept them again",
 	 "Encoders, viewers and relays that are there go on; `millrace status` shows when the\n"
-	 "node has emptied.",
+	 "node has emptied. Of several nodes (cluster.enabled) relays go to the others at once.",
 	 NULL, 1, 1, run_drain},
 	{"version", "", "Print the version", NULL, NULL, 0, 0, run_version},
 	{NULL},

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx asks whether somebody may publish: publish_counter.py PORT FILE.
 
-One line each in FILE: "publish NAME ID" or "done NAME ID"; "busy NAME ID" where another publishes, who is refused.
+One line each in FILE: "publish NAME ID MS" or "done NAME ID MS"; "busy NAME ID MS" where another publishes, who is refused.
 """
 import http.server
 import sys
+import time
 import urllib.parse
 
 port, path = int(sys.argv[1]), sys.argv[2]
@@ -24,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if word == 'done':
             del active[name]
         with open(path, 'a', encoding='utf-8') as f:
-            f.write(f'{word} {name} {client}\n')
+            f.write(f'{word} {name} {client} {time.monotonic_ns() // 1000000}\n')
         self.send_response(403 if word == 'busy' else 200)
         self.send_header('Content-Length', '0')
         self.end_headers()
