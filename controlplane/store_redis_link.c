@@ -5,14 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <hiredis/adapters/libevent.h>
 
 #include "base/check.h"
 #include "base/log.h"
-#include "controlplane/redis_url.h"
+#include "controlplane/store_redis_dial.h"
 
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 2000
@@ -20,12 +18,11 @@
 
 struct redis_link {
 	struct event_base *base;
-	struct evdns_base *dns;
 	const struct redis_link_ops *ops;
 	void *arg;
 	struct redis_url url;
 	redisAsyncContext *ac;
-	struct evdns_getaddrinfo_request *resolving;
+	struct redis_dial *dial;
 	struct event *again, *patience; /* next connect; the present one takes too long */
 	unsigned pause_ms;
 	char trouble[256];
@@ -51,10 +48,15 @@ bool redis_link_send(struct redis_link *l, redisCallbackFn *fn, void *arg,
 void redis_ignored(redisAsyncContext *ac, void *reply, void *arg)
 {
 	const redisReply *r = reply;
+	struct redis_link *l = ac->data;
 	char text[300];
 
-	if (r && r->type == REDIS_REPLY_ERROR)
-		log_warn("redis", "error=%s", log_q(text, sizeof(text), r->str));
+	if (!r || r->type != REDIS_REPLY_ERROR)
+		return;
+	log_warn("redis", "error=%s", log_q(text, sizeof(text), r->str));
+	/* A master that has become a replica; the next connection goes to the new master. */
+	if (l && l->ac == ac && !strncmp(r->str, "READONLY", 8))
+		redis_link_drop(l, r->str);
 }
 
 /* ---- the connection ---------------------------------------------------------------------------- */
@@ -116,6 +118,21 @@ static void on_gate(redisAsyncContext *ac, void *reply, void *arg)
 		redis_link_drop(l, r->str);
 }
 
+/* What Sentinels say is a moment old. */
+static void on_role(redisAsyncContext *ac, void *reply, void *arg)
+{
+	const redisReply *r = reply;
+	struct redis_link *l = arg;
+
+	if (l->ac != ac || !r)
+		return;
+	if (r->type == REDIS_REPLY_ERROR)
+		redis_link_drop(l, r->str);
+	else if (r->type != REDIS_REPLY_ARRAY || !r->elements || !r->element[0]->str ||
+		 strcmp(r->element[0]->str, "master"))
+		redis_link_drop(l, "the Redis that the Sentinels named is no master");
+}
+
 static void on_greeted(redisAsyncContext *ac, void *reply, void *arg)
 {
 	const redisReply *r = reply;
@@ -151,15 +168,16 @@ static void on_connect(const redisAsyncContext *ac, int status)
 		REDIS_SEND(l, on_gate, l, "AUTH", l->url.password);
 	if (l->url.db[0])
 		REDIS_SEND(l, on_gate, l, "SELECT", l->url.db);
+	if (l->url.master[0])
+		REDIS_SEND(l, on_role, l, "ROLE");
 	REDIS_SEND(l, on_greeted, l, "PING");
 }
 
 static void attach(struct redis_link *l, redisAsyncContext *ac)
 {
-	if (!ac || ac->err) {
-		redis_link_drop(l, ac ? ac->errstr : "no memory");
-		if (ac)
-			redisAsyncFree(ac);
+	if (ac->err) {
+		redis_link_drop(l, ac->errstr);
+		redisAsyncFree(ac);
 		return;
 	}
 	l->ac = ac;
@@ -170,41 +188,19 @@ static void attach(struct redis_link *l, redisAsyncContext *ac)
 	redis_link_patience(l, CONNECT_MS);
 }
 
-static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
+static void on_dialled(void *arg, redisAsyncContext *ac, const char *why)
 {
-	struct redis_link *l = arg;
-	char ip[64] = "";
-
-	l->resolving = NULL;
-	if (l->closing)
-		goto out;
-	if (result) {
-		redis_link_drop(l, evutil_gai_strerror(result));
-		goto out;
-	}
-	if (list->ai_family == AF_INET6)
-		evutil_inet_ntop(AF_INET6, &((struct sockaddr_in6 *)list->ai_addr)->sin6_addr, ip,
-				 sizeof(ip));
+	if (ac)
+		attach(arg, ac);
 	else
-		evutil_inet_ntop(AF_INET, &((struct sockaddr_in *)list->ai_addr)->sin_addr, ip,
-				 sizeof(ip));
-	attach(l, redisAsyncConnect(ip, atoi(l->url.port)));
-out:
-	if (list)
-		evutil_freeaddrinfo(list);
+		redis_link_drop(arg, why);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
-	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct redis_link *l = arg;
 
-	if (l->url.path[0]) {
-		attach(l, redisAsyncConnectUnix(l->url.path));
-		return;
-	}
-	/* hiredis would resolve names while everything else waits. */
-	l->resolving = evdns_getaddrinfo(l->dns, l->url.host, l->url.port, &hints, on_resolved, l);
+	redis_dial_start(l->dial);
 }
 
 static void on_patience(evutil_socket_t fd, short what, void *arg)
@@ -239,10 +235,10 @@ struct redis_link *redis_link_new(struct event_base *base, struct evdns_base *dn
 		return NULL;
 	}
 	l->base = base;
-	l->dns = dns;
 	l->ops = ops;
 	l->arg = arg;
 	l->pause_ms = PAUSE_MIN_MS;
+	l->dial = redis_dial_new(base, dns, &l->url, on_dialled, l);
 	l->again = evtimer_new(base, on_again, l);
 	l->patience = evtimer_new(base, on_patience, l);
 	must(l->again && l->patience);
@@ -255,9 +251,8 @@ void redis_link_free(struct redis_link *l)
 	if (!l)
 		return;
 	l->closing = true;
-	if (l->resolving)
-		evdns_getaddrinfo_cancel(l->resolving);
 	redis_link_drop(l, "stopping");
+	redis_dial_free(l->dial);
 	event_free(l->again);
 	event_free(l->patience);
 	free(l);

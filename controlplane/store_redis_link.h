@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection to Redis that comes back: names, AUTH, SELECT, growing pauses, patience.
+ * One connection to Redis that comes back: AUTH, SELECT, growing pauses, patience; with Sentinels it
+ * follows the master.
  *
  *   away --connected, AUTH and SELECT fine--> up --lost or given up--> away, tried again (0.1 s to 2 s)
  *
@@ -56,7 +57,7 @@ void redis_args_add(struct redis_args *a, const char *text);
 		&(struct redis_args){.v = {__VA_ARGS__}, \
 				     .n = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)})
 
-/* For answers that matter to nobody: an error is logged, no more. */
+/* For answers that matter to nobody: an error is logged; READONLY ends the connection. */
 void redis_ignored(redisAsyncContext *ac, void *reply, void *arg);
 /* The store's own connection, for the parts of the store. */
 struct store;

@@ -113,6 +113,7 @@ static bool tick_ok(int64_t ms)
 static bool redis_url_ok(const char *url)
 {
 	return !*url || (!strncmp(url, "redis://", 8) && url[8]) ||
+	       (!strncmp(url, "redis+sentinel://", 17) && strchr(url + 17, '/')) ||
 	       (!strncmp(url, "unix:///", 8) && url[8]);
 }
 
@@ -195,8 +196,11 @@ int conf_check(const struct config *c, struct conf_error *e)
 			      "drain.redirect: must be like rtmp://host:port http://host:port, at "
 			      "most one each of rtmp, rtmps, http and https, or empty");
 	if (!redis_url_ok(c->redis_url))
-		return broken(e, "redis.url: must be redis://[user:password@]host[:port][/db] or "
-				 "unix:///path, or empty for a private Redis");
+		return broken(e,
+			      "redis.url: must be redis://[user:password@]host[:port][/db], "
+			      "redis+sentinel://[user:password@]host[:port][,...]/master[/db] or "
+			      "unix:///path, or empty for a private Redis; TLS (rediss://) is not "
+			      "served: use stunnel");
 	if (ranges_check("relay.deny", c->relay_deny, e) ||
 	    ranges_check("proxy.trusted", c->proxy_trusted, e))
 		return -EINVAL;

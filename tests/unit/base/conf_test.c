@@ -149,8 +149,9 @@ static void test_each_mistake_has_its_line_and_leaves_the_caller_unchanged(void 
 		 "FILE: proxy.trusted: 10.0.0.0/33 is no range of addresses: must be like "
 		 "10.0.0.0/8 or ::1"},
 		{"redis: {url: localhost}\n",
-		 "FILE: redis.url: must be redis://[user:password@]host[:port][/db] or "
-		 "unix:///path, or empty for a private Redis"},
+		 "FILE: redis.url: must be redis://[user:password@]host[:port][/db], "
+		 "redis+sentinel://[user:password@]host[:port][,...]/master[/db] or unix:///path, or "
+		 "empty for a private Redis; TLS (rediss://) is not served: use stunnel"},
 	};
 	struct config c, before;
 	char message[512];

@@ -33,12 +33,34 @@ static void test_every_part(void **state)
 
 		assert_null(redis_url_parse(&u, cases[i].text));
 		assert_string_equal(u.path, cases[i].path);
-		assert_string_equal(u.host, cases[i].host);
-		assert_string_equal(u.port, cases[i].port);
+		assert_string_equal(u.hosts[0].host, cases[i].host);
+		assert_string_equal(u.hosts[0].port, cases[i].port);
 		assert_string_equal(u.user, cases[i].user);
 		assert_string_equal(u.password, cases[i].password);
 		assert_string_equal(u.db, cases[i].db);
 	}
+}
+
+static void test_sentinels(void **state)
+{
+	struct redis_url u;
+
+	assert_null(redis_url_parse(
+		&u, "redis+sentinel://me:pw@a,b:1,[::1]:26380,[fe80::1]/main-1.x_y/2"));
+	assert_int_equal(u.hosts_n, 4);
+	assert_string_equal(u.hosts[0].host, "a");
+	assert_string_equal(u.hosts[0].port, "26379");
+	assert_string_equal(u.hosts[1].host, "b");
+	assert_string_equal(u.hosts[1].port, "1");
+	assert_string_equal(u.hosts[2].host, "::1");
+	assert_string_equal(u.hosts[2].port, "26380");
+	assert_string_equal(u.hosts[3].host, "fe80::1");
+	assert_string_equal(u.master, "main-1.x_y");
+	assert_string_equal(u.user, "me");
+	assert_string_equal(u.password, "pw");
+	assert_string_equal(u.db, "2");
+	assert_null(redis_url_parse(&u, "redis+sentinel://a/m"));
+	assert_string_equal(u.db, "");
 }
 
 static void test_what_cannot_be_used(void **state)
@@ -56,7 +78,18 @@ static void test_what_cannot_be_used(void **state)
 					  "redis://h:x",
 					  "redis://h/db",
 					  "redis://h/1/2",
-					  "redis://h/123456789012345"};
+					  "redis://h/123456789012345",
+					  "redis+sentinel://a",
+					  "redis+sentinel://a/",
+					  "redis+sentinel://a//1",
+					  "redis+sentinel://a/m/x",
+					  "redis+sentinel://a/m n",
+					  "redis+sentinel:///m",
+					  "redis+sentinel://a,/m",
+					  "redis+sentinel://,a/m",
+					  "redis+sentinel://a:0,b/m",
+					  "redis+sentinel://1,2,3,4,5,6,7,8,9/m",
+					  "rediss://h"};
 	char longest[300] = "unix:///";
 	struct redis_url u;
 
@@ -70,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_part),
+		cmocka_unit_test(test_sentinels),
 		cmocka_unit_test(test_what_cannot_be_used),
 	};
 
