@@ -31,6 +31,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "core/core.h"
+#include "core/hls.h"
 #include "core/shm.h"
 #include "core/stream.h"
 #include "kernel.h"
@@ -433,6 +434,9 @@ static void memory_make(struct node *n)
 	e->registry = registry_new(e, (unsigned)conf->limit_streams);
 	if (!e->registry)
 		die("no memory for the names of streams; lower limits.streams");
+	e->hls = hls_new(e);
+	if (!e->hls)
+		die("no memory for HLS");
 }
 
 /* Before the cores listen: what was closed must not be open for a moment. */
@@ -532,6 +536,7 @@ static void node_stop(struct node *n)
 	auth_remote_fini();
 	for (unsigned i = 0; i < n->engine.cores_n; i++)
 		core_fini(&n->worker[i].core);
+	hls_free(n->engine.hls);
 	registry_free(n->engine.registry);
 	shm_unmake(n->engine.shm);
 	close(n->shm_fd);

@@ -57,7 +57,7 @@ struct shm_audience {
 	shm_u64 viewers_rtmp, viewers_flv, pushes;
 	shm_u64 bytes_out, skips, joins;
 	shm_u64 viewers_ws;
-	shm_u64 pad[1];
+	shm_u64 viewers_hls; /* those with an identity (hls.viewer) */
 	struct shm_hist join, lag; /* lag: viewers in turn, each about once in a few seconds */
 };
 
@@ -117,6 +117,12 @@ static inline void shm_hist_add(struct shm_hist *h, uint64_t us, unsigned shift)
 static inline uint64_t shm_get(const shm_u64 *c)
 {
 	return atomic_load_explicit((shm_u64 *)c, memory_order_relaxed);
+}
+
+static inline uint64_t shm_viewers(const struct shm_audience *a)
+{
+	return shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv) + shm_get(&a->viewers_ws) +
+	       shm_get(&a->viewers_hls);
 }
 
 static inline const char *counter_name(unsigned c)

@@ -28,6 +28,7 @@
 
 struct core;
 struct fanout;
+struct hls;
 struct registry;
 
 /* Something to be run by another core; embedded in, or allocated with, what it is about. */
@@ -70,6 +71,7 @@ struct engine {
 	struct arena *arena;
 	struct quiet *quiet;
 	struct registry *registry;
+	struct hls *hls; /* packaged streams */
 	struct shm_head *shm;
 	unsigned cores_n;
 	struct core **cores;

@@ -84,6 +84,7 @@ struct stream {
 	_Atomic uint32_t state;
 	_Atomic uint32_t end_reason; /* enum reason, once ended */
 	_Atomic bool held;
+	_Atomic uint64_t hls_wanted_us; /* when somebody asked for it as HLS in vain */
 	_Atomic(struct wlog *) log[STREAM_LOGS_MAX];
 	_Atomic uint64_t audio_until_us, video_until_us; /* stream_flows() */
 	_Atomic(struct stream_headers *) headers;

@@ -299,6 +299,7 @@ static void *control_run(void *arg)
 		queries_check();
 		if (ctl.tick)
 			ctl.tick(ctl.tick_arg);
+		hls_channels_tick(clock_us());
 		memory_settle(ctl.x.engine, clock_us());
 	}
 	return NULL;

@@ -249,7 +249,7 @@ static struct ctl_query *verb_hls_channel(struct call *c)
 
 static struct ctl_query *verb_hls_list(struct call *c)
 {
-	ctl_client_list(c->client, c->request->id, "streams", hls_channel_streams(c->x->engine));
+	ctl_client_list(c->client, c->request->id, "streams", hls_channel_streams());
 	return NULL;
 }
 

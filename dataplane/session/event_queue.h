@@ -24,6 +24,8 @@ enum event_kind {
 	EVENT_UNWATCHED,
 	EVENT_VIEWER_START,
 	EVENT_VIEWER_STOP,
+	EVENT_HLS_WANTED,
+	EVENT_HLS_IDLE,
 };
 
 /* What only some events say; from malloc(). */

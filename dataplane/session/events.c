@@ -123,6 +123,14 @@ void event_unwatched(const char *stream)
 	event_push(&e);
 }
 
+void event_hls(bool wanted, const char *stream)
+{
+	struct event e = {.kind = wanted ? EVENT_HLS_WANTED : EVENT_HLS_IDLE};
+
+	text(e.name, sizeof(e.name), stream);
+	event_push(&e);
+}
+
 void event_viewer(const struct session *s, const char *domain, const char *params, bool start,
 		  enum reason why)
 {
@@ -224,6 +232,11 @@ json_t *event_json(const struct event *e)
 				 ctl_text(e->more->params));
 	case EVENT_UNWATCHED:
 		return json_pack("{s:s, s:o}", "event", "stream.unwatched", "stream",
+				 ctl_text(e->name));
+	case EVENT_HLS_WANTED:
+	case EVENT_HLS_IDLE:
+		return json_pack("{s:s, s:o}", "event",
+				 e->kind == EVENT_HLS_WANTED ? "hls.wanted" : "hls.idle", "stream",
 				 ctl_text(e->name));
 	case EVENT_VIEWER_START:
 	case EVENT_VIEWER_STOP:

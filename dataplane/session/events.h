@@ -27,6 +27,8 @@ void event_relay(bool push, const char *id, const char *state, enum reason why, 
 void event_auth_ask(uint64_t ask, const struct session *s, const struct auth_request *q);
 void event_wanted(const char *stream, const char *domain, const char *params);
 void event_unwatched(const char *stream);
+/* hls.wanted, else hls.idle. */
+void event_hls(bool wanted, const char *stream);
 /* start or stop of the viewer s, whose stream it is described by. */
 void event_viewer(const struct session *s, const char *domain, const char *params, bool start,
 		  enum reason why);

@@ -71,10 +71,7 @@ static bool full(struct core *c, struct stream *s)
 	if (!max)
 		return false;
 	for (unsigned i = 0; i < c->engine->cores_n; i++) {
-		struct shm_audience *a = shm_audience_of(c->engine->shm, s->shm, i);
-
-		n += (int64_t)(shm_get(&a->viewers_rtmp) + shm_get(&a->viewers_flv) +
-			       shm_get(&a->viewers_ws));
+		n += (int64_t)shm_viewers(shm_audience_of(c->engine->shm, s->shm, i));
 	}
 	return n >= max;
 }

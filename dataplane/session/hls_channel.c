@@ -9,50 +9,150 @@
 #include <unistd.h>
 
 #include "api/hls.h"
+#include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/usock.h"
-#include "session/ctl_request.h"
+#include "session/events.h"
+#include "session/hls_hold.h"
+#include "session/hls_packet.h"
 
+#define SAY_US		1000000u
 #define PACKETS_AT_ONCE 16 /* of one channel in a turn */
 
 static struct {
 	struct engine *engine;
 	int epoll;
 	int fd[HLS_CHANNELS_MAX]; /* -1: a free place */
+	uint64_t said_us[HLS_CHANNELS_MAX];
 } all = {.epoll = -1};
+
+/* What owns the streams of a channel: its place. */
+static const void *owner_of(unsigned i)
+{
+	return &all.fd[i];
+}
 
 static void channel_close(unsigned i)
 {
+	hls_disown(all.engine->hls, owner_of(i), clock_us());
 	close(all.fd[i]);
 	all.fd[i] = -1;
 	log_info("hls_channel_end", "channel=%u", i);
 }
 
+/* ---- packets --------------------------------------------------------------------------------- */
+
 /* What is wrong with a packet; a worker that does not read loses the answer, not us the time. */
-static void complain(unsigned i, const char *stream, const struct ctl_error *e)
+static void complain(unsigned i, const char *stream, const struct ctl_error *e, int64_t media_seq)
 {
 	json_t *answer = json_pack("{s:{s:s, s:s, s:s}, s:o}", "error", "code", e->code, "field",
 				   e->field, "message", e->message, "stream", ctl_text(stream));
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	char *text;
 
-	if (text)
-		usock_send(all.fd[i], text, strlen(text), -1);
+	if (answer && media_seq >= 0)
+		json_object_set_new(answer, "media_seq", json_integer(media_seq));
+	text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	if (text && usock_send(all.fd[i], text, strlen(text), -1) < 0)
+		log_debug("hls_channel_deaf", "channel=%u", i);
 	free(text);
 	json_decref(answer);
 }
 
-static void packet_run(unsigned i, const char *p, size_t n, int fd)
+static int fault_is(struct ctl_error *e, const struct hls_fault *f, int64_t *media_seq)
 {
-	struct ctl_error e = {.code = "", .field = ""};
-	json_t *packet = json_loadb(p, n, JSON_REJECT_DUPLICATES, NULL);
-	const char *stream = json_string_value(json_object_get(packet, "stream"));
+	*media_seq = f->media_seq;
+	return ctl_error_set(e, f->code, f->field, "%s", f->message);
+}
 
-	if (!stream)
-		ctl_error_set(&e, "bad_request", "stream", "is missing");
-	else
-		ctl_error_set(&e, "not_found", "stream", "is not open on this channel");
-	complain(i, stream ? stream : "", &e);
-	json_decref(packet);
+/* The object beside the packet. *full: there is no room for it. */
+static int take(int fd, struct hls_put *put, bool *full, struct ctl_error *e)
+{
+	struct engine *engine = all.engine;
+
+	switch (segment_take(&engine->hls->store, fd, HLS_OBJECT_MAX,
+			     (size_t)engine_conf(engine)->hls_memory, &put->object)) {
+	case SEGMENT_OK:
+		return 0;
+	case SEGMENT_NOT_SEALED:
+		return ctl_error_set(
+			e, "bad_request", "",
+			"a memfd with F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE must "
+			"travel beside it");
+	case SEGMENT_BAD_SIZE:
+		return ctl_error_set(e, "bad_request", "", "the memfd must have 1 to %d bytes",
+				     HLS_OBJECT_MAX);
+	case SEGMENT_NO_ROOM:
+		break;
+	}
+	*full = true;
+	return put->kind == HLS_SEGMENT ? 0 : ctl_error_set(e, "limit", "", "hls.memory is full");
+}
+
+static int put(struct hls_stream *s, struct hls_packet *p, int fd, struct ctl_error *e,
+	       int64_t *media_seq)
+{
+	struct hls_fault f;
+	bool full = false;
+
+	if (p->wants_fd && take(fd, &p->put, &full, e))
+		return -EINVAL;
+	if (hls_put(all.engine->hls, s, &p->put, full, clock_us(), &f))
+		return fault_is(e, &f, media_seq);
+	return full ? ctl_error_set(e, "limit", "", "hls.memory is full: the segment is a gap") : 0;
+}
+
+static int packet_run(unsigned i, struct hls_packet *p, int fd, struct ctl_error *e,
+		      int64_t *media_seq)
+{
+	struct hls *hls = all.engine->hls;
+	struct hls_stream *s;
+	struct hls_fault f;
+
+	if (p->verb == HLS_VERB_OPEN)
+		return hls_open(hls, &p->open, owner_of(i), clock_us(), &f)
+			       ? fault_is(e, &f, media_seq)
+			       : 0;
+	s = hls_find(hls, p->stream);
+	if (!s || s->owner != owner_of(i))
+		return ctl_error_set(e, "not_found", "stream", "is not open on this channel");
+	switch (p->verb) {
+	case HLS_VERB_CLOSE:
+		hls_close(hls, s, clock_us());
+		return 0;
+	case HLS_VERB_END:
+		hls_end(hls, s, clock_us());
+		return 0;
+	default:
+		return put(s, p, fd, e, media_seq);
+	}
+}
+
+/* A worker that is wrong all the time does not fill the log. */
+static void say_refused(unsigned i, const char *stream, const struct ctl_error *e)
+{
+	char stream_q[600], message_q[700];
+	uint64_t now_us = clock_us();
+
+	if (all.said_us[i] && now_us < all.said_us[i] + SAY_US)
+		return;
+	all.said_us[i] = now_us;
+	log_warn("hls_refused", "channel=%u stream=%s code=%s field=%s message=%s", i,
+		 log_q(stream_q, sizeof(stream_q), stream), e->code, e->field,
+		 log_q(message_q, sizeof(message_q), e->message));
+}
+
+static void packet_take(unsigned i, const char *text, size_t n, int fd)
+{
+	int64_t media_seq = -1;
+	struct hls_packet p;
+	struct ctl_error e;
+
+	if (hls_packet_parse(&p, text, n, &e) || packet_run(i, &p, fd, &e, &media_seq)) {
+		say_refused(i, p.stream, &e);
+		complain(i, p.stream, &e, media_seq);
+	}
+	hls_packet_fini(&p);
 }
 
 static void channel_read(unsigned i)
@@ -65,11 +165,11 @@ static void channel_read(unsigned i)
 		ssize_t n = usock_recv(all.fd[i], packet, sizeof(packet), &fd);
 
 		if (n > 0) {
-			packet_run(i, packet, (size_t)n, fd);
+			packet_take(i, packet, (size_t)n, fd);
 		} else if (n == -EMSGSIZE) {
 			ctl_error_set(&e, "bad_request", "", "longer than %d bytes",
 				      HLS_PACKET_MAX);
-			complain(i, "", &e);
+			complain(i, "", &e, -1);
 		}
 		if (fd >= 0)
 			close(fd);
@@ -85,6 +185,7 @@ static void channel_read(unsigned i)
 int hls_channels_start(struct engine *e)
 {
 	all.engine = e;
+	e->hls->changed = hls_hold_notify;
 	for (unsigned i = 0; i < HLS_CHANNELS_MAX; i++)
 		all.fd[i] = -1;
 	all.epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -143,8 +244,69 @@ int hls_channel_open(int *theirs)
 	return 0;
 }
 
-json_t *hls_channel_streams(struct engine *e)
+/* ---- lists and time -------------------------------------------------------------------------- */
+
+/* Bytes of what the stream holds: each object of its view once. */
+static uint64_t bytes_of(const struct hls_view *v)
 {
-	(void)e;
-	return json_array();
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < v->segs_n; i++)
+		n += v->seg_object[i] ? v->seg_object[i]->n : 0;
+	for (unsigned i = 0; i < v->parts_n; i++)
+		n += v->part_object[i]->n;
+	for (unsigned i = 0; i < v->inits_n; i++)
+		n += v->init[i].object->n;
+	return n;
+}
+
+static json_t *stream_json(const struct hls_stream *s, uint64_t now_us)
+{
+	const struct hls_view *v = hls_view(s);
+	uint64_t asked_us =
+		atomic_load_explicit(&((struct hls_stream *)s)->asked_us, memory_order_relaxed);
+	uint64_t requests =
+		atomic_load_explicit(&((struct hls_stream *)s)->requests, memory_order_relaxed);
+
+	return json_pack("{s:o, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "stream",
+			 ctl_text(s->key), "kind", v->list.fmp4 ? "fmp4" : "ts", "segments",
+			 (int)v->segs_n, "parts", (int)v->parts_n, "bytes", (json_int_t)bytes_of(v),
+			 "media_seq", (json_int_t)(v->list.media_seq + v->list.segs_n), "disc_seq",
+			 (json_int_t)hls_discontinuities(v), "requests", (json_int_t)requests,
+			 "idle_ms",
+			 (json_int_t)(now_us > asked_us ? (now_us - asked_us) / 1000 : 0));
+}
+
+json_t *hls_channel_streams(void)
+{
+	uint64_t now_us = clock_us();
+	json_t *list = json_array();
+	struct hls_stream *s;
+
+	TAILQ_FOREACH (s, &all.engine->hls->streams, all)
+		json_array_append_new(list, stream_json(s, now_us));
+	return list;
+}
+
+/* Nobody asks any more: the control plane may stop packaging it. */
+static void say_idle(uint64_t now_us)
+{
+	uint64_t idle_us = (uint64_t)engine_conf(all.engine)->hls_idle * 1000;
+	struct hls_stream *s;
+
+	TAILQ_FOREACH (s, &all.engine->hls->streams, all) {
+		uint64_t asked_us = atomic_load_explicit(&s->asked_us, memory_order_relaxed);
+
+		if (!s->owner || now_us < max_of(asked_us, s->told_us) + idle_us)
+			continue;
+		s->told_us = now_us;
+		event_hls(false, s->key);
+	}
+}
+
+void hls_channels_tick(uint64_t now_us)
+{
+	if (!strcmp(engine_conf(all.engine)->hls_mode, "on_demand"))
+		say_idle(now_us);
+	hls_settle(all.engine->hls, now_us);
 }

@@ -25,6 +25,8 @@ void hls_channels_serve(void);
 /* A new channel; the worker's end, which is the caller's to close. 0 or -errno. */
 int hls_channel_open(int *theirs);
 /* For the verb hls.list. */
-json_t *hls_channel_streams(struct engine *e);
+json_t *hls_channel_streams(void);
+/* Says which streams are idle and tidies up; a few times a second. */
+void hls_channels_tick(uint64_t now_us);
 
 #endif

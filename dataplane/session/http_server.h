@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server's side of one connection: one request, one answer, then the end.
+ * The HTTP server's side of one connection.
  *
- *   READING --request--> ANSWERED --sent--> closed
+ *   READING --request--> ANSWERED --all is sent--> READING (keep-alive: HLS), or closed
  *                        PLAYING (GET of a live /app/name.flv) --stream ends--> closed
  *                        WAITING (remote authentication, play.wait) --> PLAYING, or ANSWERED
+ *                        HOLDING (HLS) --what is asked for comes, or its time is over--> ANSWERED
  *
- * A live answer has no length and ends with the connection (interop H3). The request is kept only
- * until it is answered, so a viewer costs its struct and nothing more. What a client sends after its
- * request is thrown away.
+ * A live FLV answer has no length and ends with the connection (interop H3); what its client sends
+ * after the request is thrown away. HLS players make many requests on a connection, ahead of the
+ * answers if they like: these wait in `request`, which holds http.request_bytes at most, and are
+ * answered one after the other. Between requests a connection keeps no buffer.
  *
  *   http_server.c  requests, routes, short answers
  *   http_flv.c     HTTP-FLV viewers
  *   ws_flv.c       the same by WebSocket
+ *   hls_serve.c    HLS
  *
  * Threads: one core.
  */
@@ -24,22 +27,30 @@
 #include "media/stream_name.h"
 #include "session/auth.h"
 #include "session/feed.h"
+#include "session/hls_serve.h"
 #include "session/session.h"
 #include "session/waiting.h"
 #include "session/ws_flv.h"
 
-enum http_phase { HTTP_READING, HTTP_WAITING, HTTP_ANSWERED, HTTP_PLAYING };
+enum http_phase { HTTP_READING, HTTP_WAITING, HTTP_HOLDING, HTTP_ANSWERED, HTTP_PLAYING };
 
 struct http_server {
 	struct session session;
 	struct feed feed;
-	struct buf request; /* while READING */
+	struct buf
+		request; /* this one where it may be looked at again (HLS), and what follows it */
+	uint32_t request_n;  /* bytes of this one in it */
+	uint64_t sent_bytes; /* conn->bytes_out when the deadline was set last */
 	struct auth auth;
 	struct waiting waiting;
+	struct hls_answer hls;
 	struct ws_flv *ws; /* a WebSocket viewer; NULL: plain HTTP */
 	uint8_t variant;   /* what is asked for, enum variant */
 	uint8_t phase;	   /* enum http_phase */
 	bool head_only;	   /* answers have no body */
+	bool keep;	   /* the connection goes on after this answer */
+	bool cut;	   /* bytes that followed this request were lost: it is the last one */
+	bool served;	   /* an answer went out before this one */
 };
 
 extern const struct session_ops http_server_ops;
@@ -49,14 +60,23 @@ static inline struct http_server *http_server_of(struct session *s)
 	return (struct http_server *)s;
 }
 
-/* Status line and what every answer has; `more`: whole further lines, or "". */
+/* Status line and what every answer has. */
+void http_put_status(struct http_server *h, unsigned status);
+/* The same for what must not be cached; `more`: whole further lines, or "". */
 void http_put_head(struct http_server *h, unsigned status, const char *more);
-/* A short text and the end of the connection; why is its reason. */
+/* Further lines of a head, or a short body: at most 1023 bytes. */
+__attribute__((format(printf, 2, 3))) void http_put(struct http_server *h, const char *fmt, ...);
+/* A short text; why is the reason of the connection's end unless h->keep. */
 void http_answer(struct http_server *h, unsigned status, const char *more, const char *text,
 		 enum reason why);
 
 /* The path of a request's target, as it was written and without query; n = 0: it has none. */
 struct slice http_path(const struct http_head *head);
+/* From here on the client must take something of the answer within each play.stall_timeout. */
+void http_answer_begins(struct http_server *h);
+
+/* Looks once more at a request that was held (HOLDING); it is answered or held again. */
+void http_request_again(struct http_server *h);
 
 /* ---- http_flv.c ---- */
 /* GET or HEAD of a stream's FLV, by WebSocket where h->ws is set. */

@@ -9,6 +9,7 @@
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/publish.h"
+#include "session/hls_hold.h"
 #include "session/waiting.h"
 
 #define TRIES_MAX 4 /* the stream may end while it is asked for */
@@ -193,6 +194,7 @@ static enum reason ask(struct publish *p, const char *key,
 		if (!err) {
 			publish_begun(p, s);
 			waiting_notify(c->engine, key);
+			hls_hold_notify(c->engine, key);
 			return REASON_NONE;
 		}
 		if (err != -EEXIST)

@@ -14,6 +14,7 @@
 #include "session/caps.h"
 #include "session/client.h"
 #include "session/feed.h"
+#include "session/hls_viewers.h"
 
 #define KINDS_MAX	   8
 #define SESSIONS_MAX	   (1u << 24) /* of one kind on one core; caps refuse long before */
@@ -21,6 +22,7 @@
 #define LAST_WORDS_MS	   2000u /* for session_close_after_flush() */
 #define LISTEN_NOTSENT	   131072u
 #define DEAD_PEER_EXTRA_MS 10000u
+#define BODY_SEND_MAX	   65536u /* of a body at once: a connection never has the core for long */
 #define KEEP_BYTES	   256u /* of private output: an encoder's acknowledgements allocate nothing */
 
 /* One core's sessions. */
@@ -173,17 +175,26 @@ char *session_id_text(char *dst, const struct session *s)
 
 static void flight_send(struct session *s)
 {
-	struct slice rest = {s->flight.p + s->flight_off, s->flight.n - s->flight_off};
+	struct slice part[2] = {{s->flight.p + s->flight_off, s->flight.n - s->flight_off},
+				s->body};
+	unsigned first = part[0].n ? 0 : 1;
 
+	part[1].n = min_of(part[1].n, BODY_SEND_MAX);
 	s->sending = true;
-	net_send(s->conn, &rest, 1);
+	net_send(s->conn, part + first, part[1].n ? 2 - first : 1);
+}
+
+void session_body(struct session *s, struct slice body)
+{
+	must(!s->feed && !s->body.n);
+	s->body = body;
 }
 
 void session_flush_now(struct session *s)
 {
 	struct buf empty = s->flight;
 
-	if (s->sending || !s->out.n)
+	if (s->sending || (!s->out.n && !s->body.n))
 		return;
 	s->flight = s->out;
 	s->flight_off = 0;
@@ -207,10 +218,11 @@ void session_flush(struct session *s)
 
 static void flight_sent(struct session *s, size_t n, bool blocked)
 {
-	size_t keep;
+	size_t keep, private = min_of(n, s->flight.n - s->flight_off);
 
-	s->flight_off = min_of(s->flight_off + n, s->flight.n);
-	if (s->flight_off < s->flight.n) {
+	s->flight_off += private;
+	s->body = (struct slice){s->body.p + (n - private), s->body.n - (n - private)};
+	if (s->flight_off < s->flight.n || s->body.n) {
 		if (!blocked)
 			flight_send(s);
 		return;
@@ -405,7 +417,7 @@ static void on_writable(struct net_conn *conn)
 
 	if (s->feed && s->feed->log_sending)
 		feed_writable(s->feed);
-	else if (s->flight_off < s->flight.n)
+	else if (s->flight_off < s->flight.n || s->body.n)
 		flight_send(s);
 }
 
@@ -529,6 +541,7 @@ void sessions_end(struct core *c, enum reason why)
 	net_listen_stop(all->net);
 	while (!LIST_EMPTY(&all->open))
 		session_close(LIST_FIRST(&all->open), why);
+	hls_viewers_end(c);
 	for (;;) {
 		uint64_t now_us = clock_us();
 

@@ -11,7 +11,8 @@
  *
  * Private output is collected in `out` and moved to `flight` to be sent, so that bytes in flight never
  * move. A session that is fed from a log (session/feed.h) sends private output only where the feed
- * says so.
+ * says so. Bytes that others own, as those of an HLS segment, follow private output as `body` and are
+ * sent from where they are.
  *
  * Threads: one core.
  */
@@ -42,7 +43,7 @@ struct session_ops {
 	enum reason (*received)(struct session *s, const uint8_t *p, size_t n);
 	/* Outgoing connections only: open, or why not (then the session is closed after this call). */
 	void (*connected)(struct session *s, enum reason why);
-	/* Private output is all accepted (optional). */
+	/* Private output and body are all accepted (optional). */
 	void (*drained)(struct session *s);
 	/* The peer closed its sending side; NONE keeps the session (optional; default: end). */
 	enum reason (*peer_closed)(struct session *s);
@@ -64,6 +65,7 @@ struct session {
 	struct mem mem;
 	struct buf out, flight;
 	size_t flight_off;
+	struct slice body; /* what is left of session_body() */
 	struct timer timer;
 	LIST_ENTRY(session) link; /* of its core */
 	uint64_t id;		  /* unique in this process: core in the low 8 bits */
@@ -122,6 +124,9 @@ static inline struct sink *session_sink(struct session *s)
 }
 /* Sends collected private output if nothing is in flight; fed sessions: at the next boundary. */
 void session_flush(struct session *s);
+/* These bytes follow what is collected; they stay as they are until ops->drained, or ops->gone. Not for
+ * a session that is fed, and not while another body is under way. session_flush() sends them. */
+void session_body(struct session *s, struct slice body);
 /* Ends the session now: ending(), counter, log line, net_close(). Fine from any of its ops. */
 void session_close(struct session *s, enum reason why);
 /* The same, but collected private output goes out first (2 s at most). */

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "core/hls.h"
 #include "core/shm.h"
 #include "core/stream.h"
 #include "media/wire.h"
@@ -78,6 +79,8 @@ static inline struct node *node_new(void)
 	n->engine.quiet = &n->quiet;
 	n->engine.registry = registry_new(&n->engine, 64);
 	assert_non_null(n->engine.registry);
+	n->engine.hls = hls_new(&n->engine);
+	assert_non_null(n->engine.hls);
 	assert_int_equal(core_init(&n->core, &n->engine, 0), 0);
 	core_turn(&n->core, n->now_us);
 	listeners_init(&n->listeners, 1);
@@ -134,6 +137,7 @@ static inline void node_free(struct node *n)
 		core_turn(&n->core, clock_us());
 	sessions_fini(&n->core);
 	core_fini(&n->core);
+	hls_free(n->engine.hls);
 	registry_free(n->engine.registry);
 	shm_unmake(n->engine.shm);
 	close(n->shm_fd);
