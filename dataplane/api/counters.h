@@ -57,7 +57,7 @@ struct shm_audience {
 	shm_u64 viewers_rtmp, viewers_flv, pushes;
 	shm_u64 bytes_out, skips, joins;
 	shm_u64 viewers_ws;
-	shm_u64 viewers_hls; /* those with an identity (hls.viewer) */
+	shm_u64 viewers_hls;	   /* those with an identity (hls.viewer) */
 	struct shm_hist join, lag; /* lag: viewers in turn, each about once in a few seconds */
 };
 
