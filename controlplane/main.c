@@ -245,6 +245,7 @@ static int read_settings(struct cp *cp, char *err, size_t err_n)
 		return rc;
 	}
 	log_init("cp", (enum log_level)log_level_of(cp->conf.log_level));
+	log_set_format(cp->conf.log_format);
 	name_node(cp);
 	rc = conf_state_dir(&cp->conf, cp->state_dir, sizeof(cp->state_dir));
 	if (!rc)

@@ -59,6 +59,7 @@ int settings_reload(struct cp *cp, struct conf_error *e)
 	cp->conf = next;
 	guard_configure(cp->guard, &cp->conf);
 	log_set_level((enum log_level)log_level_of(next.log_level));
+	log_set_format(next.log_format);
 	log_info("reloaded", "file=%s", cp->conf_path ? cp->conf_path : "none");
 	return 0;
 }

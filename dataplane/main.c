@@ -38,6 +38,7 @@
 #include "media/wire.h"
 #include "session/certificates.h"
 #include "session/auth_remote.h"
+#include "session/access_log.h"
 #include "session/blocks.h"
 #include "session/control.h"
 #include "session/domains.h"
@@ -166,6 +167,9 @@ static void configure(struct node *n, int argc, char **argv)
 	if (conf_state_dir(&n->conf, n->state, sizeof(n->state)))
 		die("state_dir: the path is too long");
 	log_init("dp", (enum log_level)log_level_of(n->conf.log_level));
+	log_set_format(n->conf.log_format);
+	if (access_log_open(&n->conf, &err))
+		die("%s", err.text);
 }
 
 /* ---- what the process gets from the system ---- */
@@ -544,6 +548,7 @@ static void node_stop(struct node *n)
 	net_bypass_stop();
 	listeners_fini(&n->listeners);
 	kernel_close();
+	access_log_close();
 	certificates_fini();
 	reload_fini(&n->engine);
 	free(n->engine.cores);

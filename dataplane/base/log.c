@@ -1,34 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
-#include <stdarg.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log_json.h"
 
-#define LINE_BYTES	 2048u
+#define TEXT_BYTES	 2048u /* of logfmt; JSON may be longer */
+#define PRIORITY_BYTES	 3u    /* "<6>" */
 #define WINDOW_US	 1000000u
 #define LINES_PER_WINDOW 20u
 
 _Atomic int log_threshold = LOG_INFO;
 
 static const char *log_proc = "-";
+static _Atomic bool log_as_json, log_to_journal;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+/* systemd says which file its journal gave to a service: "device:inode". */
+static bool is_journal(int fd)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	uint64_t device, inode;
+	struct stat st;
+
+	return text && sscanf(text, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 &&
+	       !fstat(fd, &st) && st.st_dev == device && st.st_ino == inode;
+}
 
 void log_init(const char *proc, enum log_level level)
 {
 	log_proc = proc;
+	atomic_store_explicit(&log_to_journal, is_journal(STDERR_FILENO), memory_order_relaxed);
 	log_set_level(level);
 }
 
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&log_threshold, (int)level, memory_order_relaxed);
+}
+
+void log_set_format(const char *word)
+{
+	atomic_store_explicit(&log_as_json, !strcmp(word, "json"), memory_order_relaxed);
 }
 
 int log_level_of(const char *word)
@@ -189,30 +211,47 @@ static size_t head(char *line, size_t n, enum log_level level, const char *event
 				(unsigned)(ms % 1000), level_names[level], log_proc, event);
 }
 
+size_t log_format(char line[LOG_LINE_BYTES], enum log_level level, const char *event,
+		  uint32_t left_out, const char *fmt, va_list ap)
+{
+	char text[TEXT_BYTES];
+	size_t room = sizeof(text), n = min_of(head(text, room, level, event), room - 1);
+
+	if (left_out)
+		n += (size_t)snprintf(text + n, room - n, " suppressed=%u", left_out);
+	if (*fmt && n + 1 < room) {
+		text[n++] = ' ';
+		n += (size_t)vsnprintf(text + n, room - n, fmt, ap);
+	}
+	n = min_of(n, room - 1);
+	text[n] = '\0';
+	/* Whatever a caller forgot to quote: one event stays one line. */
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	if (atomic_load_explicit(&log_as_json, memory_order_relaxed))
+		n = log_json(line, LOG_LINE_BYTES - 1, text);
+	else
+		memcpy(line, text, n);
+	line[n++] = '\n';
+	return n;
+}
+
 void log_line(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
 {
-	char line[LINE_BYTES];
-	size_t room = sizeof(line) - 1, n; /* the newline always fits */
+	static const char priorities[] = {'3', '4', '6', '7'};
+	char line[PRIORITY_BYTES + LOG_LINE_BYTES] = {'<', priorities[level], '>'};
+	size_t skip =
+		atomic_load_explicit(&log_to_journal, memory_order_relaxed) ? 0 : PRIORITY_BYTES;
 	uint32_t left_out;
 	va_list ap;
+	size_t n;
 
 	if (!site_allows(site, &left_out))
 		return;
-	n = min_of(head(line, room, level, event), room - 1);
-	if (left_out)
-		n += (size_t)snprintf(line + n, room - n, " suppressed=%u", left_out);
-	if (*fmt && n + 1 < room) {
-		line[n++] = ' ';
-		va_start(ap, fmt);
-		n += (size_t)vsnprintf(line + n, room - n, fmt, ap);
-		va_end(ap);
-	}
-	n = min_of(n, room - 1);
-	/* Whatever a caller forgot to quote: one event stays one line. */
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
+	va_start(ap, fmt);
+	n = PRIORITY_BYTES + log_format(line + PRIORITY_BYTES, level, event, left_out, fmt, ap);
+	va_end(ap);
+	if (write(STDERR_FILENO, line + skip, n - skip) < 0)
 		return; /* nowhere left to complain */
 }

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "core/quiet.h"
+#include "session/access_log.h"
 #include "session/certificates.h"
 #include "session/dial.h"
 
@@ -141,12 +142,15 @@ int reload(struct engine *e, void (*each)(void *arg, const struct conf_key *k, b
 		code = certificates_load(&g->conf, err);
 	if (!code)
 		code = dial_trust(&g->conf, err);
+	if (!code)
+		code = access_log_open(&g->conf, err);
 	if (code) {
 		free(g);
 	} else {
 		conf_diff(engine_conf(e), &g->conf, report_key, &r);
 		keep_for_restart(&g->conf, engine_conf(e));
 		log_set_level((enum log_level)log_level_of(g->conf.log_level));
+		log_set_format(g->conf.log_format);
 		replace(e, g);
 	}
 	pthread_mutex_unlock(&from.lock);

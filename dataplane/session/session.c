@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "session/access_log.h"
 #include "session/caps.h"
 #include "session/client.h"
 #include "session/feed.h"
@@ -272,13 +273,14 @@ static void say_end(const struct session *s, enum reason why, const struct path_
 		log_debug("session_end", "id=%s protocol=%s peer=%s reason=%s core=%u", id,
 			  s->protocol, peer, reason_name(why), s->core->id);
 	else
-		log_info("session_end",
-			 "id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
-			 " duration_ms=%" PRIu64 " skips=%u lag_ms=%u rtt_us=%u segments=%u"
-			 " retransmits=%u core=%u%s",
-			 id, s->protocol, peer, stream, reason_name(why), in, out, ms, path->skips,
-			 path->lag_ms, path->tcp.srtt_us, path->tcp.sent, path->tcp.retransmitted,
-			 s->core->id, tls_detail(s, why, detail, sizeof(detail)));
+		access_log(
+			"session_end",
+			"id=%s protocol=%s peer=%s stream=%s reason=%s in=%" PRIu64 " out=%" PRIu64
+			" duration_ms=%" PRIu64 " skips=%u lag_ms=%u rtt_us=%u segments=%u"
+			" retransmits=%u core=%u%s",
+			id, s->protocol, peer, stream, reason_name(why), in, out, ms, path->skips,
+			path->lag_ms, path->tcp.srtt_us, path->tcp.sent, path->tcp.retransmitted,
+			s->core->id, tls_detail(s, why, detail, sizeof(detail)));
 }
 
 /* Everything of the end but the network's part. */
