@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "controlplane/api.h"
+#include "controlplane/assets.h"
 #include "controlplane/numbers.h"
 #include "controlplane/post.h"
 #include "controlplane/retry.h"
@@ -301,7 +302,7 @@ static bool check_new(struct api_call *c, const struct task *t, struct refusal *
 			r, 400, "InvalidParameter",
 			"RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
 			(long long)t->retry_interval_s, (long long)t->retry_max_s);
-	if (is_unavailable(c, r) || !check_dst(c, t, r))
+	if (is_unavailable(c, r) || !assets_check(c->cp->assets, t, r) || !check_dst(c, t, r))
 		return false;
 	if (tasks_is_leaving(c->cp->tasks, t->id))
 		return refuse(r, 503, "ServiceUnavailable",
@@ -456,6 +457,7 @@ void relay_update(struct api_call *c)
 		return;
 	next = task_copy(relay->task);
 	if (!apply_all(c, next, &r) || !sources_check(next, &r) || !destinations_check(next, &r) ||
+	    !assets_check(c->cp->assets, next, &r) ||
 	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
 		task_free(next);
 		api_refuse(c, &r);

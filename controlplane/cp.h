@@ -17,6 +17,7 @@
 #include "controlplane/store_redis.h"
 #include "controlplane/tasks.h"
 
+struct assets;
 struct commands;
 struct domains;
 struct guard;
@@ -42,7 +43,9 @@ struct cp {
 	struct streams *streams;
 	struct reconcile *reconcile;
 	struct jobs *jobs;
+	struct assets *assets;
 	struct tasks *tasks;
+	bool tasks_told; /* that the store is loaded */
 	struct commands *commands;
 	struct domains *domains;
 	struct guard *guard;

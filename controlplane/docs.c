@@ -222,6 +222,7 @@ static const char redis_head[] =
 	"`tries`, `why`, `time` |\n"
 	"| `mr:task:{id}:lease` | string, PX | several nodes: `<node>/<instance> <epoch>` of who has the task |\n"
 	"| `mr:task:{id}:epoch` | string | grows whenever the lease is taken; writes of an earlier epoch are refused |\n"
+	"| `mr:assets` | hash | the catalogue of `millrace asset`: id to JSON: `file` (below asset.folder) or `url`, `media` |\n"
 	"| `mr:cmd` | stream, group `millrace` | commands from outside, see below; an entry leaves when it is answered |\n"
 	"| `mr:cmd:reply:<correlation>` | list, PX 1 h | the command's answer, for `BLPOP` |\n"
 	"| `mr:cmd:done:<correlation>` | string, PX 1 day | the same, so that a command that comes again is not done again |\n"

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "controlplane/assets.h"
 
 /* Where this machine reaches an address that is listened on: "host:port" into dst. */
 static void reach(char *dst, size_t n, const char *listen)
@@ -35,26 +36,57 @@ static void output_url(char *dst, size_t n, const struct task *t, const struct c
 		 digest_text(pass, text));
 }
 
-json_t *job_spec(const struct task *t, const struct config *conf, const char *inner_key)
+/* What every worker is told. */
+static json_t *common(const char *kind, json_t *urls, const struct config *conf)
+{
+	json_t *spec = json_pack("{ss so sI sI ss ss sb ss ss}", "kind", kind, "urls", urls,
+				 "connect_ms", (json_int_t)conf->relay_connect_timeout, "media_ms",
+				 (json_int_t)conf->relay_media_timeout, "deny", conf->relay_deny,
+				 "ca", conf->tls_ca, "verify", (int)conf->tls_verify, "log",
+				 conf->log_level, "files", conf->asset_folder);
+
+	must(spec);
+	return spec;
+}
+
+json_t *job_spec_probe(const char *url, const struct config *conf)
+{
+	return common("probe", json_pack("[s]", url), conf);
+}
+
+/* The places of media ids. */
+static void resolve(json_t *urls, const struct assets *assets)
+{
+	char url[2100];
+	json_t *id;
+	size_t i;
+
+	json_array_foreach (urls, i, id)
+		json_array_set_new(
+			urls, i,
+			json_string(assets_url(assets, json_string_value(id), url, sizeof(url))));
+}
+
+json_t *job_spec(const struct task *t, const struct config *conf, const struct assets *assets,
+		 const char *inner_key)
 {
 	json_t *urls = json_loads(t->source_urls, 0, NULL), *spec;
 	bool list = task_is_list(t), inside;
 	char output[600];
 
 	must(urls);
+	if (!strcmp(t->source_type, "vod"))
+		resolve(urls, assets);
 	/* A list that has become shorter is played from its beginning. */
-	inside = t->current_file < (int64_t)json_array_size(urls);
+	inside = list && t->current_file < (int64_t)json_array_size(urls);
 	output_url(output, sizeof(output), t, conf, inner_key);
-	spec = json_pack("{ss so ss ss sI sI sI sI sI sI ss ss sb ss}", "kind",
-			 list ? "list" : "live", "urls", urls, "protocol",
-			 list ? "" : t->source_protocol, "output", output, "repeat",
-			 (json_int_t)t->repeat, "file",
-			 (json_int_t)(list && inside ? t->current_file : 0), "offset_ms",
-			 (json_int_t)(list && inside ? t->current_offset_s * 1000 : 0), "round",
-			 (json_int_t)(list ? t->current_round : 0), "connect_ms",
-			 (json_int_t)conf->relay_connect_timeout, "media_ms",
-			 (json_int_t)conf->relay_media_timeout, "deny", conf->relay_deny, "ca",
-			 conf->tls_ca, "verify", (int)conf->tls_verify, "log", conf->log_level);
-	must(spec);
+	spec = common(list ? "list" : "live", urls, conf);
+	json_object_set_new(spec, "protocol", json_string(list ? "" : t->source_protocol));
+	json_object_set_new(spec, "output", json_string(output));
+	json_object_set_new(spec, "repeat", json_integer(t->repeat));
+	json_object_set_new(spec, "file", json_integer(inside ? t->current_file : 0));
+	json_object_set_new(spec, "offset_ms",
+			    json_integer(inside ? t->current_offset_s * 1000 : 0));
+	json_object_set_new(spec, "round", json_integer(list ? t->current_round : 0));
 	return spec;
 }

@@ -12,10 +12,15 @@
 #include "api/config.h"
 #include "controlplane/model.h"
 
+struct assets;
+
 /*
- * A new reference. inner_key: of the data plane that the worker publishes to, at the first address of
+ * A new reference. assets: of tasks that play media ids. inner_key: of the data plane that the worker publishes to, at the first address of
  * rtmp.listen.
  */
-json_t *job_spec(const struct task *t, const struct config *conf, const char *inner_key);
+json_t *job_spec(const struct task *t, const struct config *conf, const struct assets *assets,
+		 const char *inner_key);
+/* The job of a worker that only looks at a file. */
+json_t *job_spec_probe(const char *url, const struct config *conf);
 
 #endif

@@ -136,6 +136,8 @@ static void take_event(struct job *j, const json_t *o)
 		tell(j, LEG_FINISHED, REASON_LIST_FINISHED, "");
 	} else if (!strcmp(event, "failed") && !json_is_true(json_object_get(o, "output"))) {
 		tell(j, LEG_FAILED, reason_of(reason), text_of(o, "detail"));
+	} else if (strcmp(event, "failed")) {
+		j->owner->ops->told(j->owner->arg, j->id, o);
 	}
 	/* Where the data plane hung up, the process ends without a last word that counts. */
 }

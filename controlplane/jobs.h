@@ -41,6 +41,8 @@ struct jobs_ops {
 	void (*progress)(void *arg, const char *task_id, const struct job_progress *p);
 	void (*skipped)(void *arg, const char *task_id, int64_t file, const char *reason,
 			const char *detail);
+	/* Every other event, borrowed. */
+	void (*told)(void *arg, const char *task_id, const json_t *event);
 };
 
 /* program: path of millrace-worker. */

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "controlplane/guard_local.h"
+#include "controlplane/assets_local.h"
 #include "controlplane/hooks_local.h"
 #include "controlplane/nodes_local.h"
 #include "controlplane/numbers.h"
@@ -273,6 +274,9 @@ static const struct {
 	{"/local/guard", false, guard_local_show},
 	{"/local/guard", true, guard_local_set},
 	{"/local/nodes", false, nodes_local_list},
+	{"/local/assets", false, assets_local_list},
+	{"/local/asset/add", true, assets_local_add},
+	{"/local/asset/remove", true, assets_local_remove},
 	{"/local/callbacks", false, hooks_local_list},
 	{"/local/callbacks/replay", true, hooks_local_replay},
 	{"/local/callbacks/drop", true, hooks_local_drop},

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "controlplane/guard.h"
 #include "controlplane/api.h"
+#include "controlplane/assets.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
 #include "controlplane/domains.h"
@@ -272,6 +273,41 @@ static const char *beside(char *dst, const char *name)
 	return dst;
 }
 
+/* ---- from the store: tasks are told when the catalogue that they play from is there too ------------------ */
+
+static void on_stored_task(void *arg, const char *id, const struct task_field *f, size_t n)
+{
+	struct cp *cp = arg;
+
+	tasks_store_ops.task(cp->tasks, id, f, n);
+}
+
+static void on_stored_hook(void *arg, const char *task_id, const char *text)
+{
+	struct cp *cp = arg;
+
+	tasks_store_ops.hook(cp->tasks, task_id, text);
+}
+
+static void on_assets(void *arg)
+{
+	struct cp *cp = arg;
+
+	bool first = !cp->tasks_told;
+
+	cp->tasks_told = true;
+	tasks_store_ops.ready(cp->tasks, first);
+}
+
+static void on_store_ready(void *arg, bool first)
+{
+	struct cp *cp = arg;
+
+	assets_load(cp->assets, on_assets, cp);
+}
+
+static const struct store_ops store_ops = {on_stored_task, on_stored_hook, on_store_ready};
+
 static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t err_n)
 {
 	char path[1200], url[1300];
@@ -281,7 +317,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 		snprintf(url, sizeof(url), "unix://%s", in_state(cp, path, "redis/redis.sock"));
 	cp->hooks = hooks_new(cp->base, &cp->conf);
 	cp->tasks = tasks_new(cp->base, cp->hooks, cp->node);
-	cp->store = store_new(cp->base, dns, url, &tasks_store_ops, cp->tasks, err, err_n);
+	cp->store = store_new(cp->base, dns, url, &store_ops, cp, err, err_n);
 	if (!cp->store)
 		return -EINVAL;
 	hooks_set_store(cp->hooks, cp->store);
@@ -292,7 +328,9 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
-	reconcile_connect(cp->reconcile, cp->jobs, &cp->conf);
+	cp->assets = assets_new(cp->base, &cp->conf, path);
+	assets_connect(cp->assets, cp->store);
+	reconcile_connect(cp->reconcile, cp->jobs, cp->assets, &cp->conf);
 	if (cp->conf.cluster_enabled)
 		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir, heartbeat, cp);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
@@ -360,6 +398,7 @@ static void close_all(struct cp *cp)
 	dp_free(cp->dp);
 	store_free(cp->store);
 	commands_free(cp->commands);
+	assets_free(cp->assets);
 	http_free(cp->http);
 	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);

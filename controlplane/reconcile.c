@@ -16,6 +16,7 @@
 struct reconcile {
 	struct dp *dp;
 	struct jobs *jobs;
+	const struct assets *assets;
 	const struct config *conf;
 	const struct reconcile_ops *ops;
 	void *arg;
@@ -199,7 +200,7 @@ static void worker_start(struct reconcile *r, const struct task *t, struct leg *
 	leg_clear(g);
 	g->state = LEG_CONNECTING;
 	g->attempt = attempt;
-	jobs_start(r->jobs, t->id, job_spec(t, r->conf, r->inner_key));
+	jobs_start(r->jobs, t->id, job_spec(t, r->conf, r->assets, r->inner_key));
 }
 
 static void worker_stop(struct reconcile *r, const struct task *t, struct leg *g)
@@ -553,7 +554,12 @@ static void on_job_skipped(void *arg, const char *task_id, int64_t file, const c
 	r->ops->skipped(r->arg, task_id, file, reason, detail);
 }
 
-const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_progress, on_job_skipped};
+static void on_job_told(void *arg, const char *task_id, const json_t *event)
+{
+}
+
+const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_progress, on_job_skipped,
+					    on_job_told};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -590,8 +596,10 @@ void reconcile_begin(struct reconcile *r)
 	ask_lists(r);
 }
 
-void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct config *conf)
+void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct assets *assets,
+		       const struct config *conf)
 {
+	r->assets = assets;
 	r->jobs = jobs;
 	r->conf = conf;
 }

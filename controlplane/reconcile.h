@@ -20,6 +20,7 @@
 #define RECONCILE_MS 5000
 #define DP_GONE_US   2000000 /* away for longer than this: running tasks are recovering */
 
+struct assets;
 struct config;
 struct event_base;
 struct jobs;
@@ -69,7 +70,8 @@ struct reconcile *reconcile_new(struct event_base *base, struct dp *dp,
 				const struct reconcile_ops *ops, void *arg);
 /* For jobs_new(); arg is the struct reconcile. */
 extern const struct jobs_ops reconcile_jobs_ops;
-void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct config *conf);
+void reconcile_connect(struct reconcile *r, struct jobs *jobs, const struct assets *assets,
+		       const struct config *conf);
 void reconcile_free(struct reconcile *r);
 /* All tasks are loaded. */
 void reconcile_begin(struct reconcile *r);

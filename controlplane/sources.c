@@ -96,19 +96,28 @@ static const char *rule_file(const char *url)
 	return NULL;
 }
 
-static bool check_files(const struct task *t, const json_t *urls, struct refusal *r)
+/* Whether there is one of that id is the catalogue's to say (assets.h). */
+static const char *rule_media(const char *id)
+{
+	return rule_is_word(id) && strlen(id) <= 64
+		       ? NULL
+		       : "must hold ids of assets: up to 64 letters, digits, '-', '_' and '.'";
+}
+
+static bool check_files(const struct task *t, const json_t *urls,
+			const char *(*rule_of)(const char *), struct refusal *r)
 {
 	const json_t *url;
 	size_t i;
 
 	json_array_foreach (urls, i, url) {
-		const char *rule = rule_file(json_string_value(url));
+		const char *rule = rule_of(json_string_value(url));
 
 		if (rule)
 			return refuse(r, 400, "InvalidParameter",
-				      "SourceUrls %s for SourceType url; number %zu is "
+				      "SourceUrls %s for SourceType %s; number %zu is "
 				      "\"%.100s\".",
-				      rule, i, json_string_value(url));
+				      rule, t->source_type, i, json_string_value(url));
 	}
 	if (t->file_index >= (int64_t)json_array_size(urls))
 		return refuse(r, 400, "InvalidParameter",
@@ -161,12 +170,9 @@ bool sources_check(const struct task *t, struct refusal *r)
 	bool fine;
 
 	must(json_array_size(urls));
-	if (!strcmp(t->source_type, "vod"))
-		fine = refuse(r, 400, "InvalidParameter",
-			      "SourceType vod is not supported by this build; it must be live or "
-			      "url.");
-	else if (!strcmp(t->source_type, "url"))
-		fine = check_files(t, urls, r);
+	if (task_is_list(t))
+		fine = check_files(t, urls, !strcmp(t->source_type, "vod") ? rule_media : rule_file,
+				   r);
 	else
 		fine = check_live(t, urls, r);
 	json_decref(urls);

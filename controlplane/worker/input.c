@@ -11,11 +11,15 @@
 #include "base/clock.h"
 #include "controlplane/worker/dial.h"
 #include "controlplane/worker/fault.h"
+#include "controlplane/worker/localfile.h"
 #include "controlplane/worker/nal.h"
 
 #define SPAN_LIVE_US 400000 /* so long a track waits for a packet of the other */
 #define SPAN_FILE_US 3000000
 #define PROBE_LIVE   1000000 /* bytes */
+#define LOCAL	     "local:"
+#define MISSING	     "missing:"
+#define FILE_FORMATS "mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,matroska,webm,mpegts"
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -41,7 +45,9 @@ static AVDictionary *options_for(const struct job *job, const char *url, bool li
 	AVDictionary *o = NULL;
 
 	/* No file:, no concat:, no pipe: whatever a playlist says. */
-	if (begins(url, "srt:"))
+	if (begins(url, LOCAL))
+		av_dict_set(&o, "protocol_whitelist", "none", 0);
+	else if (begins(url, "srt:"))
 		av_dict_set(&o, "protocol_whitelist", "srt", 0);
 	else if (begins(url, "rtsp:"))
 		av_dict_set(&o, "protocol_whitelist", "rtsp,tcp", 0);
@@ -61,6 +67,8 @@ static AVDictionary *options_for(const struct job *job, const char *url, bool li
 	}
 	if (live)
 		av_dict_set_int(&o, "probesize", PROBE_LIVE, 0);
+	else /* no playlist that calls itself a film */
+		av_dict_set(&o, "format_whitelist", FILE_FORMATS, 0);
 	return o;
 }
 
@@ -193,24 +201,42 @@ static int choose(struct input *in, struct fault *f)
 	return a >= 0 ? take_stream(in, TRACK_AUDIO, a, f) : 0;
 }
 
+/* What stands behind the URL, before libavformat looks at it: 0, or -1 with the fault. */
+static int reach(struct input *in, const char *url, struct fault *f)
+{
+	enum reason why;
+
+	if (begins(url, MISSING)) {
+		fault_set(f, REASON_ASSET_MISSING, "%s", url + strlen(MISSING));
+		return -1;
+	}
+	if (begins(url, LOCAL)) {
+		in->file = localfile_open(in->job->files, url + strlen(LOCAL), f);
+		return in->file ? 0 : -1;
+	}
+	why = dial_check(url);
+	if (why == REASON_NONE)
+		return 0;
+	fault_set(f, why, "%s", reason_help(why));
+	return -1;
+}
+
 int input_open(struct input *in, struct job *job, const char *url, bool live, struct fault *f)
 {
-	AVDictionary *options = options_for(job, url, live);
-	enum reason why = dial_check(url);
+	AVDictionary *options;
 	int rc;
 
 	*in = (struct input){.job = job, .live = live};
-	if (why != REASON_NONE) {
-		av_dict_free(&options);
-		fault_set(f, why, "%s", reason_help(why));
+	if (reach(in, url, f))
 		return -1;
-	}
+	options = options_for(job, url, live);
 	in->av = avformat_alloc_context();
 	must(in->av);
+	in->av->pb = in->file;
 	in->av->interrupt_callback = (AVIOInterruptCB){interrupted, in};
 	in->av->max_analyze_duration = live ? 2000000 : 5000000;
 	allow(in, job->connect_ms + job->media_ms);
-	rc = avformat_open_input(&in->av, url, format_for(job), &options);
+	rc = avformat_open_input(&in->av, in->file ? "" : url, format_for(job), &options);
 	av_dict_free(&options);
 	if (rc >= 0)
 		rc = avformat_find_stream_info(in->av, NULL);
@@ -451,6 +477,8 @@ void input_close(struct input *in)
 	}
 	av_packet_free(&in->given);
 	avformat_close_input(&in->av);
+	localfile_close(in->file);
+	in->file = NULL;
 	free(in->room);
 	in->room = NULL;
 }

@@ -34,6 +34,7 @@ struct input_track {
 struct input {
 	struct job *job;
 	AVFormatContext *av;
+	AVIOContext *file; /* of a local one */
 	struct input_track in[TRACKS];
 	struct track track[TRACKS];
 	AVPacket *given; /* whose bytes the last unit shows */

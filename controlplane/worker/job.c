@@ -46,6 +46,8 @@ static enum job_kind kind_of(const char *word)
 {
 	if (word && !strcmp(word, "package"))
 		return JOB_PACKAGE;
+	if (word && !strcmp(word, "probe"))
+		return JOB_PROBE;
 	return word && !strcmp(word, "list") ? JOB_LIST : JOB_LIVE;
 }
 
@@ -54,7 +56,7 @@ static bool complete(const struct job *j)
 	if (j->kind == JOB_PACKAGE)
 		return *j->output && j->outlet >= 0;
 	return j->urls && j->file >= 0 && j->file < j->urls && j->connect_ms > 0 &&
-	       j->media_ms > 0 && *j->output;
+	       j->media_ms > 0 && (*j->output || j->kind == JOB_PROBE);
 }
 
 static bool describe(struct job *j, const json_t *o)
@@ -75,6 +77,7 @@ static bool describe(struct job *j, const json_t *o)
 	j->output = text_of(o, j->kind == JOB_PACKAGE ? "play" : "output");
 	j->deny = text_of(o, "deny");
 	j->ca = text_of(o, "ca");
+	j->files = text_of(o, "files");
 	j->folder = text_of(o, "folder");
 	j->retain_ms = int_of(o, "retain_ms");
 	j->verify = json_is_true(json_object_get(o, "verify"));
@@ -129,6 +132,7 @@ void job_free(struct job *j)
 	free(j->output);
 	free(j->deny);
 	free(j->ca);
+	free(j->files);
 	free(j->folder);
 }
 
@@ -213,6 +217,14 @@ void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t b
 	say(json_pack("{ss sI sI sI sI}", "event", "position", "file", (json_int_t)file,
 		      "offset_ms", (json_int_t)offset_ms, "round", (json_int_t)round, "bytes",
 		      (json_int_t)bytes));
+}
+
+void job_say_probed(int64_t duration_ms, const char *video, int width, int height,
+		    const char *audio, int rate, int channels)
+{
+	say(json_pack("{ss sI ss si si ss si si}", "event", "probed", "duration_ms",
+		      (json_int_t)duration_ms, "video", video, "width", width, "height", height,
+		      "audio", audio, "rate", rate, "channels", channels));
 }
 
 void job_say_skipped(int64_t file, const struct fault *f)

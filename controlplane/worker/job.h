@@ -5,20 +5,23 @@
  * Descriptor JOB_FD is a SOCK_SEQPACKET socket with one JSON object per packet. The first packet is
  * the job:
  *
- *   {"kind":"live"|"list", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
+ *   {"kind":"live"|"list"|"probe", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
  *    "file":0, "offset_ms":0, "round":0, "connect_ms":5000, "media_ms":10000,
- *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info"}
+ *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":""}
  *
  * Later ones change it: {"repeat":3}. Back go
  *
  *   {"event":"connecting"}  {"event":"running"}
  *   {"event":"position","file":0,"offset_ms":0,"round":0,"bytes":0}       about once a second
  *   {"event":"skipped","file":2,"reason":"remote_not_found","detail":".."}
+ *   {"event":"probed","duration_ms":0,"video":"h264","width":0,"height":0,"audio":"aac","rate":0,"channels":0}
  *   {"event":"failed","reason":"..","detail":"..","output":false}         then the process ends
  *   {"event":"finished"}                                                  then the process ends
  *
  * A job of the kind "package" is described in package.h; its further packets come by job_take().
  *
+ * A URL is http(s), what the protocol says, "local:PATH" below the folder "files", or "missing:ID",
+ * which fails.
  * When the channel is closed, or at SIGTERM, the job stops: job_stopping(). URLs come by this way
  * and not as arguments because they hold secrets (interop U5).
  * Threads: one, but job_stopping() may be asked from any call-back.
@@ -37,13 +40,14 @@
 #define JOB_URLS       30
 #define JOB_PACKET_MAX 131072
 
-enum job_kind { JOB_LIVE, JOB_LIST, JOB_PACKAGE };
+enum job_kind { JOB_LIVE, JOB_LIST, JOB_PROBE, JOB_PACKAGE };
 
 struct job {
 	enum job_kind kind;
 	char *url[JOB_URLS];
 	unsigned urls;
 	char *protocol, *output, *deny, *ca;
+	char *files; /* folder of local sources; "": there are none */
 	bool verify;
 	int64_t repeat; /* more rounds after the first; -1: for ever */
 	int64_t file, offset_ms, round;
@@ -75,6 +79,8 @@ bool job_wait(struct job *j, uint64_t until_us);
 
 void job_say(const char *event);
 void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t bytes);
+void job_say_probed(int64_t duration_ms, const char *video, int width, int height,
+		    const char *audio, int rate, int channels);
 void job_say_skipped(int64_t file, const struct fault *f);
 void job_say_failed(const struct fault *f, bool output);
 /* Takes the reference. false: the control plane does not read. */

@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	av_log_set_callback(swallow);
 	if (!job_receive(&job))
 		return 1;
-	rc = sandbox_files(job.ca, job.folder);
+	rc = sandbox_files(job.ca, job.files, job.folder);
 	if (!rc && job.kind == JOB_PACKAGE)
 		rc = sandbox_many_files();
 	if (rc) {
@@ -86,6 +86,8 @@ int main(int argc, char **argv)
 	avformat_network_init();
 	if (job.kind == JOB_PACKAGE)
 		package_run(&job);
+	else if (job.kind == JOB_PROBE)
+		relay_probe(&job);
 	else if (job.kind == JOB_LIST)
 		relay_list(&job);
 	else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two jobs: a live source passed on as it comes, and a list of files played in real time.
+ * The jobs: a live source passed on as it comes, a list of files played in real time, a look at a file.
  *
- * Both end with job_say("finished"), job_say_failed(), or silently when the job is to stop.
+ * All end with job_say("finished"), job_say_failed(), or silently when the job is to stop.
  */
 #ifndef WORKER_RELAY_H
 #define WORKER_RELAY_H
@@ -11,5 +11,7 @@
 
 void relay_live(struct job *j);
 void relay_list(struct job *j);
+/* Says what is in the first URL. */
+void relay_probe(struct job *j);
 
 #endif

@@ -96,7 +96,7 @@ static int allow(int rules, const char *path, uint64_t rights)
 	return rc;
 }
 
-int sandbox_files(const char *readable, const char *writable)
+int sandbox_files(const char *ca, const char *files, const char *folder)
 {
 	static const char *const system_paths[] = {
 		"/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/dev/urandom"};
@@ -107,10 +107,12 @@ int sandbox_files(const char *readable, const char *writable)
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
 	for (size_t i = 0; !rc && i < array_len(system_paths); i++)
 		rc = allow(rules, system_paths[i], READING);
-	if (!rc && *readable)
-		rc = allow(rules, readable, READING);
-	if (!rc && *writable)
-		rc = allow(rules, writable, KEEPING);
+	if (!rc && *ca)
+		rc = allow(rules, ca, READING);
+	if (!rc && *files)
+		rc = allow(rules, files, READING);
+	if (!rc && *folder)
+		rc = allow(rules, folder, KEEPING);
 	if (!rc && syscall(SYS_landlock_restrict_self, rules, 0))
 		rc = -errno;
 	close(rules);

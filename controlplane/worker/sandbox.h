@@ -10,10 +10,10 @@
 /* 0 or -errno. Threads can still be started: libraries need them. */
 int sandbox_enter(void);
 /*
- * readable: one more path that may be read, or ""; writable: a folder in which files and folders may
- * be made and removed, or "". 0 or -errno; a kernel without Landlock is fine.
+ * ca, files: more paths that may be read, or ""; folder: one in which files and folders may be made and
+ * removed, or "". 0 or -errno; a kernel without Landlock is fine.
  */
-int sandbox_files(const char *readable, const char *writable);
+int sandbox_files(const char *ca, const char *files, const char *folder);
 /* For a job with many streams: descriptors up to the bound that others do not get. 0 or -errno. */
 int sandbox_many_files(void);
 

@@ -4,9 +4,10 @@
  *
  * Every item (a file, a live connection) gets one offset for both of its tracks, so they stay
  * together. An item is first shown where the one before has ended in both tracks, its video on the
- * frame grid of the one before. Audio that overlaps by less than SPLICE_OVERLAP_US (an encoder's priming and
- * padding) is left out instead of being waited for, or loops would drift. Within an item a jump of more than SPLICE_JUMP_US is closed by a new
- * offset; times of a track always grow.
+ * frame grid of the one before. Audio that overlaps by less than SPLICE_OVERLAP_US (an encoder's priming
+ * and padding, and the delay of reordered pictures) is left out instead of being waited for, or loops
+ * would drift and pictures stand still at a seam. Within an item a jump of more than SPLICE_JUMP_US is
+ * closed by a new offset; times of a track always grow.
  * Threads: pure, any.
  */
 #ifndef WORKER_SPLICE_H
@@ -15,7 +16,7 @@
 #include "controlplane/worker/unit.h"
 
 #define SPLICE_JUMP_US	  10000000
-#define SPLICE_OVERLAP_US 50000
+#define SPLICE_OVERLAP_US 150000
 #define SPLICE_NONE	  INT64_MIN
 
 /* The first unit of each track of an item; SPLICE_NONE: there is no such track. */

@@ -4,49 +4,17 @@
 # byte ranges, the destination is nginx-rtmp.
 
 load lib
+load clips
 
 setup() {
 	e2e_setup
 	clips
-	mkdir "$T/www"
-	background files python3 "$TOP/tests/e2e/range_server.py" "$T/www"
-	within 5 test -s "$T/files.log"
-	WWW=http://127.0.0.1:$(head -1 "$T/files.log")
+	www_start
 	nginx_start
 }
 
 teardown() {
 	e2e_teardown
-}
-
-# clips: short files, made once: a (3 s, moov at the end), b (3 s, other size, audio longer than
-# video), c (3 s FLV), hevc, and long (30 s)
-clips() {
-	CLIPS=$FIXTURES/clips
-	[ -e "$CLIPS/done" ] && return
-	mkdir -p "$CLIPS"
-	(
-		flock 9
-		[ -e "$CLIPS/done" ] && exit
-		clip a.mp4 3 320x180 3 -c:v libx264 -bf 2
-		clip b.mp4 3 426x240 3.03 -c:v libx264 -bf 0
-		clip c.flv 3 320x180 3 -c:v libx264 -bf 2
-		clip long.mp4 30 320x180 30 -c:v libx264 -bf 2
-		clip hevc.mp4 3 320x180 3 -c:v libx265 -tag:v hvc1 -x265-params log-level=none
-		touch "$CLIPS/done"
-	) 9>"$FIXTURES/clips.lock"
-}
-
-clip() { # NAME SECONDS SIZE AUDIO_SECONDS codec...
-	local name=$1 v=$2 size=$3 a=$4
-	shift 4
-	ffmpeg -v error -y -f lavfi -t "$v" -i "testsrc2=size=$size:rate=25" -f lavfi -t "$a" -i sine=frequency=330:sample_rate=44100 \
-		"$@" -preset ultrafast -g 25 -keyint_min 25 -sc_threshold 0 -b:v 300k -c:a aac -b:a 64k "$CLIPS/$name"
-}
-
-serve() {
-	local name
-	for name in "$@"; do ln -sf "$CLIPS/$name" "$T/www/$name"; done
 }
 
 # list_create DST LIST [k=v...]: a task that plays files (names separated by spaces); prints its id
@@ -67,40 +35,6 @@ list_create() {
 live_create() {
 	api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" SourceType=live \
 		"SourceProtocol=$1" "SourceUrls=[\"$2\"]" "DstUrl=$3" RetryInterval=1 | jq -er .TaskId
-}
-
-described() { # TASK KEY
-	api Action=DescribeLivePullToPush Region=local "TaskId=$1" | jq -r ".$2"
-}
-
-# record NAME SECONDS: the bytes that the destination sends to a player, into $T/NAME.flv
-record() {
-	timeout $(($2 + 10)) rtmpdump -q -v -B "$2" -r "rtmp://127.0.0.1:$NGX/dst/$1" -o "$T/$1.flv" 2>>"$T/record.log" || :
-	[ -s "$T/$1.flv" ]
-}
-
-# continuous FILE GAP_MS: decoding times grow, and what is shown has no step longer than that
-continuous() {
-	ffprobe -v quiet -show_entries packet=codec_type,pts_time,dts_time -of csv=p=0 "$1" | python3 -c '
-import sys
-shown, decoded = {}, {}
-for line in sys.stdin:
-    if line[:5] not in ("video", "audio"):
-        continue  # side data
-    kind, pts, dts = line.strip().split(",")[:3]
-    shown.setdefault(kind, []).append(float(pts))
-    decoded.setdefault(kind, []).append(float(dts))
-for kind in ("video", "audio"):
-    if len(shown.get(kind, [])) < 50:
-        sys.exit(f"{kind}: hardly any packets")
-    for a, b in zip(decoded[kind], decoded[kind][1:]):
-        if b <= a:
-            sys.exit(f"{kind}: decoding goes from {a:.3f} to {b:.3f}")
-    shown[kind].sort()
-    for a, b in zip(shown[kind], shown[kind][1:]):
-        if (b - a) * 1000 > float(sys.argv[1]):
-            sys.exit(f"{kind}: nothing to show between {a:.3f} and {b:.3f}")
-' "$2"
 }
 
 worker() {
@@ -309,7 +243,8 @@ srt_source() {
 	refused 'must begin with srt://' SourceType=live SourceProtocol=srt 'SourceUrls=["rtmp://h/a/b"]'
 	refused 'mode other than caller' SourceType=live SourceProtocol=srt 'SourceUrls=["srt://h:9?mode=listener"]'
 	refused 'exactly 1 URL' SourceType=live SourceProtocol=rtsp 'SourceUrls=["rtsp://h/a","rtsp://h/b"]'
-	refused 'vod is not supported' SourceType=vod 'SourceUrls=["abc"]'
+	refused 'must hold ids of assets' SourceType=vod 'SourceUrls=["http://h/a.mp4"]'
+	refused 'is not an asset' SourceType=vod 'SourceUrls=["abc"]'
 	[ "$(api Action=DescribeLivePullToPushList Region=local | jq .Total)" = 0 ]
 }
 

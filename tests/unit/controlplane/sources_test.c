@@ -69,7 +69,8 @@ static void test_files_are_mp4_or_flv_by_http(void **state)
 	check("url", "", "[\"file:///a.mp4\"]", 0, "must begin with http");
 	check("url", "", "[\"concat:http://h/a.mp4\"]", 0, "must begin with http");
 	check("url", "", "[\"http://h/a.mp4\"]", 1, "FileIndex");
-	check("vod", "", "[\"abc\"]", 0, "vod is not supported");
+	check("vod", "", "[\"abc\",\"d-1.x\"]", 1, NULL);
+	check("vod", "", "[\"http://h/a.mp4\"]", 0, "must hold ids of assets");
 }
 
 /* ---- what a worker is told --------------------------------------------------------------------- */
@@ -79,7 +80,7 @@ static json_t *spec_of(struct task *t, const char *rtmp_listen)
 	struct config conf = {.relay_connect_timeout = 5000, .relay_media_timeout = 10000};
 
 	snprintf(conf.rtmp_listen, sizeof(conf.rtmp_listen), "%s", rtmp_listen);
-	return job_spec(t, &conf, "key");
+	return job_spec(t, &conf, NULL, "key");
 }
 
 static void test_a_worker_goes_on_where_the_list_was(void **state)
