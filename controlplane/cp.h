@@ -23,6 +23,7 @@ struct domains;
 struct guard;
 struct live;
 struct post;
+struct remote_auth;
 struct streams;
 struct event_base;
 
@@ -51,6 +52,7 @@ struct cp {
 	struct guard *guard;
 	struct live *live;
 	struct post *post;		 /* NULL: one node */
+	struct remote_auth *remote_auth;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */
 };

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
 #include <event2/event.h>
 
 #include "base/check.h"
@@ -15,6 +14,7 @@
 #include "controlplane/hook_sign.h"
 #include "controlplane/schedule.h"
 #include "controlplane/view.h"
+#include "controlplane/web.h"
 
 /* The callbacks of one task and the request that is in flight. */
 struct sender {
@@ -29,13 +29,12 @@ struct sender {
 };
 
 struct hooks {
-	struct event_base *base;
 	const struct config *conf;
 	struct store *store;
 	const struct hooks_live_ops *live;
 	void *live_arg;
-	CURLM *multi;
-	struct event *curl_timer, *due_timer;
+	struct web *web;
+	struct event *due_timer;
 	struct schedule due;
 	void *by_task; /* tsearch tree of struct sender */
 	TAILQ_HEAD(, sender) senders;
@@ -77,20 +76,25 @@ static struct sender *sender_get(struct hooks *h, const char *task_id)
 
 static void sender_release(struct sender *s)
 {
-	if (s->easy) {
-		curl_multi_remove_handle(s->hooks->multi, s->easy);
-		curl_easy_cleanup(s->easy);
-	}
+	curl_easy_cleanup(s->easy);
 	curl_slist_free_all(s->headers);
 	s->easy = NULL;
 	s->headers = NULL;
+}
+
+/* Ends a try before its answer. */
+static void sender_stop(struct sender *s)
+{
+	if (s->easy)
+		web_del(s->hooks->web, s->easy);
+	sender_release(s);
 }
 
 static void sender_free(struct sender *s)
 {
 	struct hooks *h = s->hooks;
 
-	sender_release(s);
+	sender_stop(s);
 	schedule_del(&h->due, &s->wake);
 	tdelete(s, &h->by_task, by_task);
 	TAILQ_REMOVE(&h->senders, s, link);
@@ -121,6 +125,8 @@ static void sender_plan(struct sender *s)
 		schedule_set(&s->hooks->due, &s->wake, next);
 	arm_due(s->hooks);
 }
+
+static void try_ended(void *arg, CURL *easy, CURLcode code);
 
 /* ---- one try ------------------------------------------------------------------------------- */
 
@@ -192,8 +198,7 @@ static void try_now(struct sender *s, const struct hook *hook)
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ignore_body);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, s->error);
-	curl_easy_setopt(e, CURLOPT_PRIVATE, s);
-	must(curl_multi_add_handle(s->hooks->multi, e) == CURLM_OK);
+	web_add(s->hooks->web, e, try_ended, s);
 }
 
 static void on_due(evutil_socket_t fd, short what, void *arg)
@@ -262,15 +267,16 @@ static void hook_ended(struct sender *s, struct hook *hook, enum hook_end end, c
 	hook_free(hook);
 }
 
-static void try_ended(struct sender *s, CURLcode code)
+static void try_ended(void *arg, CURL *easy, CURLcode code)
 {
+	struct sender *s = arg;
 	struct hooks *h = s->hooks;
 	char why[CURL_ERROR_SIZE + 32] = "", quoted[CURL_ERROR_SIZE + 64];
 	struct hook *gone;
 	enum hook_end end;
 	long status = 0;
 
-	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code)
 		snprintf(why, sizeof(why), "%s", s->error[0] ? s->error : curl_easy_strerror(code));
 	else if (status < 200 || status > 299)
@@ -291,92 +297,18 @@ static void try_ended(struct sender *s, CURLcode code)
 		sender_free(s);
 }
 
-/* ---- libcurl on the loop ------------------------------------------------------------------- */
-
-static void take_results(struct hooks *h)
-{
-	CURLMsg *m;
-	int left;
-
-	while ((m = curl_multi_info_read(h->multi, &left))) {
-		CURLcode code = m->data.result;
-		char *private = NULL;
-
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-		try_ended((struct sender *)private, code);
-	}
-}
-
-static void on_socket_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct hooks *h = arg;
-	int running, ready = (what & EV_READ ? CURL_CSELECT_IN : 0) |
-			     (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-
-	curl_multi_socket_action(h->multi, fd, ready, &running);
-	take_results(h);
-}
-
-static void on_curl_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct hooks *h = arg;
-	int running;
-
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	take_results(h);
-}
-
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct hooks *h = arg;
-	struct event *e = socket_arg;
-	short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
-			       (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-
-	if (e)
-		event_free(e);
-	if (what == CURL_POLL_REMOVE) {
-		curl_multi_assign(h->multi, fd, NULL);
-		return 0;
-	}
-	e = event_new(h->base, fd, events, on_socket_event, h);
-	must(e && !event_add(e, NULL));
-	curl_multi_assign(h->multi, fd, e);
-	return 0;
-}
-
-static int want_timer(CURLM *multi, long wait_ms, void *arg)
-{
-	struct hooks *h = arg;
-	struct timeval tv = {wait_ms / 1000, wait_ms % 1000 * 1000};
-
-	if (wait_ms < 0)
-		evtimer_del(h->curl_timer);
-	else
-		evtimer_add(h->curl_timer, &tv);
-	return 0;
-}
-
 /* ---- life ---------------------------------------------------------------------------------- */
 
 struct hooks *hooks_new(struct event_base *base, const struct config *conf)
 {
 	struct hooks *h = calloc(1, sizeof(*h));
 
-	must(h && !curl_global_init(CURL_GLOBAL_DEFAULT));
-	h->base = base;
+	must(h);
 	h->conf = conf;
 	TAILQ_INIT(&h->senders);
-	h->multi = curl_multi_init();
-	h->curl_timer = evtimer_new(base, on_curl_timer, h);
+	h->web = web_new(base, 0);
 	h->due_timer = evtimer_new(base, on_due, h);
-	must(h->multi && h->curl_timer && h->due_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	must(h->due_timer);
 	return h;
 }
 
@@ -388,11 +320,9 @@ void hooks_free(struct hooks *h)
 		return;
 	while ((s = TAILQ_FIRST(&h->senders)))
 		sender_free(s);
-	curl_multi_cleanup(h->multi);
+	web_free(h->web);
 	schedule_fini(&h->due);
-	event_free(h->curl_timer);
 	event_free(h->due_timer);
-	curl_global_cleanup();
 	free(h);
 }
 
@@ -466,7 +396,7 @@ bool hooks_drop(struct hooks *h, const char *id)
 	if (!hook)
 		return false;
 	if (first && s->q.in_flight)
-		sender_release(s);
+		sender_stop(s);
 	hookq_drop(&s->q, hook);
 	hook_ended(s, hook, HOOK_DROPPED, "dropped by an operator");
 	if (s->q.n)

@@ -28,6 +28,7 @@
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
 #include "controlplane/post.h"
+#include "controlplane/remote_auth.h"
 #include "controlplane/settings.h"
 #include "controlplane/store_redis_nodes.h"
 #include "controlplane/streams.h"
@@ -125,6 +126,10 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 
 	if (!strncmp(name, "stream.", 7) && !json_is_true(json_object_get(event, "internal")))
 		tell_stream(cp, name, event);
+	if (!strcmp(name, "auth.ask")) {
+		remote_auth_ask(cp->remote_auth, event);
+		return;
+	}
 	live_event(cp->live, name, event);
 	reconcile_event(cp->reconcile, name, event);
 }
@@ -325,6 +330,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->streams = streams_new(cp->dp);
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
+	cp->remote_auth = remote_auth_new(cp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
@@ -402,6 +408,7 @@ static void close_all(struct cp *cp)
 	http_free(cp->http);
 	jobs_free(cp->jobs);
 	reconcile_free(cp->reconcile);
+	remote_auth_free(cp->remote_auth);
 	live_free(cp->live);
 	domains_free(cp->domains);
 	streams_free(cp->streams);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A callback receiver for tests: hook_receiver.py PORT FILE MODE. One JSON line per request.
 
-MODE: ok, failN (500 for the first N tries of each event), hang (reads and never answers).
+MODE: ok, failN (500 for the first N tries of each event), hang (reads and never answers), token
+(200 where the query has token=good, 403 otherwise).
 """
 import collections
 import http.server
@@ -22,7 +23,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         event = self.headers.get('X-Millrace-Event-Id', '')
         with lock:
             tries[event] += 1
-            accepted = mode == 'ok' or (mode.startswith('fail') and tries[event] > int(mode[4:]))
+            accepted = mode == 'ok' or (mode == 'token' and 'token=good' in self.path) or (mode.startswith('fail') and tries[event] > int(mode[4:]))
             with open(path, 'a', encoding='utf-8') as f:
                 f.write(json.dumps({
                     'method': self.command, 'path': self.path, 'accepted': accepted,
@@ -31,7 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     'raw': body.decode(), 'body': json.loads(body) if body else None}) + '\n')
         if mode == 'hang':
             time.sleep(3600)
-        self.send_response(200 if accepted else 500)
+        self.send_response(200 if accepted else 403 if mode == 'token' else 500)
         self.send_header('Content-Length', '0')
         self.end_headers()
 
