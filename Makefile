@@ -59,14 +59,14 @@ cli_src     := $(wildcard controlplane/cli/*.c)
 
 base_libs    := -lyaml -lcrypto
 dp_libs      := -ldl -luring -lssl -ljansson -lcrypto -lyaml -lcap
-cp_libs      := -levent -lhiredis -lcurl -ljansson -lcrypto -lyaml -lcap
+cp_libs      := -levent -lhiredis -lcurl -lxml2 -ljansson -lcrypto -lyaml -lcap
 cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib = $(B)/lib$(1).a
 
 INC_dp := -Idataplane -I.
-INC_cp := -Idataplane -I.
+INC_cp := -Idataplane -I. -I/usr/include/libxml2
 
 $(B)/obj/dataplane/%.o: dataplane/%.c
 	@mkdir -p $(@D)

@@ -36,6 +36,7 @@ DOORS = [
     (r'^rte_', r'^dataplane/net/dpdk'),
     (r'^hiredis/', r'^controlplane/store_redis'),
     (r'^libav', r'^controlplane/worker/'),
+    (r'^libxml/', r'^controlplane/oss_xml'),
     (r'^bpf/(bpf|libbpf|btf)|^linux/bpf', r'^(bpf/|tests/unit/bpf/|controlplane/cli/doctor_bpf|dataplane/net/uring_path)'),
     (r'^openssl/ssl', r'^(dataplane/net/tls|controlplane/tls|tests/unit/net/|bench/tls)'),
     (r'^openssl/', r'^(dataplane/base|dataplane/media|dataplane/net/tls|controlplane/|bench/|tests/)'),
