@@ -19,6 +19,7 @@
 
 struct assets;
 struct commands;
+struct packages;
 struct domains;
 struct guard;
 struct live;
@@ -45,6 +46,7 @@ struct cp {
 	struct reconcile *reconcile;
 	struct jobs *jobs;
 	struct assets *assets;
+	struct packages *packages;
 	struct tasks *tasks;
 	bool tasks_told; /* that the store is loaded */
 	struct commands *commands;

@@ -238,6 +238,8 @@ static const char redis_head[] =
 	"| `mr:task:{live-<digest>}:hooks` | list | undelivered callbacks of one stream, as of a task; each has `about` |\n"
 	"| `mr:history:{<domain>}:publish`, `:control`, `:notify` | list | rows of JSON, newest first, 10000 at most; end 30, 7 "
 	"and 7 days after the last |\n"
+	"| `mr:hls:<stream>` | hash, PX 30 days | packaging as HLS: MediaSeq (of the next segment) and DiscSeq, which "
+	"never go back; State `running` (they may have gone on since Time) or `closed`; Node, Time |\n"
 	"| `mr:nodes` | zset | nodes by their last heartbeat (milliseconds); forgotten after 7 days |\n"
 	"| `mr:node:<node>` | hash, PX 10000 | heartbeat every 2 s, of several nodes every second and when it "
 	"changes: Version, Time, Pid, Dataplane, Tasks, Streams, Viewers, InBps, OutBps, Commands, CommandsRefused, "
@@ -324,6 +326,8 @@ static const char redis_tail[] =
 	"| callback.delivered, callback.dead, callback.dropped | TaskId, EventId, Tries, Why |\n"
 	"| task.taken, task.released | Node, TaskId: the node has it now; another node may take it |\n"
 	"| command | Node, Correlation, Action, Status, Code |\n"
+	"| hls.running, hls.ended, hls.failed, hls.worker_lost | Node, Stream, MediaSeq, Reason |\n"
+	"| hls.not_kept | Node, Segments, Reason: so many were not written to `hls.folder` |\n"
 	"| stream.publish, stream.unpublish | Node, Stream, Publisher or Reason |\n";
 
 void docs_redis(FILE *to)

@@ -43,6 +43,7 @@ struct dp {
 	void *arg;
 	char path[256], trouble[160];
 	int fd, shm_fd, pid, cores;
+	int came_fd; /* beside the packet that is being read; -1: none */
 	char inner_key[65];
 	bool up, closing;
 	struct event *readable, *writable, *tick, *refused_turn;
@@ -206,6 +207,14 @@ uint64_t dp_request(struct dp *d, const char *verb, json_t *keys, dp_answer *fn,
 	return request(d, verb, keys, fn, arg);
 }
 
+int dp_take_fd(struct dp *d)
+{
+	int fd = d->came_fd;
+
+	d->came_fd = -1;
+	return fd;
+}
+
 /* ---- in ------------------------------------------------------------------------------------ */
 
 /* Adds the lists of a further part to the first one. */
@@ -269,14 +278,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct dp *d = arg;
 
 	for (int i = 0; i < PER_TURN && d->fd >= 0; i++) {
-		int got_fd = -1;
-		ssize_t n = usock_recv(d->fd, d->in, sizeof(d->in), &got_fd);
+		ssize_t n = usock_recv(d->fd, d->in, sizeof(d->in), &d->came_fd);
 
-		if (got_fd >= 0) {
-			if (d->shm_fd >= 0)
-				close(d->shm_fd);
-			d->shm_fd = got_fd;
-		}
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
@@ -284,6 +287,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		take_packet(d, (size_t)n);
+		n = dp_take_fd(d);
+		if (n >= 0)
+			close((int)n); /* nobody wanted it */
 	}
 }
 
@@ -318,6 +324,7 @@ static void on_hello(void *arg, json_t *answer)
 		away(d, dp_text(dp_error(answer), "message"));
 		return;
 	}
+	d->shm_fd = dp_take_fd(d);
 	d->pid = (int)json_integer_value(json_object_get(answer, "pid"));
 	d->cores = (int)json_integer_value(json_object_get(answer, "cores"));
 	snprintf(d->inner_key, sizeof(d->inner_key), "%s", dp_text(answer, "inner_key"));
@@ -368,7 +375,7 @@ struct dp *dp_new(struct event_base *base, const char *path, const struct dp_ops
 	d->base = base;
 	d->ops = ops;
 	d->arg = arg;
-	d->fd = d->shm_fd = -1;
+	d->fd = d->shm_fd = d->came_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", path);
 	TAILQ_INIT(&d->open);
 	TAILQ_INIT(&d->refused);

@@ -43,6 +43,11 @@ const char *dp_trouble(const struct dp *d);
  * never from within. The answer's number grows with every request.
  */
 uint64_t dp_request(struct dp *d, const char *verb, json_t *keys, dp_answer *fn, void *arg);
+/*
+ * The descriptor that came with the answer that is being handed over, then the caller's; -1: none.
+ * Only from within dp_answer.
+ */
+int dp_take_fd(struct dp *d);
 /* The error object of an answer, or NULL. */
 json_t *dp_error(json_t *answer);
 /* A text member, "" where there is none. */

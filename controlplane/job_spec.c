@@ -7,21 +7,7 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "controlplane/assets.h"
-
-/* Where this machine reaches an address that is listened on: "host:port" into dst. */
-static void reach(char *dst, size_t n, const char *listen)
-{
-	size_t len = strcspn(listen, " ");
-	const char *port = memrchr(listen, ':', len);
-	size_t host = port ? (size_t)(port - listen) : len;
-
-	if (!host || !strncmp(listen, "0.0.0.0:", 8))
-		snprintf(dst, n, "127.0.0.1%.*s", (int)(len - host), listen + host);
-	else if (!strncmp(listen, "[::]:", 5))
-		snprintf(dst, n, "[::1]%.*s", (int)(len - host), listen + host);
-	else
-		snprintf(dst, n, "%.*s", (int)len, listen);
-}
+#include "controlplane/reach.h"
 
 /* As session/inner.h expects it of a publisher of our own. */
 static void output_url(char *dst, size_t n, const struct task *t, const struct config *conf,

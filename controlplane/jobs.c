@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/jobs.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
-#include "api/ctl.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/usock.h"
+#include "controlplane/process.h"
 
-#define JOB_FD	     3 /* worker/job.h */
 #define AGAIN_MS     200
 #define DEATHS_MAX   5
 #define STEADY_US    30000000 /* having run so long, its deaths are forgotten */
@@ -32,9 +25,8 @@ struct job {
 	struct jobs *owner;
 	char id[64];
 	json_t *description; /* with the newest position; NULL: to be stopped */
-	pid_t pid;	     /* 0: no process */
-	int pidfd, fd;
-	struct event *exited, *readable, *timer; /* timer: the next start, or the kill */
+	struct process *process;
+	struct event *timer; /* the next start, or the kill */
 	uint64_t started_us, sample_us, sample_bytes;
 	unsigned deaths;
 	int64_t repeat;
@@ -142,45 +134,12 @@ static void take_event(struct job *j, const json_t *o)
 	/* Where the data plane hung up, the process ends without a last word that counts. */
 }
 
-static void read_all(struct job *j)
+static void on_said(void *arg, const json_t *packet)
 {
-	char packet[8192];
-	json_t *o;
-	ssize_t n;
-	int fd;
-
-	while (j->fd >= 0 && (n = usock_recv(j->fd, packet, sizeof(packet), &fd)) != -EAGAIN) {
-		if (fd >= 0)
-			close(fd);
-		if (n == -EMSGSIZE)
-			continue;
-		if (n <= 0) {
-			event_del(j->readable); /* its end is what counts */
-			return;
-		}
-		o = json_loadb(packet, (size_t)n, 0, NULL);
-		if (json_is_object(o))
-			take_event(j, o);
-		json_decref(o);
-	}
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	read_all(arg);
+	take_event(arg, packet);
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
-
-static void let_go(struct job *j)
-{
-	event_free(j->exited);
-	event_free(j->readable);
-	close(j->pidfd);
-	close(j->fd);
-	j->pid = 0;
-	j->fd = j->pidfd = -1;
-}
 
 static void launch(struct job *j);
 
@@ -199,14 +158,11 @@ static void died(struct job *j, int status)
 	tell(j, LEG_FAILED, REASON_WORKER_LOST, "");
 }
 
-static void on_exit_of(evutil_socket_t fd, short what, void *arg)
+static void on_gone(void *arg, int status)
 {
 	struct job *j = arg;
-	int status = 0;
 
-	read_all(j);
-	waitpid(j->pid, &status, 0);
-	let_go(j);
+	j->process = NULL;
 	evtimer_del(j->timer);
 	if (!j->description)
 		job_free(j);
@@ -216,102 +172,34 @@ static void on_exit_of(evutil_socket_t fd, short what, void *arg)
 		died(j, status);
 }
 
-/* The worker's end becomes its descriptor 3; everything else of ours closes by itself. */
-static int spawn(struct job *j, int theirs)
-{
-	static char locale[] = "LC_ALL=C";
-	char *argv[] = {j->owner->program, NULL}, *envp[] = {locale, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t all, none;
-	int rc;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, theirs, JOB_FD);
-	rc = posix_spawn(&j->pid, argv[0], &actions, &attr, argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return -rc;
-}
-
-static void send_text(struct job *j, json_t *o)
-{
-	char *text = json_dumps(o, JSON_COMPACT);
-	ssize_t n;
-
-	must(text);
-	n = usock_send(j->fd, text, strlen(text), -1);
-	free(text);
-	if (n >= 0)
-		return;
-	/* Without its word it would do nothing, or the wrong thing. */
-	log_error("worker_untold", "task=%s why=\"%s\"", j->id, strerror((int)-n));
-	kill(j->pid, SIGKILL);
-}
-
-static void watch(struct job *j, int ours)
-{
-	j->fd = ours;
-	j->pidfd = pidfd_open(j->pid, 0);
-	must(j->pidfd >= 0);
-	j->exited = event_new(j->owner->base, j->pidfd, EV_READ, on_exit_of, j);
-	j->readable = event_new(j->owner->base, j->fd, EV_READ | EV_PERSIST, on_readable, j);
-	must(j->exited && j->readable);
-	event_add(j->exited, NULL);
-	event_add(j->readable, NULL);
-}
-
-/* Its first packet may be larger than what a socket takes by default. */
-static int channel(int pair[2])
-{
-	int room = CTL_PACKET_MAX * 2;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
-		return -errno;
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	return 0;
-}
+static const struct process_ops process_ops = {on_said, on_gone};
 
 static void launch(struct job *j)
 {
-	int pair[2], rc = channel(pair);
+	int error;
 
 	j->doomed = j->over = j->stuck = false;
 	j->started_us = clock_us();
 	j->sample_us = j->sample_bytes = 0;
-	if (!rc) {
-		rc = spawn(j, pair[1]);
-		close(pair[1]);
-		if (rc)
-			close(pair[0]);
-	}
-	if (rc) {
+	j->process = process_start(j->owner->base, j->owner->program, &process_ops, j, &error);
+	if (!j->process) {
 		log_error("worker_start", "task=%s program=%s why=\"%s\"", j->id, j->owner->program,
-			  strerror(-rc));
-		j->pid = 0;
+			  strerror(-error));
 		j->stuck = true;
 		after_ms(j, AGAIN_MS); /* told from the loop */
 		return;
 	}
-	watch(j, pair[0]);
 	json_object_set_new(j->description, "repeat", json_integer(j->repeat));
-	send_text(j, j->description);
-	log_debug("worker", "task=%s pid=%d", j->id, (int)j->pid);
+	process_tell(j->process, j->description, -1);
+	log_debug("worker", "task=%s pid=%d", j->id, (int)process_pid(j->process));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *j = arg;
 
-	if (j->pid)
-		kill(j->pid, SIGKILL);
+	if (j->process)
+		process_signal(j->process, SIGKILL);
 	else if (j->stuck)
 		tell(j, LEG_FAILED, REASON_WORKER_LOST, "the worker cannot be started");
 	else
@@ -325,7 +213,7 @@ static void doom(struct job *j)
 	if (j->doomed)
 		return;
 	j->doomed = true;
-	kill(j->pid, SIGTERM);
+	process_signal(j->process, SIGTERM);
 	after_ms(j, KILL_SECONDS * 1000);
 }
 
@@ -337,7 +225,6 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description)
 		j = calloc(1, sizeof(*j));
 		must(j);
 		j->owner = js;
-		j->fd = j->pidfd = -1;
 		snprintf(j->id, sizeof(j->id), "%s", task_id);
 		j->timer = evtimer_new(js->base, on_timer, j);
 		must(j->timer);
@@ -349,7 +236,7 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description)
 	j->repeat = json_integer_value(json_object_get(description, "repeat"));
 	j->deaths = 0;
 	j->progress = (struct job_progress){0};
-	if (j->pid) {
+	if (j->process) {
 		doom(j);
 		return;
 	}
@@ -365,7 +252,7 @@ void jobs_stop(struct jobs *js, const char *task_id)
 		return;
 	json_decref(j->description);
 	j->description = NULL;
-	if (j->pid)
+	if (j->process)
 		doom(j);
 	else
 		job_free(j);
@@ -379,10 +266,10 @@ void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat)
 	if (!j || !j->description || j->repeat == repeat)
 		return;
 	j->repeat = repeat;
-	if (!j->pid || j->doomed)
+	if (!j->process || j->doomed)
 		return;
 	o = json_pack("{sI}", "repeat", (json_int_t)repeat);
-	send_text(j, o);
+	process_tell(j->process, o, -1);
 	json_decref(o);
 }
 
@@ -414,8 +301,8 @@ void jobs_free(struct jobs *js)
 	if (!js)
 		return;
 	while ((j = LIST_FIRST(&js->all))) {
-		if (j->pid)
-			let_go(j);
+		if (j->process)
+			process_free(j->process);
 		job_free(j);
 	}
 	free(js);

@@ -12,6 +12,7 @@
 #include "controlplane/hooks_local.h"
 #include "controlplane/nodes_local.h"
 #include "controlplane/numbers.h"
+#include "controlplane/packages.h"
 #include "controlplane/refusal.h"
 #include "controlplane/settings.h"
 #include "controlplane/streams.h"
@@ -200,6 +201,25 @@ static void streams(struct cp *cp, struct http_call *c)
 			json_pack("{so}", "streams", stream_rows(cp, clock_us(), &viewers, &live)));
 }
 
+/* What the data plane holds, with the words of who packages it. */
+static void reply_hls(struct asked *a, json_t *answer)
+{
+	json_t *held = json_object_get(answer, "streams"), *mine = packages_list(a->cp->packages);
+	json_t *row, *other;
+	size_t i, j;
+
+	json_array_foreach (mine, i, row)
+		json_array_foreach (held, j, other)
+			if (!strcmp(dp_text(row, "stream"), dp_text(other, "stream")))
+				json_object_set(row, "held", other);
+	http_reply_json(a->http, 200, json_pack("{so}", "packages", mine));
+}
+
+static void hls(struct cp *cp, struct http_call *c)
+{
+	ask_dp(cp, c, "hls.list", NULL, reply_hls);
+}
+
 static void viewers(struct cp *cp, struct http_call *c)
 {
 	const char *name = params_value(&c->params, "stream");
@@ -266,6 +286,7 @@ static const struct {
 } paths[] = {
 	{"/local/status", false, status},
 	{"/local/streams", false, streams},
+	{"/local/hls", false, hls},
 	{"/local/viewers", false, viewers},
 	{"/local/stream/kick", true, stream_kick},
 	{"/local/viewer/kick", true, viewer_kick},

@@ -27,6 +27,7 @@
 #include "controlplane/live.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
+#include "controlplane/packages.h"
 #include "controlplane/post.h"
 #include "controlplane/remote_auth.h"
 #include "controlplane/settings.h"
@@ -93,6 +94,7 @@ static void on_dp_up(void *arg, int shm_fd)
 	domains_up(cp->domains);
 	live_up(cp->live);
 	reconcile_up(cp->reconcile);
+	packages_up(cp->packages);
 }
 
 static void on_dp_down(void *arg, const char *why)
@@ -103,6 +105,7 @@ static void on_dp_down(void *arg, const char *why)
 	cp->shm = NULL;
 	streams_reset(cp->streams, 0);
 	reconcile_down(cp->reconcile);
+	packages_down(cp->packages);
 }
 
 static void tell_stream(struct cp *cp, const char *name, const json_t *event)
@@ -132,6 +135,7 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 	}
 	live_event(cp->live, name, event);
 	reconcile_event(cp->reconcile, name, event);
+	packages_event(cp->packages, name, event);
 }
 
 static const struct dp_ops dp_ops = {on_dp_up, on_dp_down, on_dp_event};
@@ -337,6 +341,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->assets = assets_new(cp->base, &cp->conf, path);
 	assets_connect(cp->assets, cp->store);
 	reconcile_connect(cp->reconcile, cp->jobs, cp->assets, &cp->conf);
+	cp->packages = packages_new(cp, beside(path, "millrace-worker"));
 	if (cp->conf.cluster_enabled)
 		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir, heartbeat, cp);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
@@ -407,6 +412,7 @@ static void close_all(struct cp *cp)
 	assets_free(cp->assets);
 	http_free(cp->http);
 	jobs_free(cp->jobs);
+	packages_free(cp->packages);
 	reconcile_free(cp->reconcile);
 	remote_auth_free(cp->remote_auth);
 	live_free(cp->live);

@@ -17,6 +17,7 @@
 #include "controlplane/metrics_process.h"
 #include "controlplane/metrics_streams.h"
 #include "controlplane/metrics_tasks.h"
+#include "controlplane/packages.h"
 #include "controlplane/numbers.h"
 
 static double seconds_since(uint64_t moment_us, uint64_t now_us)
@@ -104,6 +105,25 @@ static void put_callbacks(const struct cp *cp, struct evbuffer *out)
 	metric_one(out, M_CALLBACKS_OLDEST, seconds_since(n.oldest_us, clock_us()));
 }
 
+static void put_packages(const struct cp *cp, struct evbuffer *out)
+{
+	struct packages_count n = packages_count(cp->packages);
+
+	metric_head(out, M_PACKAGES);
+	metric_put(out, M_PACKAGES, (double)n.placed, "placed");
+	metric_put(out, M_PACKAGES, (double)n.waiting, "waiting");
+	metric_put(out, M_PACKAGES, (double)n.failed, "failed");
+	metric_one(out, M_PACKAGE_WORKERS, (double)n.workers);
+	metric_one(out, M_PACKAGE_LOST, (double)n.workers_lost);
+	metric_one(out, M_PACKAGE_SEGMENTS, (double)n.segments);
+	metric_one(out, M_PACKAGE_BYTES, (double)n.bytes);
+	metric_one(out, M_PACKAGE_DROPPED, (double)n.dropped);
+	metric_one(out, M_PACKAGE_FAILURES, (double)n.failures);
+	metric_one(out, M_PACKAGE_FILES, (double)n.files);
+	metric_one(out, M_PACKAGE_FILES_BYTES, (double)n.files_bytes);
+	metric_one(out, M_PACKAGE_FILES_FAILED, (double)n.files_failed);
+}
+
 /* ---- the data plane ------------------------------------------------------------------------ */
 
 static uint64_t counter_at(const void *shm, uint32_t core, enum counter c)
@@ -170,6 +190,7 @@ void metrics_handle(struct cp *cp, struct http_call *c)
 		put_redis(cp, out);
 		put_callbacks(cp, out);
 		put_guard(cp, out);
+		put_packages(cp, out);
 		metrics_tasks(cp->tasks, cp->shm, most, out);
 		put_dataplane(cp, out);
 	}

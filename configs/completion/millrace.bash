@@ -51,9 +51,9 @@ _millrace() {
 
 	local choices
 	case "${words[*]:0:2}" in
-	task | stream | viewer | callback | node | domain | url | guard) choices=$(_millrace_words "${words[0]}") ;;
+	task | stream | hls | viewer | callback | node | domain | url | guard) choices=$(_millrace_words "${words[0]}") ;;
 	"") choices=$(_millrace_words "") ;;
-	"task list" | "task create" | "stream list" | "viewer list" | "domain add" | "domain list") return ;;
+	"task list" | "task create" | "stream list" | "viewer list" | "hls list" | "domain add" | "domain list") return ;;
 	task\ *) choices=$(millrace "${state[@]}" task list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	stream\ *) choices=$(millrace "${state[@]}" stream list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	"guard remove") choices=$(millrace "${state[@]}" guard list 2>/dev/null | awk '$3 == "operator" { print $1 }') ;;

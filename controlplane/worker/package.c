@@ -131,8 +131,9 @@ static void report_archive(void)
 	if (now.files == package.told.files && now.failed == package.told.failed)
 		return;
 	if (job_say_packet(json_pack("{ss sI sI sI ss}", "event", "archive", "files",
-				     (json_int_t)now.files, "bytes", (json_int_t)now.bytes,
-				     "failed", (json_int_t)now.failed, "reason",
+				     (json_int_t)(now.files - package.told.files), "bytes",
+				     (json_int_t)(now.bytes - package.told.bytes), "failed",
+				     (json_int_t)(now.failed - package.told.failed), "reason",
 				     reason_name(now.reason))))
 		package.told = now;
 }

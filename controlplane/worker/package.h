@@ -19,7 +19,7 @@
  *    "reason":"..","detail":"..","media_seq":18,"disc_seq":2,"segments":1,"bytes":0,"dropped":0}
  *   {"event":"archive","files":0,"bytes":0,"failed":0,"reason":"none"}
  *
- * media_seq is the number of the next segment. A stream that ended or failed is gone from here. The
+ * Files, bytes and failures are those since the last word. media_seq is the number of the next segment. A stream that ended or failed is gone from here. The
  * process ends when either channel closes.
  */
 #ifndef WORKER_PACKAGE_H

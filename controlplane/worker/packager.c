@@ -377,4 +377,5 @@ void packager_refused(struct packager *p, const char *code, const char *message,
 	p->opened = false;
 	packager_forget_muxer(p);
 	lost(p, &(struct fault){REASON_HLS_PACKET, ""});
+	p->again_us = clock_us() + ((uint64_t)AGAIN_US << min_of(p->refusals++, 6u));
 }

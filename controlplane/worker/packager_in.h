@@ -32,6 +32,7 @@ struct packager {
 
 	struct flvsource source;
 	uint64_t again_us; /* when to connect again */
+	unsigned refusals; /* of the data plane, forgotten after some segments */
 
 	struct track track[TRACKS];
 	struct annexb annexb;

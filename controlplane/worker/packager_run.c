@@ -112,6 +112,8 @@ static void end_segment(struct packager *p, int64_t end_us)
 	p->report.segments++;
 	send_segment(p, duration_us, fd);
 	p->report.media_seq++;
+	if (p->report.segments % 8 == 0)
+		p->refusals = 0;
 	packager_tell_news(p);
 }
 
