@@ -69,6 +69,7 @@ static void stream_add(struct hls *h, struct hls_stream *s)
 static void stream_del(struct hls *h, struct hls_stream *s)
 {
 	_Atomic(struct hls_stream *) *at = bucket_of(h, s->key);
+	char name[600];
 
 	while (atomic_load(at) != s)
 		at = &atomic_load(at)->next;
@@ -76,7 +77,7 @@ static void stream_del(struct hls *h, struct hls_stream *s)
 	TAILQ_REMOVE(&h->streams, s, all);
 	TAILQ_INSERT_TAIL(&h->dead, s, all);
 	s->stamp = quiet_stamp(h->engine->quiet);
-	log_info("hls_gone", "stream=%s", s->key);
+	log_info("hls_gone", "stream=%s", log_q(name, sizeof(name), s->key));
 }
 
 /* The writer's present state becomes what is read. Without memory the old view stays. */

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "core/hls.h"
 #include "core/shm.h"
 #include "media/wire.h"
 #include "session/caps.h"
@@ -108,6 +109,8 @@ void world_init(struct world *w, uint8_t options)
 	w->engine.quiet = &w->quiet;
 	w->engine.registry = registry_new(&w->engine, STREAMS);
 	must(w->engine.registry);
+	w->engine.hls = hls_new(&w->engine);
+	must(w->engine.hls);
 	for (unsigned i = 0; i < WORLD_CORES; i++)
 		core_begin(w, i);
 	must(relays_init(&w->engine) == 0);
@@ -239,6 +242,7 @@ void world_fini(struct world *w)
 	for (unsigned i = 0; i < WORLD_CORES; i++)
 		core_fini(&w->core[i]);
 	relays_fini(&w->engine);
+	hls_free(w->engine.hls);
 	registry_free(w->engine.registry);
 	shm_unmake(w->engine.shm);
 	close(w->shm_fd);
