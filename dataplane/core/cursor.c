@@ -9,11 +9,15 @@ static void set_state(struct cursor *c, enum cursor_state to)
 	c->state = (uint8_t)to;
 }
 
-void cursor_init(struct cursor *c, struct wlog *log)
+void cursor_init(struct cursor *c, struct wlog *log, uint64_t delay_us)
 {
 	uint64_t head = wlog_head(log);
 
-	*c = (struct cursor){.log = log, .sent = head, .stop = head, .state = CURSOR_WAITING};
+	*c = (struct cursor){.log = log,
+			     .sent = head,
+			     .stop = head,
+			     .delay_us = delay_us,
+			     .state = CURSOR_WAITING};
 }
 
 static enum cursor_event gone(struct cursor *c)
@@ -46,53 +50,86 @@ static enum cursor_event place(struct cursor *c, const struct wlog_key *key, uin
 	return first ? CURSOR_JOINED : CURSOR_SKIPPED;
 }
 
-static enum cursor_event flow(struct cursor *c, const struct wlog_ends *ends)
+/* How new what it gets may be; 0: nothing is old enough. */
+static uint64_t horizon_us(const struct cursor *c, uint64_t now_us)
 {
-	c->stop = ends->head;
+	return now_us > c->delay_us ? now_us - c->delay_us : 0;
+}
+
+/* Where to join or skip to. */
+static bool join_key(const struct cursor *c, uint64_t now_us, struct wlog_key *key)
+{
+	if (likely(!c->delay_us))
+		return wlog_newest_key(c->log, key);
+	return wlog_key_before(c->log, horizon_us(c, now_us), key);
+}
+
+/* A log that has dropped what the delay asks for: the delay is what it can be, with a reserve. */
+static void fit_delay(struct cursor *c, const struct wlog_ends *ends, uint64_t now_us)
+{
+	uint64_t at_us = ends->tail ? wlog_time_of(c->log, ends->tail) : 0;
+	uint64_t age_us = now_us > at_us ? now_us - at_us : 0;
+
+	if (at_us && age_us < c->delay_us)
+		c->delay_us = max_of(age_us - age_us / 4, 1u);
+}
+
+static enum cursor_event flow(struct cursor *c, const struct wlog_ends *ends, uint64_t now_us)
+{
+	uint64_t old_enough = WLOG_NONE;
+
+	if (unlikely(c->delay_us))
+		old_enough = wlog_before(c->log, horizon_us(c, now_us));
+	if (likely(!c->delay_us))
+		c->stop = ends->head;
+	else if (old_enough != WLOG_NONE)
+		c->stop = max_of(c->stop, old_enough);
 	return c->sent < c->stop ? CURSOR_DATA : CURSOR_NOTHING;
 }
 
 static enum cursor_event settle_waiting(struct cursor *c, const struct wlog_ends *ends,
-					struct wlog_key *key, uint64_t *skipped)
+					uint64_t now_us, struct wlog_key *key, uint64_t *skipped)
 {
 	if (c->want_pause)
 		return reached(c);
-	if (wlog_newest_key(c->log, key) && (!c->joined || key->off > c->sent))
+	if (unlikely(c->delay_us))
+		fit_delay(c, ends, now_us);
+	if (join_key(c, now_us, key) && (!c->joined || key->off > c->sent))
 		return place(c, key, skipped);
 	if (!c->joined || c->sent < ends->tail)
 		return CURSOR_NOTHING;
 	set_state(c, CURSOR_FLOWING);
-	return flow(c, ends);
+	return flow(c, ends, now_us);
 }
 
 static bool too_old(const struct cursor *c, uint64_t now_us, uint64_t max_lag_us)
 {
 	uint64_t at_us = wlog_time_of(c->log, c->sent);
 
-	return at_us + max_lag_us < now_us;
+	return at_us + max_lag_us + c->delay_us < now_us;
 }
 
 /* The pause or the skip that it was landing for. */
-static enum cursor_event landed(struct cursor *c, const struct wlog_ends *ends,
+static enum cursor_event landed(struct cursor *c, const struct wlog_ends *ends, uint64_t now_us,
 				struct wlog_key *key, uint64_t *skipped)
 {
 	if (c->want_pause)
 		return reached(c);
-	if (wlog_newest_key(c->log, key) && key->off > c->sent)
+	if (join_key(c, now_us, key) && key->off > c->sent)
 		return place(c, key, skipped);
 	if (c->sent < ends->tail) {
 		set_state(c, CURSOR_WAITING);
 		return CURSOR_NOTHING;
 	}
 	set_state(c, CURSOR_FLOWING);
-	return flow(c, ends);
+	return flow(c, ends, now_us);
 }
 
 static enum cursor_event settle_landing(struct cursor *c, const struct wlog_ends *ends,
-					struct wlog_key *key, uint64_t *skipped)
+					uint64_t now_us, struct wlog_key *key, uint64_t *skipped)
 {
 	if (cursor_at_boundary(c))
-		return landed(c, ends, key, skipped);
+		return landed(c, ends, now_us, key, skipped);
 	return c->sent < ends->tail ? gone(c) : CURSOR_DATA;
 }
 
@@ -100,27 +137,31 @@ static enum cursor_event settle_flowing(struct cursor *c, const struct wlog_ends
 					uint64_t now_us, uint64_t max_lag_us, struct wlog_key *key,
 					uint64_t *skipped)
 {
-	bool behind = ends->key != WLOG_NONE && ends->key > c->sent;
-	uint64_t boundary;
+	uint64_t target = ends->key, boundary;
+	bool behind;
 
 	if (c->sent < ends->tail) {
 		if (!cursor_at_boundary(c))
 			return gone(c);
 		set_state(c, CURSOR_WAITING);
-		return settle_waiting(c, ends, key, skipped);
+		return settle_waiting(c, ends, now_us, key, skipped);
 	}
+	if (unlikely(c->delay_us))
+		target = too_old(c, now_us, max_lag_us) && join_key(c, now_us, key) ? key->off
+										    : WLOG_NONE;
+	behind = target != WLOG_NONE && target > c->sent;
 	/* Almost always: nothing asked, and no newer key frame that could be jumped to. */
 	if (!c->want_pause && !(behind && too_old(c, now_us, max_lag_us)))
-		return flow(c, ends);
+		return flow(c, ends, now_us);
 	boundary = cursor_at_boundary(c) ? c->sent : wlog_boundary(c->log, c->sent);
 	if (boundary == WLOG_NONE)
 		return gone(c);
 	/* The key frame is the next message: flowing gets there by itself. */
-	if (!c->want_pause && boundary >= ends->key)
-		return flow(c, ends);
+	if (!c->want_pause && boundary >= target)
+		return flow(c, ends, now_us);
 	c->stop = boundary;
 	set_state(c, CURSOR_LANDING);
-	return settle_landing(c, ends, key, skipped);
+	return settle_landing(c, ends, now_us, key, skipped);
 }
 
 enum cursor_event cursor_settle(struct cursor *c, uint64_t now_us, uint64_t max_lag_us,
@@ -133,9 +174,9 @@ enum cursor_event cursor_settle(struct cursor *c, uint64_t now_us, uint64_t max_
 	case CURSOR_FLOWING:
 		return settle_flowing(c, &ends, now_us, max_lag_us, key, skipped);
 	case CURSOR_WAITING:
-		return settle_waiting(c, &ends, key, skipped);
+		return settle_waiting(c, &ends, now_us, key, skipped);
 	case CURSOR_LANDING:
-		return settle_landing(c, &ends, key, skipped);
+		return settle_landing(c, &ends, now_us, key, skipped);
 	case CURSOR_PAUSED:
 		return c->want_pause ? reached(c) : CURSOR_NOTHING;
 	case CURSOR_LOST:
@@ -193,6 +234,7 @@ uint64_t cursor_lag_us(const struct cursor *c, uint64_t now_us)
 		return 0;
 	/* Older than every mark: at least as old as the oldest one. */
 	at_us = wlog_time_of(c->log, max_of(c->sent, wlog_tail(c->log)));
+	at_us += at_us ? c->delay_us : 0;
 	return at_us && at_us < now_us ? now_us - at_us : 0;
 }
 

@@ -14,6 +14,10 @@
  * the end of the message it is in because bytes already sent cannot be taken back, then jumps or
  * pauses.
  *
+ * A delayed cursor joins and skips at key frames that are that old, and sees nothing younger. Where the
+ * log does not reach back so far, though older bytes were dropped already, the delay gets shorter; a
+ * log that is young is waited for.
+ *
  * Invariants (cursor_check)
  *   1. sent <= stop <= head; stop is a message boundary, so sent == stop is between two messages
  *   2. waiting, paused: sent == stop
@@ -33,9 +37,10 @@ enum cursor_state { CURSOR_WAITING, CURSOR_FLOWING, CURSOR_LANDING, CURSOR_PAUSE
 
 struct cursor {
 	struct wlog *log;
-	uint64_t sent;	  /* the next byte to send */
-	uint64_t stop;	  /* no range goes past it; flowing: the head as last seen */
-	uint64_t headers; /* generation of sequence headers the viewer has; kept by its owner */
+	uint64_t sent;	   /* the next byte to send */
+	uint64_t stop;	   /* no range goes past it; flowing: the head as last seen */
+	uint64_t headers;  /* generation of sequence headers the viewer has; kept by its owner */
+	uint64_t delay_us; /* deliberately late by that much; 0: as soon as there is something */
 	uint32_t skips;
 	uint8_t state;
 	bool joined;	 /* was on a key frame once */
@@ -51,8 +56,8 @@ enum cursor_event {
 	CURSOR_GONE,	    /* lost: cannot go on at a message boundary */
 };
 
-/* On the newest key frame if there is one, else waiting for the next. */
-void cursor_init(struct cursor *c, struct wlog *log);
+/* On the newest key frame (delayed: the newest that is old enough) if there is one, else waiting. */
+void cursor_init(struct cursor *c, struct wlog *log, uint64_t delay_us);
 /*
  * Looks at the log and moves the cursor where the rules say; call before every cursor_range() and
  * not while a send is in flight. JOINED and SKIPPED come once, with *key set; call again after
@@ -78,7 +83,8 @@ static inline bool cursor_at_boundary(const struct cursor *c)
 }
 /* Bytes not sent yet; 0 while waiting or lost. */
 uint64_t cursor_behind(const struct cursor *c);
-/* Age of the oldest byte not sent yet, microseconds; 0 at the head, while waiting, and lost. */
+/* Age of the oldest byte not sent yet, microseconds, without the delay; 0 at the head, while waiting,
+ * and lost. */
 uint64_t cursor_lag_us(const struct cursor *c, uint64_t now_us);
 void cursor_check(const struct cursor *c);
 

@@ -162,6 +162,12 @@ static bool is_over(struct fanout *f, struct viewer *v)
 	return v->core->now_us - v->busy_since_us > f->stall_us;
 }
 
+/* The stream has ended, but a delayed viewer has not come to its end yet. */
+static bool is_still_late(const struct viewer *v)
+{
+	return v->cursor.delay_us && v->cursor.state == CURSOR_FLOWING && cursor_behind(&v->cursor);
+}
+
 /* Settles and sends; returns sends started. *why: it is over, and the caller may say so. */
 static int serve_steps(struct fanout *f, struct viewer *v, const struct serving *here,
 		       enum reason *why)
@@ -190,7 +196,7 @@ static int serve_steps(struct fanout *f, struct viewer *v, const struct serving 
 			return 0;
 		case CURSOR_NOTHING:
 			/* The last bytes may have come between looking at the log and at the state. */
-			if (stream_is_live(v->stream))
+			if (stream_is_live(v->stream) || is_still_late(v))
 				return 0;
 			if (ended && is_over(f, v))
 				*why = REASON_STREAM_ENDED;

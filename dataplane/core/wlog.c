@@ -21,6 +21,8 @@
 #define TRIM_MARKS_MAX	64u
 #define TRIM_BLOCKS_MAX 64u
 #define KEY_READS_MAX	8
+#define KEYS_EVERY_US \
+	500000u /* of the key frames that are remembered; where more come, less far back */
 
 struct wlog {
 	struct sink sink; /* puts bytes at `wr` */
@@ -117,7 +119,7 @@ struct wlog *wlog_new(enum wire_format format, struct arena *arena, struct quiet
 	atomic_init(&log->shown.key, WLOG_NONE);
 	for (unsigned i = 0; i < quiet->cores; i++)
 		atomic_init(&log->hold[i].off, WLOG_NONE);
-	if (index_init(&log->index, marks) < 0 || ring_init(log) < 0) {
+	if (index_init(&log->index, marks, retain_us / KEYS_EVERY_US) < 0 || ring_init(log) < 0) {
 		wlog_free(log);
 		return NULL;
 	}
@@ -243,6 +245,7 @@ void wlog_drop_keys(struct wlog *log)
 {
 	log->key_next = false;
 	log->key_ready = false;
+	index_drop_keys(&log->index);
 	atomic_store_explicit(&log->shown.key, WLOG_NONE, memory_order_release);
 }
 
@@ -375,6 +378,23 @@ bool wlog_newest_key(const struct wlog *log, struct wlog_key *out)
 			return true;
 	}
 	return false;
+}
+
+bool wlog_key_before(const struct wlog *log, uint64_t at_us, struct wlog_key *out)
+{
+	return index_key_before(&log->index, at_us, wlog_tail(log), out);
+}
+
+uint64_t wlog_before(const struct wlog *log, uint64_t at_us)
+{
+	uint64_t head = wlog_head(log);
+	struct index_mark m;
+	bool newest;
+
+	if (!index_find_time(&log->index, at_us, &m, &newest))
+		return WLOG_NONE;
+	/* What lies behind the last mark came within WLOG_MARK_US after it. */
+	return newest && m.at_us + WLOG_MARK_US <= at_us ? head : min_of(m.off, head);
 }
 
 /* The first bytes of the message at off, which ends before `end`. */

@@ -96,6 +96,15 @@ uint64_t wlog_tail(const struct wlog *log);
 unsigned wlog_slices(const struct wlog *log, uint64_t off, uint32_t max, struct slice out[2]);
 /* The newest key frame; false if there is none. */
 bool wlog_newest_key(const struct wlog *log, struct wlog_key *out);
+/*
+ * The newest key frame of at_us or before, where viewers that are deliberately late join; false if
+ * none is left, or headers have changed since. Of those more frequent than two a second, the older
+ * ones are forgotten before their bytes are.
+ */
+bool wlog_key_before(const struct wlog *log, uint64_t at_us, struct wlog_key *out);
+/* A message boundary up to which everything was appended at at_us or before, to WLOG_MARK_US;
+ * WLOG_NONE where that is older than the marks. */
+uint64_t wlog_before(const struct wlog *log, uint64_t at_us);
 /* First message boundary at or after off, WLOG_NONE if off < tail or no mark is left before it. */
 uint64_t wlog_boundary(const struct wlog *log, uint64_t off);
 /* When the byte at off was appended, to WLOG_MARK_US; 0 if unknown (older than the marks). */

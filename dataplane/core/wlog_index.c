@@ -10,22 +10,32 @@
 #define set_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 #define set_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
 
-int index_init(struct wlog_index *x, uint64_t marks)
+static uint64_t ring_of(uint64_t least, uint64_t want)
 {
-	uint64_t n = 64;
+	while (least < want)
+		least *= 2;
+	return least;
+}
 
-	while (n < marks)
-		n *= 2;
+/* Four keys at least: with fewer a reader's copy would seldom be whole. */
+int index_init(struct wlog_index *x, uint64_t marks, uint64_t keys)
+{
+	uint64_t n = ring_of(64, marks), keys_n = ring_of(4, keys);
+
 	memset(x, 0, sizeof(*x));
 	x->mark = malloc(n * sizeof(*x->mark));
 	x->mark_mask = n - 1;
-	return x->mark ? 0 : -ENOMEM;
+	x->key = malloc(keys_n * sizeof(*x->key));
+	x->key_mask = keys_n - 1;
+	return x->mark && x->key ? 0 : -ENOMEM;
 }
 
 void index_fini(struct wlog_index *x)
 {
 	free(x->mark);
+	free(x->key);
 	x->mark = NULL;
+	x->key = NULL;
 }
 
 void index_mark(struct wlog_index *x, uint64_t off, uint64_t at_us)
@@ -48,7 +58,7 @@ void index_publish(struct wlog_index *x)
 void index_key(struct wlog_index *x, const struct wlog_key *key)
 {
 	uint64_t n = get_relaxed(&x->keys);
-	struct index_key_slot *s = &x->key[n % INDEX_KEYS];
+	struct index_key_slot *s = &x->key[n & x->key_mask];
 
 	set_relaxed(&x->keys_begun, n + 1);
 	set_release(&s->off, key->off);
@@ -56,6 +66,11 @@ void index_key(struct wlog_index *x, const struct wlog_key *key)
 	set_release(&s->at_us, key->at_us);
 	set_release(&s->headers, key->headers);
 	set_release(&x->keys, n + 1);
+}
+
+void index_drop_keys(struct wlog_index *x)
+{
+	set_release(&x->keys_first, get_relaxed(&x->keys));
 }
 
 /* Any entry that the writer has not come round to; false: overwritten. */
@@ -123,17 +138,67 @@ bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out
 	return found;
 }
 
-bool index_newest(const struct wlog_index *x, struct wlog_key *out)
+bool index_find_time(const struct wlog_index *x, uint64_t at_us, struct index_mark *out,
+		     bool *newest)
 {
 	struct wlog_index *w = (struct wlog_index *)x;
-	uint64_t n = get_acquire(&w->keys);
-	struct index_key_slot *s = &w->key[(n - 1) % INDEX_KEYS];
+	uint64_t end = get_acquire(&w->marks);
+	uint64_t low = get_acquire(&w->marks_first), high = end;
+	bool found = false;
 
-	if (!n)
-		return false;
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		struct index_mark m;
+
+		if (!mark_read(x, middle, &m))
+			return false;
+		if (m.at_us <= at_us) {
+			*out = m;
+			found = true;
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	*newest = low == end;
+	return found;
+}
+
+static bool key_read(const struct wlog_index *x, uint64_t number, struct wlog_key *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	struct index_key_slot *s = &w->key[number & w->key_mask];
+
 	out->off = get_acquire(&s->off);
 	out->ts_ms = get_acquire(&s->ts_ms);
 	out->at_us = get_acquire(&s->at_us);
 	out->headers = get_acquire(&s->headers);
-	return get_relaxed(&w->keys_begun) - (n - 1) <= INDEX_KEYS;
+	return get_relaxed(&w->keys_begun) - number <= w->key_mask + 1;
+}
+
+bool index_newest(const struct wlog_index *x, struct wlog_key *out)
+{
+	uint64_t n = get_acquire(&((struct wlog_index *)x)->keys);
+
+	return n && key_read(x, n - 1, out);
+}
+
+bool index_key_before(const struct wlog_index *x, uint64_t at_us, uint64_t from,
+		      struct wlog_key *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t n = get_acquire(&w->keys), first = get_acquire(&w->keys_first);
+	uint64_t headers = 0;
+
+	for (uint64_t number = n; number > first; number--) {
+		if (!key_read(x, number - 1, out) || out->off < from)
+			return false;
+		if (number == n)
+			headers = out->headers;
+		if (out->headers != headers)
+			return false;
+		if (out->at_us <= at_us)
+			return true;
+	}
+	return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The index of a wire log: marks (a message began at this offset at this time) and the newest key
- * frame. Inside of core/wlog only.
+ * The index of a wire log: marks (a message began at this offset at this time) and key frames.
+ * Inside of core/wlog only.
  *
  * Both are rings that the writer overwrites while other cores read. An entry's number never
  * repeats; the writer announces the number (`begun`) before it touches the slot and stores the
@@ -18,8 +18,6 @@
 #include <stdint.h>
 
 #include "core/wlog.h"
-
-#define INDEX_KEYS 4u /* only the newest is asked for; the others keep a reader's copy whole */
 
 struct index_mark {
 	uint64_t off, at_us;
@@ -40,18 +38,22 @@ struct wlog_index {
 	_Atomic uint64_t marks_first; /* number of the oldest mark that is still in the log */
 	_Atomic uint64_t marks_begun, marks; /* numbers go up to these */
 	uint64_t marks_wr;		     /* writer: with those not published yet */
-	struct index_key_slot key[INDEX_KEYS];
+	struct index_key_slot *key;
+	uint64_t key_mask;
+	_Atomic uint64_t keys_first; /* older ones are for nobody: a codec changed */
 	_Atomic uint64_t keys_begun, keys;
 };
 
-/* Room for at least `marks` marks. 0 or -ENOMEM. */
-int index_init(struct wlog_index *x, uint64_t marks);
+/* Room for at least `marks` marks and `keys` key frames. 0 or -ENOMEM. */
+int index_init(struct wlog_index *x, uint64_t marks, uint64_t keys);
 void index_fini(struct wlog_index *x);
 /* Not visible before index_publish(). A full ring takes no more: the index gets coarser, not wrong. */
 void index_mark(struct wlog_index *x, uint64_t off, uint64_t at_us);
 void index_publish(struct wlog_index *x);
 /* Visible at once. */
 void index_key(struct wlog_index *x, const struct wlog_key *key);
+/* Forgets all key frames. Writer. */
+void index_drop_keys(struct wlog_index *x);
 /* The oldest published marks, at most two; how many there are. Writer. */
 unsigned index_oldest(const struct wlog_index *x, struct index_mark out[2]);
 /* Forgets the oldest mark, or all (unpublished ones too). Writer. */
@@ -64,5 +66,14 @@ bool index_nth(const struct wlog_index *x, uint64_t i, struct index_mark *out);
 bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out);
 /* The newest key frame ever put in; false where there is none or it is being replaced. Reader. */
 bool index_newest(const struct wlog_index *x, struct wlog_key *out);
+/*
+ * The newest key frame put in at or before at_us, at off `from` or later, that needs the same headers
+ * as the newest of all. False where there is none any more. Reader.
+ */
+bool index_key_before(const struct wlog_index *x, uint64_t at_us, uint64_t from,
+		      struct wlog_key *out);
+/* The last mark of at_us or before; *newest: none is younger. False where none is left. Reader. */
+bool index_find_time(const struct wlog_index *x, uint64_t at_us, struct index_mark *out,
+		     bool *newest);
 
 #endif

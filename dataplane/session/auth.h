@@ -72,6 +72,10 @@ unsigned auth_http_status(enum reason why);
 void auth_viewer(struct auth *a, struct session *s);
 /* Whether the session must end because its signature has. */
 bool auth_is_over(const struct auth *a);
+static inline uint64_t auth_delay_us(const struct auth *a)
+{
+	return (uint64_t)a->play.delay_s * 1000000u;
+}
 /* Milliseconds until then, at least 1; 0: it does not end the session. */
 uint64_t auth_left_ms(const struct auth *a);
 /* The session ends with `why`: an open question is given up, a viewer's stop is told. */

@@ -90,7 +90,7 @@ static void count_join(struct feed *f)
 	uint64_t us = c->now_us - f->session->path.since_us;
 
 	f->got_media = true;
-	if (f->ops->role != FEED_VIEWER)
+	if (f->ops->role != FEED_VIEWER || f->delay_us)
 		return;
 	shm_hist_add(&c->ctr->join, us, SHM_JOIN_SHIFT);
 	shm_hist_add(&f->viewer.shm->join, us, SHM_JOIN_SHIFT);
@@ -168,7 +168,7 @@ static enum reason begin(struct feed *f, struct wlog *log)
 {
 	struct viewer *v = &f->viewer;
 
-	cursor_init(&v->cursor, log);
+	cursor_init(&v->cursor, log, f->delay_us);
 	f->active = true;
 	set_state(f, FEED_LOG);
 	if (viewer_add(v, f->tick)) {
@@ -229,6 +229,13 @@ static enum reason ask(struct feed *f)
 enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
 		       enum tick_class tick, const struct feed_ops *ops)
 {
+	return feed_start_late(f, session, s, kind, tick, 0, ops);
+}
+
+enum reason feed_start_late(struct feed *f, struct session *session, struct stream *s,
+			    unsigned kind, enum tick_class tick, uint64_t delay_us,
+			    const struct feed_ops *ops)
+{
 	struct core *c = session->core;
 	struct wlog *log;
 	enum reason why;
@@ -237,7 +244,7 @@ enum reason feed_start(struct feed *f, struct session *session, struct stream *s
 		return REASON_OVERLOAD;
 	if (ops->role == FEED_VIEWER && full(c, s))
 		return REASON_CAP_VIEWERS;
-	*f = (struct feed){.session = session, .ops = ops, .tick = tick};
+	*f = (struct feed){.session = session, .ops = ops, .tick = tick, .delay_us = delay_us};
 	f->kind = (uint8_t)stream_log_kind(stream_kind_format(kind),
 					   stream_variant(s, stream_kind_variant(kind)));
 	f->viewer.stream = stream_get(s);

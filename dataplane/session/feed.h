@@ -43,6 +43,7 @@ struct feed {
 	const struct feed_ops *ops;
 	struct stream_open *opening; /* waiting for the format's log; owned by the mail */
 	uint8_t state;		     /* enum feed_state */
+	uint64_t delay_us;	     /* deliberately late by that much */
 	uint8_t kind, tick;	     /* of log: stream_log_kind() */
 	bool active;		     /* viewer_add() was done */
 	bool log_sending;   /* what is in flight or blocked is log bytes, not private ones */
@@ -59,6 +60,10 @@ struct feed {
  */
 enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
 		       enum tick_class tick, const struct feed_ops *ops);
+/* The same, deliberately late: core/cursor.h. */
+enum reason feed_start_late(struct feed *f, struct session *session, struct stream *s,
+			    unsigned kind, enum tick_class tick, uint64_t delay_us,
+			    const struct feed_ops *ops);
 /* Leaves; fine in every state. */
 void feed_stop(struct feed *f);
 /* Player's pause and resume (interop C14): resume goes on at the newest key frame. */

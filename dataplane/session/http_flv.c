@@ -62,9 +62,10 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	}
 	h->phase = HTTP_PLAYING;
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
-	why = feed_start(&h->feed, s, stream,
-			 stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
-			 (enum tick_class)h->auth.play.tick, h->ws ? &ws_flv_feed_ops : &flv_ops);
+	why = feed_start_late(&h->feed, s, stream,
+			      stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
+			      (enum tick_class)h->auth.play.tick, auth_delay_us(&h->auth),
+			      h->ws ? &ws_flv_feed_ops : &flv_ops);
 	if (why == REASON_NONE)
 		auth_viewer(&h->auth, s);
 	return why;

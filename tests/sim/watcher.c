@@ -204,7 +204,7 @@ static void enter(struct watcher *x, struct wlog *log)
 	x->v.ops = &ops;
 	x->v.core = watcher_core(x);
 	x->v.shm = shm_audience_of(b->engine.shm, x->v.stream->shm, x->v.core->id);
-	cursor_init(&x->v.cursor, log);
+	cursor_init(&x->v.cursor, log, 0);
 	world_check(x->world, viewer_add(&x->v, (enum tick_class)(x->id % TICK_MAX)) == 0);
 }
 

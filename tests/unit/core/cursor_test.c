@@ -73,7 +73,7 @@ static uint64_t take(struct place *p, uint64_t n)
 static void join(struct place *p)
 {
 	add(p, true, 100);
-	cursor_init(&p->c, p->log);
+	cursor_init(&p->c, p->log, 0);
 	assert_int_equal(settle(p), CURSOR_JOINED);
 	assert_int_equal(settle(p), CURSOR_DATA);
 	assert_int_equal(take(p, 1000), 100);
@@ -90,7 +90,7 @@ static void test_joins_at_the_newest_key_frame(void **state)
 	add(&p, false, 100);
 	off = add(&p, true, 100);
 	add(&p, false, 50);
-	cursor_init(&p.c, p.log);
+	cursor_init(&p.c, p.log, 0);
 	assert_int_equal(settle(&p), CURSOR_JOINED);
 	assert_int_equal(p.key.off, off);
 	assert_int_equal(p.key.ts_ms, 300);
@@ -106,7 +106,7 @@ static void test_waits_where_there_is_no_key_frame_yet(void **state)
 	struct place p;
 
 	up(&p);
-	cursor_init(&p.c, p.log);
+	cursor_init(&p.c, p.log, 0);
 	assert_int_equal(settle(&p), CURSOR_NOTHING);
 	add(&p, false, 100);
 	assert_int_equal(settle(&p), CURSOR_NOTHING);
@@ -258,7 +258,7 @@ static void test_pause_works_before_the_first_key_frame(void **state)
 	struct place p;
 
 	up(&p);
-	cursor_init(&p.c, p.log);
+	cursor_init(&p.c, p.log, 0);
 	cursor_pause(&p.c);
 	assert_int_equal(settle(&p), CURSOR_REACHED);
 	add(&p, true, 100);
@@ -319,7 +319,7 @@ static void test_M8_dropped_key_frames_are_not_joined(void **state)
 	up(&p);
 	add(&p, true, 100);
 	wlog_drop_keys(p.log);
-	cursor_init(&p.c, p.log);
+	cursor_init(&p.c, p.log, 0);
 	assert_int_equal(settle(&p), CURSOR_NOTHING);
 	key = add(&p, true, 100);
 	assert_int_equal(settle(&p), CURSOR_JOINED);
@@ -343,6 +343,124 @@ static void test_lag_is_the_age_of_the_oldest_byte_not_sent(void **state)
 	down(&p);
 }
 
+#define DELAY_US 2000000u
+
+/* n messages of 100 bytes, a key frame every half second. */
+static void add_some(struct place *p, unsigned n)
+{
+	while (n--) {
+		add(p, p->ts_ms % 500 == 0, 100);
+		wlog_trim(p->log, p->now_us);
+	}
+}
+
+/* Everything that it may get now; its bytes. */
+static uint64_t take_all(struct place *p)
+{
+	uint64_t n = 0;
+
+	while (settle(p) == CURSOR_DATA)
+		n += take(p, 65536);
+	return n;
+}
+
+static void test_a_delayed_one_joins_that_far_back_and_stays_there(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 30);
+	cursor_init(&p.c, p.log, DELAY_US);
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	assert_in_range(p.now_us - p.key.at_us, DELAY_US, DELAY_US + 400000);
+	assert_int_equal(p.key.off, 500);
+	assert_int_equal(take_all(&p), 400);
+	for (int i = 0; i < 50; i++) {
+		add_some(&p, 1);
+		assert_int_equal(take_all(&p), 100);
+		assert_in_range(cursor_lag_us(&p.c, p.now_us), 0, 2 * WLOG_MARK_US);
+	}
+	assert_int_equal(p.c.skips, 0);
+	assert_int_equal(cursor_behind(&p.c), 2100);
+	for (int i = 0; i < 41; i++) { /* the stream has ended: its end comes as late */
+		assert_int_equal(cursor_behind(&p.c) > 0, true);
+		p.now_us += WLOG_MARK_US;
+		take_all(&p);
+	}
+	assert_int_equal(cursor_behind(&p.c), 0);
+	assert_int_equal(p.c.skips, 0);
+	down(&p);
+}
+
+static void test_a_delayed_one_waits_for_a_young_stream_to_get_old(void **state)
+{
+	struct place p;
+	uint64_t begun_us;
+
+	up(&p);
+	add_some(&p, 3);
+	begun_us = p.now_us - 200000;
+	cursor_init(&p.c, p.log, DELAY_US);
+	while (settle(&p) == CURSOR_NOTHING)
+		add_some(&p, 1);
+	assert_int_equal(p.now_us - begun_us, DELAY_US);
+	assert_int_equal(p.key.off, 0);
+	add_some(&p, 1);
+	assert_int_equal(take_all(&p), 100);
+	down(&p);
+}
+
+static void test_a_delay_beyond_what_is_kept_is_what_is_kept(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 100);
+	cursor_init(&p.c, p.log, 10 * DELAY_US);
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	assert_in_range(p.c.delay_us, 2500000, 4000000);
+	assert_true(take_all(&p) > 0);
+	for (int i = 0; i < 50; i++) {
+		add_some(&p, 1);
+		assert_int_equal(take_all(&p), 100);
+	}
+	assert_int_equal(p.c.skips, 0);
+	down(&p);
+}
+
+static void test_H8_a_delayed_one_that_is_behind_skips_to_where_it_should_be(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 30);
+	cursor_init(&p.c, p.log, DELAY_US);
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	take_all(&p);
+	add_some(&p, 9);
+	assert_int_not_equal(settle(&p), CURSOR_SKIPPED);
+	add_some(&p, 6);
+	assert_int_equal(settle(&p), CURSOR_SKIPPED);
+	assert_in_range(p.now_us - p.key.at_us, DELAY_US, DELAY_US + 400000);
+	down(&p);
+}
+
+static void test_M8_a_delayed_one_joins_nothing_from_before_a_change(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 30);
+	wlog_drop_keys(p.log);
+	add_some(&p, 10);
+	cursor_init(&p.c, p.log, DELAY_US);
+	assert_int_equal(settle(&p), CURSOR_NOTHING);
+	add_some(&p, 15);
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	assert_int_equal(p.key.off, 3000);
+	down(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +476,11 @@ int main(void)
 		cmocka_unit_test(test_a_pause_can_be_taken_back_while_landing),
 		cmocka_unit_test(test_C14_resume_goes_on_at_the_newest_key_frame),
 		cmocka_unit_test(test_M8_dropped_key_frames_are_not_joined),
+		cmocka_unit_test(test_a_delayed_one_joins_that_far_back_and_stays_there),
+		cmocka_unit_test(test_a_delayed_one_waits_for_a_young_stream_to_get_old),
+		cmocka_unit_test(test_a_delay_beyond_what_is_kept_is_what_is_kept),
+		cmocka_unit_test(test_H8_a_delayed_one_that_is_behind_skips_to_where_it_should_be),
+		cmocka_unit_test(test_M8_a_delayed_one_joins_nothing_from_before_a_change),
 		cmocka_unit_test(test_lag_is_the_age_of_the_oldest_byte_not_sent),
 	};
 

@@ -101,7 +101,7 @@ static void join(struct stage *s, struct spectator *p, enum tick_class tick)
 	p->v.ops = &ops;
 	p->v.core = s->core;
 	p->v.shm = shm_audience_of(s->b.engine.shm, s->stream->shm, 0);
-	cursor_init(&p->v.cursor, s->stream->log[WIRE_RTMP]);
+	cursor_init(&p->v.cursor, s->stream->log[WIRE_RTMP], 0);
 	assert_int_equal(viewer_add(&p->v, tick), 0);
 }
 

@@ -29,7 +29,7 @@ static void up(struct held *h)
 	put(h, 0, test_video_header(&h->t, 0, 1));
 	put(h, 0, test_audio_header(&h->t, 0, 1));
 	put(h, 0, test_picture(&h->t, 0, true, 500));
-	cursor_init(&h->viewer, h->s->log[WIRE_RTMP]);
+	cursor_init(&h->viewer, h->s->log[WIRE_RTMP], 0);
 }
 
 static void down(struct held *h)

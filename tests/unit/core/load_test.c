@@ -118,7 +118,7 @@ static void served(struct bench *b, enum tick_class tick, enum load load, unsign
 			.core = c,
 			.shm = shm_audience_of(b->engine.shm, s->shm, 0),
 		};
-		cursor_init(&seat[i].viewer.cursor, s->log[WIRE_RTMP]);
+		cursor_init(&seat[i].viewer.cursor, s->log[WIRE_RTMP], 0);
 		assert_int_equal(viewer_add(&seat[i].viewer, tick), 0);
 		seat[i].served = 0;
 	}

@@ -131,7 +131,7 @@ struct place {
 static void join(struct reader *r, struct place *p)
 {
 	checker_init(&p->checker);
-	cursor_init(&p->cursor, r->shared->log);
+	cursor_init(&p->cursor, r->shared->log, 0);
 }
 
 static void leave_log(struct reader *r, struct place *p)
@@ -373,7 +373,7 @@ static void enter(struct mail *m, struct core *c)
 		leave(w);
 		return;
 	}
-	cursor_init(&w->v.cursor, log);
+	cursor_init(&w->v.cursor, log, 0);
 	w->checker.wrong += viewer_add(&w->v, (enum tick_class)((w - house.watcher[c->id]) % 3));
 	viewer_pause(&w->v);
 }

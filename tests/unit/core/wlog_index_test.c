@@ -13,7 +13,7 @@ static void test_a_full_ring_gets_coarser_not_wrong(void **state)
 	struct wlog_index x;
 	struct index_mark m;
 
-	assert_int_equal(index_init(&x, 10), 0); /* room for 64 */
+	assert_int_equal(index_init(&x, 10, 4), 0); /* room for 64 */
 	for (uint64_t i = 0; i < 100; i++)
 		index_mark(&x, i * 10, i);
 	index_publish(&x);
@@ -37,7 +37,7 @@ static void test_the_oldest_can_be_asked_for(void **state)
 	struct wlog_index x;
 	struct index_mark m[2];
 
-	assert_int_equal(index_init(&x, 10), 0);
+	assert_int_equal(index_init(&x, 10, 4), 0);
 	assert_int_equal(index_oldest(&x, m), 0);
 	index_mark(&x, 5, 50);
 	assert_int_equal(index_oldest(&x, m), 0);
@@ -104,7 +104,7 @@ static void test_no_reader_uses_a_torn_entry(void **state)
 	uint64_t marks = 0, keys = 0;
 
 	memset(&s, 0, sizeof(s));
-	assert_int_equal(index_init(&s.x, 10), 0);
+	assert_int_equal(index_init(&s.x, 10, 4), 0);
 	atomic_store(&s.end, 1000);
 	for (unsigned i = 0; i < READERS; i++) {
 		r[i].s = &s;
