@@ -43,6 +43,7 @@ struct jobs {
 	char program[1100];
 	LIST_HEAD(, job) all;
 	size_t n;
+	uint64_t crashes;
 };
 
 static struct job *find(const struct jobs *js, const char *task_id)
@@ -146,6 +147,7 @@ static void launch(struct job *j);
 /* It ended without a last word: a crash, or the data plane hung up. */
 static void died(struct job *j, int status)
 {
+	j->owner->crashes++;
 	log_warn("worker_lost", "task=%s signal=%d status=%d", j->id,
 		 WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 		 WIFEXITED(status) ? WEXITSTATUS(status) : 0);
@@ -271,6 +273,11 @@ void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat)
 	o = json_pack("{sI}", "repeat", (json_int_t)repeat);
 	process_tell(j->process, o, -1);
 	json_decref(o);
+}
+
+uint64_t jobs_crashes(const struct jobs *js)
+{
+	return js->crashes;
 }
 
 size_t jobs_count(const struct jobs *js)

@@ -57,5 +57,7 @@ void jobs_stop(struct jobs *js, const char *task_id);
 /* How often the list is played again; told to the worker only where it is new. */
 void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat);
 size_t jobs_count(const struct jobs *js);
+/* Workers that ended without a last word, since the start. */
+uint64_t jobs_crashes(const struct jobs *js);
 
 #endif

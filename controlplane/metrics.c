@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "bpf/guard.h"
 #include "controlplane/guard.h"
+#include "controlplane/jobs.h"
 #include "controlplane/metrics_certs.h"
 #include "controlplane/metrics_paths.h"
 #include "controlplane/metrics_process.h"
@@ -79,6 +80,12 @@ static void put_redis(const struct cp *cp, struct evbuffer *out)
 	if (health.latency_us)
 		metric_one(out, M_REDIS_LATENCY, (double)health.latency_us / 1e6);
 	metric_one(out, M_REDIS_CONNECTS, (double)health.connects);
+}
+
+static void put_workers(const struct cp *cp, struct evbuffer *out)
+{
+	metric_one(out, M_WORKERS, (double)jobs_count(cp->jobs));
+	metric_one(out, M_WORKER_CRASHES, (double)jobs_crashes(cp->jobs));
 }
 
 static void put_guard(const struct cp *cp, struct evbuffer *out)
@@ -191,6 +198,7 @@ void metrics_handle(struct cp *cp, struct http_call *c)
 		put_callbacks(cp, out);
 		put_guard(cp, out);
 		put_packages(cp, out);
+		put_workers(cp, out);
 		metrics_tasks(cp->tasks, cp->shm, most, out);
 		put_dataplane(cp, out);
 	}

@@ -31,14 +31,17 @@ static struct chosen choose(struct tasks *tasks, size_t most)
 
 static void put_counts(struct tasks *tasks, size_t chosen, struct evbuffer *out)
 {
-	size_t n[TASK_STATES] = {0}, all = 0;
+	size_t n[TASK_STATES] = {0}, all = 0, leases = 0;
 
-	for (struct relay *r = tasks_first(tasks); r; r = tasks_next(r), all++)
+	for (struct relay *r = tasks_first(tasks); r; r = tasks_next(r), all++) {
 		n[r->task->state]++;
+		leases += r->hold.mine;
+	}
 	metric_head(out, M_TASKS);
 	for (int s = 0; s < TASK_EXIT; s++)
 		metric_put(out, M_TASKS, (double)n[s], task_state_name(s));
 	metric_one(out, M_TASKS_REST, (double)(all - chosen));
+	metric_one(out, M_LEASES, (double)leases);
 }
 
 static void put_task(enum metric m, const struct task *t, const struct task_numbers *n,

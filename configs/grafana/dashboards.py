@@ -77,6 +77,11 @@ def dashboard(uid, title, variables, panels):
             'panels': lay_out(panels)}
 
 
+def quantile(q, name, by, labels=NODE):
+    """Of a histogram."""
+    return f'histogram_quantile({q}, sum by ({by}, le) ({rate(name + "_bucket", labels)}))'
+
+
 STREAM_VARIABLE = variable('stream', f'label_values(millrace_stream_received_bytes_per_second{{{NODE}}}, stream)')
 TASK_VARIABLE = variable('task', f'label_values(millrace_task_state{{{NODE}}}, task)')
 VIEWERS = f'millrace_viewers_rtmp{{{NODE}}} + millrace_viewers_http_flv{{{NODE}}} + millrace_viewers_ws_flv{{{NODE}}}'
@@ -101,6 +106,12 @@ OVERVIEW = dashboard('overview', 'overview', [], [
     panel('Connections that ended, by reason', 'ops', (f'topk(10, {total("millrace_closes_total", "reason")} > 0)', '{{reason}}')),
     panel('Viewers moved to a newer key frame', 'ops', (total('millrace_skips_total'), '{{instance}} skips'),
           (total('millrace_joins_total'), '{{instance}} joins')),
+    panel('Segments sent again, by domain', 'percentunit', (f'millrace_domain_retransmit_ratio{{{NODE}}}', '{{domain}}')),
+    panel('Round-trip time, by domain', 's', (f'millrace_domain_rtt_seconds{{{NODE}}}', '{{domain}}')),
+    panel('On the wire, with headers and repeats', 'bps',
+          (f'8 * sum by (protocol, direction) ({rate("millrace_tcp_wire_bytes_total")})', '{{protocol}} {{direction}}'),
+          help='What a carrier bills; it needs the program tcpstat.'),
+    panel('Packet guard', 'pps', (f'sum by (verdict) ({rate("millrace_guard_packets_total")})', '{{verdict}}')),
     panel('Core load', 'percentunit', (f'millrace_core_busy_share{{{NODE}}}', '{{instance}} core {{core}}')),
     panel('Memory of wire logs', 'percentunit',
           (f'millrace_arena_used_bytes{{{NODE}}} / millrace_arena_bytes{{{NODE}}}', '{{instance}}')),
@@ -118,6 +129,19 @@ ONE_STREAM = dashboard('stream', 'stream', [STREAM_VARIABLE], [
           (f'millrace_stream_pushes{{{STREAM}}}', '{{stream}} pushes')),
     panel('Joins and skips', 'ops', (rate('millrace_stream_joins_total', STREAM), '{{stream}} joins'),
           (rate('millrace_stream_skips_total', STREAM), '{{stream}} skips')),
+    panel('Round-trip time to viewers', 's', (quantile(0.5, 'millrace_stream_rtt_seconds', 'stream', STREAM), '{{stream}} half below'),
+          (quantile(0.95, 'millrace_stream_rtt_seconds', 'stream', STREAM), '{{stream}} 95 % below')),
+    panel('Segments sent again', 'percentunit',
+          (f'sum by (stream) ({rate("millrace_stream_tcp_segments_retransmitted_total", STREAM)}) / sum by (stream) ({rate("millrace_stream_tcp_segments_sent_total", STREAM)})', '{{stream}}'),
+          (f'sum by (stream) ({rate("millrace_stream_tcp_segments_lost_total", STREAM)}) / sum by (stream) ({rate("millrace_stream_tcp_segments_sent_total", STREAM)})', '{{stream}} really lost')),
+    panel('Viewers in whose seconds more than 1 % was sent again', 'percentunit',
+          (f'1 - sum by (stream) ({rate("millrace_stream_retransmit_ratio_bucket", STREAM + chr(44) + "le=" + chr(34) + "0.01" + chr(34))}) / sum by (stream) ({rate("millrace_stream_retransmit_ratio_count", STREAM)})', '{{stream}}')),
+    panel('From the request to the first media', 's', (quantile(0.5, 'millrace_stream_join_seconds', 'stream', STREAM), '{{stream}} half below'),
+          (quantile(0.95, 'millrace_stream_join_seconds', 'stream', STREAM), '{{stream}} 95 % below')),
+    panel('How far viewers are behind', 's', (quantile(0.5, 'millrace_stream_lag_seconds', 'stream', STREAM), '{{stream}} half below'),
+          (quantile(0.99, 'millrace_stream_lag_seconds', 'stream', STREAM), '{{stream}} 99 % below')),
+    panel('On the wire', 'bps', (f'8 * {rate("millrace_stream_tcp_wire_bytes_total", STREAM)}', '{{stream}} {{protocol}} {{direction}}'),
+          (f'{rate("millrace_stream_tcp_segments_delivered_total", STREAM)}', '{{stream}} {{protocol}} segments delivered')),
     panel('Messages', 'ops', (rate('millrace_stream_frames_total', STREAM), '{{stream}} {{kind}}')),
     panel('Key frames', 's', (f'millrace_stream_gop_seconds{{{STREAM}}}', '{{stream}} interval'),
           help='The time between two key frames is how long a joiner or a slow viewer may wait.'),
@@ -143,6 +167,10 @@ TASKS = dashboard('tasks', 'tasks', [TASK_VARIABLE], [
     panel('Callbacks', 'ops', (rate('millrace_callbacks_total'), '{{instance}} {{result}}')),
     panel('Oldest callback that waits', 's', (f'millrace_callbacks_oldest_seconds{{{NODE}}}', '{{instance}}')),
     panel('Callbacks that wait', 'short', (f'millrace_callbacks_pending{{{NODE}}}', '{{instance}}')),
+    panel('Workers', 'short', (f'millrace_workers{{{NODE}}}', '{{instance}} running'),
+          (f'increase(millrace_worker_crashes_total{{{NODE}}}[{WINDOW}])', '{{instance}} crashed')),
+    panel('Leases', 'short', (f'millrace_leases{{{NODE}}}', '{{instance}} held'),
+          (f'increase(millrace_closes_total{{{NODE},reason="lease_lost"}}[{WINDOW}])', '{{instance}} lost')),
     panel('API calls', 'ops', (rate('millrace_api_calls_total'), '{{instance}} {{result}}')),
 ])
 
@@ -151,6 +179,12 @@ CORES = dashboard('cores', 'core internals', [], [
           (rate('millrace_busy_seconds_total'), '{{instance}} core {{core}}, mean')),
     panel('Turns', 'ops', (rate('millrace_loop_turns_total'), '{{instance}} core {{core}}')),
     panel('Busy time per turn', 's', (f'{rate("millrace_busy_seconds_total")} / {rate("millrace_loop_turns_total")}', '{{instance}} core {{core}}')),
+    panel('Length of turns', 's', (quantile(0.5, 'millrace_loop_turn_seconds', 'instance, core'), '{{instance}} core {{core}} half below'),
+          (quantile(0.99, 'millrace_loop_turn_seconds', 'instance, core'), '{{instance}} core {{core}} 99 % below')),
+    panel('Joins of all streams', 's', (quantile(0.95, 'millrace_join_seconds', 'instance'), '{{instance}} 95 % below')),
+    panel('Connections by what they are for', 'short', (f'sum by (protocol, direction) (millrace_tcp_connections{{{NODE}}})', '{{protocol}} {{direction}}')),
+    panel('Who chose the core', 'ops', (f'sum by (instance, by) ({rate("millrace_steered_connections_total")})', '{{instance}} {{by}}'),
+          help='Without the program steer: the kernel by its hash, and nothing is counted.'),
     panel('CPU per delivered Gbit', 's',
           (f'{total("millrace_busy_seconds_total")} / (8e-9 * {total("millrace_sent_bytes_total")})', '{{instance}}')),
     panel('Connections', 'short', (f'millrace_connections{{{NODE}}}', '{{instance}} core {{core}}')),

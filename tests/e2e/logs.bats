@@ -12,9 +12,9 @@ teardown() {
 	e2e_teardown
 }
 
-# visit [option...]: one request that ends, its URL being unknown
+# visit: one request that ends, its URL being unknown
 visit() {
-	curl -s --max-time 5 -o /dev/null "$@" "http://127.0.0.1:$HTTP/live/none.flv"
+	curl -s --max-time 5 -o /dev/null "http://127.0.0.1:$HTTP/live/none.flv"
 }
 
 lines() { # FILE
