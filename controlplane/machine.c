@@ -120,6 +120,8 @@ static void blame(struct task *t, enum task_fault fault, enum reason reason, con
 {
 	t->fault = fault;
 	task_text(&t->reason, reason == REASON_NONE ? "" : reason_name(reason));
+	if (reason != REASON_NONE)
+		task_text(&t->last_reason, t->reason);
 	task_text(&t->detail, detail);
 }
 
@@ -132,7 +134,7 @@ static void halt(struct task *t)
 static void start(struct task *t)
 {
 	halt(t);
-	t->retries = 0;
+	t->retries = t->reconnects = 0;
 	t->offline_by = OFFLINE_NOT;
 	for (int kind = 0; kind < LEGS; kind++)
 		t->attempt[kind]++;
@@ -177,6 +179,7 @@ static void retry(struct task *t, const struct task_view *v)
 static void run(struct task *t, const struct task_view *v)
 {
 	halt(t);
+	t->reconnects += t->state == TASK_RECOVERING;
 	t->running_us = v->now_us;
 	t->running_ms = v->now_ms;
 	blame(t, FAULT_NONE, REASON_NONE, "");
@@ -223,12 +226,15 @@ static void enter(struct task *t, enum task_event e, const struct task_view *v)
 }
 
 /* The only writer of a task's state. */
-static void set_state(struct task *t, enum task_state s, struct effects *fx)
+static void set_state(struct task *t, enum task_state s, const struct task_view *v,
+		      struct effects *fx)
 {
 	bool told = s == TASK_RUNNING || s == TASK_RECOVERING || s == TASK_OFFLINE;
 
 	fx->changed = true;
 	fx->state_event = told && s != (enum task_state)t->state;
+	if (s != (enum task_state)t->state)
+		t->since_ms = v->now_ms;
 	t->state = s;
 }
 
@@ -242,7 +248,7 @@ bool machine_step(struct task *t, const struct task_view *v, struct effects *fx)
 	if (e == TASK_EVENTS)
 		return false;
 	enter(t, e, v);
-	set_state(t, (enum task_state)machine_after_event(t->state, e), fx);
+	set_state(t, (enum task_state)machine_after_event(t->state, e), v, fx);
 	if (t->state == TASK_EXIT)
 		fx->exit_reason = "OverEndTime";
 	return true;
@@ -276,7 +282,7 @@ const char *machine_verb(struct task *t, enum task_verb verb, const struct task_
 		fx->exit_reason = "TriggerByUser";
 		break;
 	}
-	set_state(t, (enum task_state)after, fx);
+	set_state(t, (enum task_state)after, v, fx);
 	return NULL;
 }
 

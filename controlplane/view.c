@@ -109,6 +109,9 @@ json_t *view_task(const struct task *t, const struct task_numbers *n)
 			      (json_int_t)t->current_round, "LastSkipped", t->skipped);
 
 	must(v);
+	json_object_set_new(v, "Reconnects", json_integer(t->reconnects));
+	json_object_set_new(v, "LastReason", json_string(t->last_reason));
+	put_time(v, "StateSince", t->since_ms / 1000);
 	put_time(v, "NextRetryTime", t->next_try_ms / 1000);
 	put_time(v, "RunningSince", t->running_ms / 1000);
 	put_time(v, "FirstMediaTime", n->first_media_ms / 1000);

@@ -65,6 +65,30 @@ publish_to_source() {
 	within 20 task_is "$TASK" 1
 }
 
+@test "P3: Describe tells since when media flows, how much, how old it is, on which node, and what interrupted it" {
+	up
+	publish_to_source a
+	within 8 rtmp_plays "rtmp://127.0.0.1:$NGX/src/a"
+	TASK=$(relay_create "rtmp://127.0.0.1:$NGX/src/a" "rtmp://127.0.0.1:$NGX/dst/a" RetryCount=100)
+	within 10 task_is "$TASK" 1
+	within 10 described '.InBps > 100000 and .OutBps > 100000 and .LastMediaAgeMs >= 0 and .LastMediaAgeMs < 5000'
+	described '.FirstMediaTime != "" and .RunningSince != "" and .StateSince == .RunningSince and .Reconnects == 0 and .LastReason == ""'
+	described ".Node == \"$(mr status --json | jq -r .node)\""
+	kill -TERM "$SOURCE"
+	within 20 task_is "$TASK" 2
+	described '.Reason != "" and .LastReason == .Reason and .RunningSince == ""'
+	publish_to_source a
+	within 20 task_is "$TASK" 1
+	described '.Reason == "" and .LastReason != "" and .Reconnects == 1'
+	mr task stop "$TASK"
+	described '.Node == "" and .Reason == "stopped" and .Reconnects == 1'
+}
+
+described() { # CONDITION
+	api Action=DescribeLivePullToPush Region=local "TaskId=$TASK" >"$T/described.log"
+	jq -e "$1" "$T/described.log" >/dev/null
+}
+
 @test "retries used up: Offline, and a restart starts it again" {
 	up
 	TASK=$(relay_create "rtmp://127.0.0.1:1/src/nobody" "rtmp://127.0.0.1:$NGX/dst/x" RetryCount=2)

@@ -449,6 +449,34 @@ static void test_P13_a_restarted_data_plane_costs_no_retry(void **state)
 	end(&w);
 }
 
+static void test_P3_what_interrupted_it_stays_known(void **state)
+{
+	struct world w;
+
+	begin_running(&w);
+	assert_int_equal(w.t->since_ms, w.v.now_ms);
+	assert_int_equal(w.t->reconnects, 0);
+	pass(&w, 10);
+	leg_fails(&w, LEG_PULL, REASON_CONNECT_REFUSED);
+	assert_int_equal(w.t->since_ms, w.v.now_ms);
+	pass(&w, 60);
+	settle(&w);
+	legs(&w, LEG_RUNNING, LEG_RUNNING);
+	assert_int_equal(w.t->state, R);
+	assert_int_equal(w.t->reconnects, 1);
+	assert_string_equal(w.t->reason, "");
+	assert_string_equal(w.t->last_reason, "connect_refused");
+	/* A stable run forgives retries; it changes neither the state nor what is known. */
+	pass(&w, 60);
+	settle(&w);
+	assert_int_equal(w.t->retries, 0);
+	assert_int_equal(w.t->reconnects, 1);
+	assert_int_equal(w.t->since_ms, w.v.now_ms - 60000);
+	machine_verb(w.t, VERB_RESTART, &w.v, &w.fx);
+	assert_int_equal(w.t->reconnects, 0);
+	end(&w);
+}
+
 static void test_without_a_data_plane_no_retry_is_burnt(void **state)
 {
 	struct world w;
@@ -575,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_P1_retries_count_anew_only_after_a_stable_run),
 		cmocka_unit_test(test_P1_a_flapping_source_ends_offline),
 		cmocka_unit_test(test_P13_a_restarted_data_plane_costs_no_retry),
+		cmocka_unit_test(test_P3_what_interrupted_it_stays_known),
 		cmocka_unit_test(test_without_a_data_plane_no_retry_is_burnt),
 		cmocka_unit_test(test_a_data_plane_that_stays_away_is_told),
 		cmocka_unit_test(test_stop_and_restart),
