@@ -58,7 +58,7 @@ static void bridge(struct hls_writer *w, const struct hls_open *o, const struct 
 int hls_rules_open(struct hls_writer *w, bool fresh, const struct hls_open *o,
 		   const struct config *conf, uint64_t now_us, struct hls_fault *f)
 {
-	uint32_t target_s = (o->target_ms + 999) / 1000;
+	uint32_t target_s = max_of((o->target_ms + 500) / 1000, 1u);
 
 	if (!o->target_ms || o->target_ms > 3600000)
 		return refuse(f, "bad_field", "target_ms", "must be 1 to 3600000");
