@@ -37,6 +37,7 @@ struct package {
 	uint64_t due_us, placed_us, saved_us, since_ms;
 	uint64_t segments, bytes, dropped; /* of the present worker */
 	unsigned deaths;
+	bool hurry;   /* somebody waits for its first segment */
 	bool again;   /* it was published anew meanwhile */
 	bool unsaved; /* its numbers */
 };
@@ -134,13 +135,13 @@ static json_t *start_packet(const struct package *p)
 	snprintf(text, sizeof(text), "%s%s", dp_inner_key(cp->dp), p->stream);
 	if (cp->shm)
 		shm_stream_find(cp->shm, p->stream, &v, &slot);
-	return json_pack("{ss ss ss ss sI sI sI sI sI sb sI}", "package", "start", "stream",
+	return json_pack("{ss ss ss ss sI sI sI sI sI sb sI sb}", "package", "start", "stream",
 			 p->stream, "pass", digest_text(pass, text), "format", c->hls_format,
 			 "segment_ms", (json_int_t)c->hls_segment, "part_ms",
 			 (json_int_t)c->hls_part, "gop_ms", (json_int_t)v.gop_ms, "media_seq",
 			 (json_int_t)p->numbers.media_seq, "disc_seq",
 			 (json_int_t)p->numbers.disc_seq, "encrypt", (int)c->hls_encrypt,
-			 "key_segments", (json_int_t)c->hls_key_segments);
+			 "key_segments", (json_int_t)c->hls_key_segments, "hurry", (int)p->hurry);
 }
 
 static void place(struct package *p)
@@ -192,7 +193,7 @@ static void read_numbers(struct package *p)
 
 	if (known) {
 		p->numbers.media_seq = json_integer_value(json_object_get(known, "media_seq"));
-		p->numbers.disc_seq = json_integer_value(json_object_get(known, "disc_seq"));
+		p->numbers.disc_seq = json_integer_value(json_object_get(known, "disc_seq")) + 1;
 		json_object_del(ps->known, p->stream);
 		place(p);
 		return;
@@ -204,7 +205,7 @@ static void read_numbers(struct package *p)
 	store_hls_read(ps->cp->store, p->stream, on_numbers, a);
 }
 
-static void want(struct packages *ps, const char *stream)
+static void want(struct packages *ps, const char *stream, bool hurry)
 {
 	struct package *p = find(ps, stream);
 
@@ -215,6 +216,7 @@ static void want(struct packages *ps, const char *stream)
 	p->owner = ps;
 	snprintf(p->stream, sizeof(p->stream), "%s", stream);
 	snprintf(p->word, sizeof(p->word), "connecting");
+	p->hurry = hurry;
 	p->since_ms = clock_wall_ms();
 	LIST_INSERT_HEAD(&ps->all, p, link);
 	read_numbers(p);
@@ -258,7 +260,7 @@ static void over(struct package *p)
 	tell(p, "hls.ended");
 	package_remove(p);
 	if (again)
-		want(ps, stream);
+		want(ps, stream, false);
 }
 
 static void take_report(struct package *p, const json_t *o)
@@ -326,6 +328,8 @@ static void on_gone(void *arg, struct pool_worker *w)
 		snprintf(p->reason, sizeof(p->reason), "worker_lost");
 		snprintf(p->word, sizeof(p->word), "waiting");
 		tell(p, "hls.worker_lost");
+		p->hurry = false;
+		p->numbers.disc_seq++; /* the data plane sets the mark by itself */
 		wait_until(p, PACKAGE_WAITING, (uint64_t)AGAIN_US << min_of(p->deaths - 1, 8u));
 	}
 }
@@ -348,7 +352,7 @@ static void on_live(void *arg, json_t *answer)
 	if (answer && !dp_error(answer) && a->epoch == a->ps->epoch)
 		json_array_foreach (json_object_get(answer, "streams"), i, row)
 			if (json_is_string(json_object_get(row, "publisher")))
-				want(a->ps, dp_text(row, "stream"));
+				want(a->ps, dp_text(row, "stream"), false);
 	free(a);
 }
 
@@ -380,7 +384,7 @@ static void on_held(void *arg, json_t *answer)
 		json_object_set(ps->known, dp_text(row, "stream"), (json_t *)(uintptr_t)row);
 	json_array_foreach (json_object_get(answer, "streams"), i, row)
 		if (mode_is(ps, "on_demand") && int_of(row, "idle_ms") < ps->cp->conf.hls_idle)
-			want(ps, dp_text(row, "stream"));
+			want(ps, dp_text(row, "stream"), false);
 	look(ps);
 out:
 	free(a);
@@ -423,9 +427,9 @@ void packages_event(struct packages *ps, const char *name, const json_t *event)
 		else if (p)
 			p->again = true;
 		if (!json_is_true(json_object_get(event, "internal")))
-			want(ps, stream);
+			want(ps, stream, false);
 	} else if (!strcmp(name, "hls.wanted") && !mode_is(ps, "off")) {
-		want(ps, stream);
+		want(ps, stream, true);
 	} else if (!strcmp(name, "hls.idle") && p && !mode_is(ps, "always")) {
 		if (p->worker)
 			pool_tell(p->worker, json_pack("{ss ss sb}", "package", "stop", "stream",

@@ -52,7 +52,7 @@ static enum cut_turn judge(const struct cut *c, enum track_kind kind, bool key, 
 	if (!is_driver(c, kind))
 		return CUT_NOT;
 	if ((key || !c->video) && elapsed > 0 &&
-	    (elapsed >= c->segment_us - c->segment_us / EARLY_SHARE ||
+	    (dts_us < c->soon_us || elapsed >= c->segment_us - c->segment_us / EARLY_SHARE ||
 	     elapsed + c->gop_us > c->limit_us))
 		return CUT_SEGMENT;
 	if (c->part_us && dts_us > c->part_start_us &&
@@ -90,6 +90,15 @@ enum cut_turn cut_before(struct cut *c, enum track_kind kind, bool key, int64_t 
 		c->key_us = 0;
 	learn(c, kind, key, dts_us);
 	return turn;
+}
+
+int64_t cut_hurry(struct cut *c)
+{
+	enum track_kind driver = c->video ? TRACK_VIDEO : TRACK_AUDIO;
+
+	c->open = false;
+	c->soon_us = c->start_us + 2 * c->segment_us;
+	return c->last_us[driver] + c->step_us[driver];
 }
 
 void cut_close(struct cut *c)

@@ -28,6 +28,7 @@ struct cut {
 	int64_t segment_us, part_us, limit_us;
 	bool video;
 	bool open;
+	int64_t soon_us; /* until there every key frame cuts: somebody waits for segments */
 	int64_t start_us, part_start_us; /* of what is open */
 	int64_t end_us;			 /* where the last turn ended it */
 	int64_t last_us[TRACKS], step_us[TRACKS];
@@ -48,6 +49,11 @@ void cut_init(struct cut *c, bool video, int64_t segment_us, int64_t part_us, in
 enum cut_turn cut_before(struct cut *c, enum track_kind kind, bool key, int64_t dts_us);
 /* Where what is open ends if nothing follows. */
 int64_t cut_end_us(const struct cut *c);
+/*
+ * Somebody waits: what is open ends here, without a key frame, and for a while every key frame cuts.
+ * Where it ends.
+ */
+int64_t cut_hurry(struct cut *c);
 /* The next frame begins a segment, whatever it is. */
 void cut_close(struct cut *c);
 

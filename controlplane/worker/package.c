@@ -166,6 +166,7 @@ static void start(const json_t *o)
 		.encrypt = json_is_true(json_object_get(o, "encrypt")),
 		.key_segments = int_of(o, "key_segments"),
 		.archive = package.world.archive != NULL,
+		.hurry = json_is_true(json_object_get(o, "hurry")),
 	};
 	struct place *s = find(wish.stream);
 

@@ -10,7 +10,8 @@
  * Later ones:
  *
  *   {"package":"start","stream":"default/live/a","pass":"..","format":"auto","segment_ms":4000,
- *    "part_ms":0,"gop_ms":0,"media_seq":17,"disc_seq":2,"encrypt":false,"key_segments":10}
+ *    "part_ms":0,"gop_ms":0,"media_seq":17,"disc_seq":2,"encrypt":false,"key_segments":10,
+ *    "hurry":false}
  *   {"package":"stop","stream":"default/live/a","end":false}
  *
  * Back go, on every change and with every segment, and about once a second while files are kept

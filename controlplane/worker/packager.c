@@ -13,6 +13,7 @@
 #include "controlplane/worker/packager_in.h"
 
 #define START_US   10000000 /* where a stream's time begins: players want no negative clocks */
+#define BURST_US   150000   /* so long what the log holds keeps coming at once */
 #define AGAIN_US   300000
 #define KEPT_BYTES (32 << 20)
 #define PROMISE_MS 2000	   /* so long the FLV head's promises are waited for, in media */
@@ -36,6 +37,7 @@ struct packager *packager_new(const struct packager_world *world, const struct p
 	p->encrypt = wish->encrypt;
 	p->key_segments = max_of(wish->key_segments, 1);
 	p->archived = wish->archive && world->archive;
+	p->hurry = wish->hurry && !p->part_us;
 	p->report.media_seq = max_of(wish->media_seq, 0);
 	p->report.disc_seq = max_of(wish->disc_seq, 0);
 	TAILQ_INIT(&p->kept);
@@ -199,6 +201,7 @@ static void probe(struct packager *p, const struct flv_item *it)
 	settle_tracks(p);
 	if (!packager_begin(p))
 		return;
+	p->running_us = clock_us();
 	set_state(p, PACKAGER_RUNNING, NULL);
 	replay(p);
 }
@@ -354,6 +357,8 @@ void packager_tick(struct packager *p, uint64_t now_us)
 	struct fault f;
 	int rc;
 
+	if (p->hurry && p->report.state == PACKAGER_RUNNING && now_us - p->running_us >= BURST_US)
+		packager_hurry(p);
 	if (p->report.state != PACKAGER_CONNECTING || p->source.state != FLVSOURCE_CLOSED ||
 	    now_us < p->again_us)
 		return;

@@ -30,6 +30,7 @@ struct packager_wish {
 	bool encrypt;
 	int64_t key_segments;
 	bool archive;
+	bool hurry; /* somebody waits: the first segment is cut as soon as it is worth it */
 };
 
 enum packager_state {

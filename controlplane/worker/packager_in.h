@@ -27,7 +27,7 @@ struct packager {
 	struct packager_world world;
 	char stream[512], pass[64], format[8];
 	int64_t segment_us, part_us, gop_us, key_segments;
-	bool encrypt, archived;
+	bool encrypt, archived, hurry;
 	struct packager_report report;
 
 	struct flvsource source;
@@ -40,7 +40,7 @@ struct packager {
 	double fps, width, height; /* as the metadata says */
 	TAILQ_HEAD(kept_list, kept) kept;
 	size_t kept_bytes;
-	uint64_t probing_us;
+	uint64_t probing_us, running_us;
 	uint32_t first_ms, key_ms;
 	unsigned keys, frames;
 
@@ -75,6 +75,8 @@ bool packager_time(struct packager *p, const struct flv_item *it, int64_t *dts_u
 void packager_frame(struct packager *p, const struct flv_item *it, int64_t dts_us, bool smooth);
 /* What is open becomes a segment; the next one is a discontinuity. */
 void packager_break(struct packager *p);
+/* The first segment is ended where it is, if there is enough of it. */
+void packager_hurry(struct packager *p);
 /* Nothing was opened: the next segment opens the playlist anew. */
 void packager_forget_muxer(struct packager *p);
 void packager_tell_news(struct packager *p);

@@ -11,6 +11,7 @@
 #include "controlplane/worker/fault.h"
 #include "controlplane/worker/packager_in.h"
 
+#define HURRY_US    500000  /* the least that a first segment holds when somebody waits */
 #define FRAGMENT_US 1000000 /* of MP4 without parts: bounds what the muxer holds */
 
 /* ---- parts, segments, keys ----------------------------------------------------------------------- */
@@ -214,6 +215,17 @@ void packager_break(struct packager *p)
 	cut_close(&p->cut);
 	wall_anew(&p->wall);
 	p->broken = true;
+}
+
+void packager_hurry(struct packager *p)
+{
+	if (p->report.segments)
+		p->hurry = false;
+	if (!p->hurry || !p->segment_open || cut_end_us(&p->cut) - p->segment_start_us < HURRY_US)
+		return;
+	p->hurry = false;
+	release_held(p, 0);
+	end_segment(p, cut_hurry(&p->cut));
 }
 
 static void turn(struct packager *p, enum cut_turn what)
