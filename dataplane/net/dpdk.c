@@ -85,13 +85,14 @@ static void dpdk_listen_resume(struct net *base)
 /* ---- turns ---- */
 
 /* Core 0 asks the device; each core notices that it came back. */
-static void link_poll(struct dpdk *n)
+static void link_watch(struct dpdk *n)
 {
 	bool up;
 
 	if (n->now_us - n->link_us < LINK_US)
 		return;
 	n->link_us = n->now_us;
+	link_poll(&n->link, dpdk_ms(n));
 	if (!n->queue)
 		dpdk_link_look();
 	up = atomic_load(&n->host->link_up);
@@ -107,7 +108,7 @@ static int dpdk_turn(struct net *base)
 	uint64_t resent;
 
 	n->now_us = clock_us();
-	link_poll(n);
+	link_watch(n);
 	dpdk_flights_turn(n);
 	done = dpdk_tell(n);
 	done += dpdk_in(n);

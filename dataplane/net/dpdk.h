@@ -46,8 +46,8 @@
 #define DPDK_BURST	 64u
 #define DPDK_CORES	 120u
 #define DPDK_LISTENERS	 32u
-#define DPDK_OUT	 4096u /* packets that wait for the device; a power of two */
-#define DPDK_OUT_FULL	 2048u /* from here on nobody sends log bytes */
+#define DPDK_OUT	 2048u /* packets that wait for the device; a power of two */
+#define DPDK_OUT_FULL	 1024u /* from here on nobody sends log bytes */
 #define DPDK_RETA	 512u
 #define DPDK_CHUNK_BYTES 2048u /* private bytes are copied into such pieces */
 #define DPDK_CHUNKS_MAX	 32u   /* of one connection */
@@ -101,6 +101,8 @@ struct dpdk_conn {
 	uint32_t first, last;		/* pieces, + 1 */
 	uint32_t until_ms;		/* dialing: may take */
 	uint32_t sent_n;
+	uint32_t srtt_us; /* and mss, resent: as they were when the TCP ended */
+	uint16_t mss, resent;
 	uint8_t state, log_pieces, chunks;
 	bool telling : 1; /* in dpdk.told: `sent` is due */
 	bool wants_room : 1;

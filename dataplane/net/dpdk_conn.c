@@ -199,7 +199,12 @@ static void broken(struct dpdk_conn *c, enum reason why)
 static void on_ended(void *owner, struct tcp_conn *t, enum tcp_end why)
 {
 	struct dpdk_conn *c = tcp_user(t);
+	struct tcp_info info;
 
+	tcp_info(t, &info);
+	c->srtt_us = info.srtt_us;
+	c->mss = info.mss;
+	c->resent = (uint16_t)info.resent;
 	c->tcp = NULL;
 	dpdk_flight_drop(c);
 	if (c->state == OPENING)
@@ -410,12 +415,13 @@ void dpdk_conns_poll(struct dpdk *n)
 bool dpdk_path(const struct net_conn *pub, struct net_path *out)
 {
 	const struct dpdk_conn *c = dpdk_conn_of((struct net_conn *)pub);
-	struct tcp_info info;
+	struct tcp_info info = {.srtt_us = c->srtt_us, .mss = c->mss, .resent = c->resent};
 	uint64_t acked;
 
-	if (!c->tcp)
+	if (c->tcp)
+		tcp_info(c->tcp, &info);
+	if (!info.mss)
 		return false;
-	tcp_info(c->tcp, &info);
 	acked = pub->bytes_out - min_of(pub->bytes_out, (uint64_t)info.flight);
 	*out = (struct net_path){
 		.srtt_us = info.srtt_us,

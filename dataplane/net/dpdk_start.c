@@ -20,6 +20,7 @@
 #define CHUNKS_SHARE	4u /* of dpdk.memory is for private bytes */
 #define HANDED		1024u
 #define CACHE		256u
+#define XDP_FILL	2048u
 #define HEAD_ROOM_BYTES 2048u
 #define LOG_MBUFS	8192u
 #define LINK_WAIT_US	3000000u
@@ -88,7 +89,7 @@ static void args_fill(struct args *a, const struct net_bypass_options *o)
 	if (!o->huge_pages) {
 		arg(a, "--no-huge");
 		arg(a, "-m");
-		arg(a, "%llu", (unsigned long long)(o->memory_bytes >> 20));
+		arg(a, "%llu", (unsigned long long)(o->memory_bytes * o->cores >> 20));
 	}
 	arg_device(a, o->device);
 	if (*o->exception)
@@ -161,10 +162,11 @@ static const struct rte_memzone *chunks(unsigned core)
 static int memory(const struct net_bypass_options *o, char *err, size_t n)
 {
 	unsigned room = RTE_PKTMBUF_HEADROOM + max_of(o->mtu + 64, HEAD_ROOM_BYTES);
-	unsigned in = host.cores * (host.queue_frames + CACHE + HANDED / 2);
+	/* net_af_xdp fills a ring of its own before the queue. */
+	unsigned in = host.cores * (host.queue_frames + XDP_FILL + CACHE + HANDED / 2);
 	bool ok;
 
-	host.chunks = (uint32_t)(o->memory_bytes / CHUNKS_SHARE / host.cores / DPDK_CHUNK_BYTES);
+	host.chunks = (uint32_t)(o->memory_bytes / CHUNKS_SHARE / DPDK_CHUNK_BYTES);
 	host.in_pool = pool("in", 0, in, room);
 	ok = host.in_pool;
 	for (unsigned i = 0; ok && i < host.cores; i++) {
@@ -180,9 +182,8 @@ static int memory(const struct net_bypass_options *o, char *err, size_t n)
 		     (host.log_pool[i] || !host.chains);
 	}
 	return ok ? 0
-		  : fail(err, n,
-			 "dpdk.memory: not enough for %u cores with %u frames in a queue (%s)",
-			 host.cores, host.queue_frames, rte_strerror(rte_errno));
+		  : fail(err, n, "dpdk.memory: not enough for %u frames in a queue (%s)",
+			 host.queue_frames, rte_strerror(rte_errno));
 }
 
 /* A page's physical address each, for devices without an IOMMU. */

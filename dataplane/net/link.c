@@ -81,13 +81,22 @@ static void ask(struct link *l, struct link_neighbour *e, uint32_t now_ms)
 	uint8_t frame[LINK_FRAME_MAX];
 	bool alone = e->has_mac && e->tries < LINK_TRIES;
 
+	if (e->state != LINK_ASKED && l->asking < LINK_ASKING)
+		l->asked[l->asking++] = (uint16_t)(e - l->neighbour);
+	e->state = LINK_ASKED;
 	e->asked_ms = now_ms;
 	e->tries++;
-	if (e->state != LINK_ASKED)
-		e->state = LINK_ASKED;
 	if (from)
 		l->emit(l->owner, frame,
 			link_question(l->conf, frame, from, &e->ip, alone ? e->mac : NULL));
+}
+
+/* Alone, then everybody; nobody answers: what we knew is wrong. */
+static void ask_again(struct link *l, struct link_neighbour *e, uint32_t now_ms)
+{
+	if (e->tries >= 2 * LINK_TRIES)
+		e->has_mac = false;
+	ask(l, e, now_ms);
 }
 
 const uint8_t *link_lookup(struct link *l, const struct ip *dst, uint32_t now_ms)
@@ -103,13 +112,21 @@ const uint8_t *link_lookup(struct link *l, const struct ip *dst, uint32_t now_ms
 	if (e->state == LINK_FIX ||
 	    (e->state == LINK_KNOWN && now_ms - e->answered_ms < LINK_FRESH_MS))
 		return e->mac;
-	if (e->state != LINK_ASKED || now_ms - e->asked_ms >= LINK_TRY_MS) {
-		/* Alone, then everybody; nobody answers: what we knew is wrong. */
-		if (e->has_mac && e->tries >= 2 * LINK_TRIES)
-			e->has_mac = false;
-		ask(l, e, now_ms);
-	}
+	if (e->state != LINK_ASKED || now_ms - e->asked_ms >= LINK_TRY_MS)
+		ask_again(l, e, now_ms);
 	return e->has_mac ? e->mac : NULL;
+}
+
+void link_poll(struct link *l, uint32_t now_ms)
+{
+	for (unsigned i = l->asking; i-- > 0;) {
+		struct link_neighbour *e = &l->neighbour[l->asked[i]];
+
+		if (e->state != LINK_ASKED || e->tries > 2 * LINK_TRIES)
+			l->asked[i] = l->asked[--l->asking];
+		else if (now_ms - e->asked_ms >= LINK_TRY_MS)
+			ask_again(l, e, now_ms);
+	}
 }
 
 /* A neighbour said so. */

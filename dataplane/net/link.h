@@ -29,10 +29,11 @@
 #define LINK_FIXED	32
 #define LINK_NEIGHBOURS 2048 /* a power of two */
 #define LINK_HEAD_MAX	18   /* Ethernet with a VLAN tag */
+#define LINK_ASKING	256  /* at a time; others are asked when they are needed again */
 #define LINK_TRIES	3
 #define LINK_TRY_MS	1000u
-#define LINK_FRESH_MS	30000u /* an answer is believed without asking again */
-#define LINK_FRAME_MAX	1600   /* of what emit gets */
+#define LINK_FRESH_MS	5000u /* an answer is believed without asking again */
+#define LINK_FRAME_MAX	1600  /* of what emit gets */
 
 struct link_route {
 	struct cidr to;
@@ -77,6 +78,8 @@ struct link {
 	const struct link_conf *conf;
 	void (*emit)(void *owner, const uint8_t *frame, size_t n);
 	void *owner;
+	unsigned asking; /* who is asked, and has not answered */
+	uint16_t asked[LINK_ASKING];
 	struct link_neighbour neighbour[LINK_NEIGHBOURS];
 };
 
@@ -85,6 +88,8 @@ void link_init(struct link *l, const struct link_conf *c,
 /* The link address for packets to dst, good until the next call. NULL: not known yet, and asked for;
  * or there is no way. */
 const uint8_t *link_lookup(struct link *l, const struct ip *dst, uint32_t now_ms);
+/* Asks those again who have not answered; every 100 ms or so. */
+void link_poll(struct link *l, uint32_t now_ms);
 /* The Ethernet header of a packet of ours; its length. */
 unsigned link_head(const struct link_conf *c, uint8_t dst[LINK_HEAD_MAX], const uint8_t *to,
 		   bool v6);

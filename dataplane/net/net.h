@@ -189,9 +189,9 @@ struct net_bypass_options {
 	const char *exception; /* device for what is not ours; "": dropped */
 	unsigned mtu, vlan, queue_frames;
 	unsigned cores;
-	uint32_t conns_max; /* of each core */
-	uint64_t memory_bytes;
-	uint32_t idle_us; /* sleeps so long at a time when nothing comes; 0: never */
+	uint32_t conns_max;    /* of each core */
+	uint64_t memory_bytes; /* the same */
+	uint32_t idle_us;      /* sleeps so long at a time when nothing comes; 0: never */
 	bool huge_pages, offloads, rack;
 	struct slice shared;
 };

@@ -265,7 +265,7 @@ PY
 
 # --- foreign server -------------------------------------------------------------------------
 
-# nginx_start: Debian's nginx with the RTMP module; sets NGX (port), applications src and dst
+# nginx_start: by the command NGX_BY, at the address NGX_AT (127.0.0.1): Debian's nginx with the RTMP module; sets NGX (port), applications src and dst
 nginx_start() {
 	ports 1
 	NGX=${PORTS[0]}
@@ -284,14 +284,14 @@ events { worker_connections 256; }
 rtmp {
 	access_log off;
 	server {
-		listen 127.0.0.1:$NGX;
+		listen ${NGX_AT:-127.0.0.1}:$NGX;
 		application src { live on; wait_key on; idle_streams off; drop_idle_publisher 8s; }
 		application dst { live on; wait_key on; idle_streams off; }
 		application closed { live on; deny publish all; deny play all; }
 	}
 }
 NGINX
-	background nginx nginx -p "$T/nginx" -c "$T/nginx/nginx.conf"
+	background nginx "${NGX_BY[@]}" nginx -p "$T/nginx" -c "$T/nginx/nginx.conf"
 	NGINX=$PID
 	within 5 listening "$NGX"
 }

@@ -230,6 +230,22 @@ static void test_changed_neighbour_is_doubted_but_only_an_answer_counts(void **s
 	free(b);
 }
 
+static void test_who_is_asked_is_asked_again_without_being_needed(void **state)
+{
+	struct host *a = host_new("10.0.0.2/24", our_mac, "");
+	const struct ip to = ip("10.0.0.3");
+	uint32_t now = 0;
+
+	link_lookup(&a->link, &to, now);
+	for (unsigned i = 0; i < 100; i++, now += LINK_TRY_MS / 2)
+		link_poll(&a->link, now);
+	/* But not for ever. */
+	assert_int_equal(a->wire.frames, 2 * LINK_TRIES + 1);
+	link_lookup(&a->link, &to, now);
+	assert_int_equal(a->wire.frames, 2 * LINK_TRIES + 2);
+	free(a);
+}
+
 static void test_fixed_neighbour_stays(void **state)
 {
 	struct host *a = host_new("10.0.0.2/24", our_mac, ""),
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_the_one_who_asks_is_known_to_the_other),
 		cmocka_unit_test(test_old_neighbour_is_kept_while_it_is_asked_again),
 		cmocka_unit_test(test_changed_neighbour_is_doubted_but_only_an_answer_counts),
+		cmocka_unit_test(test_who_is_asked_is_asked_again_without_being_needed),
 		cmocka_unit_test(test_fixed_neighbour_stays),
 		cmocka_unit_test(test_strangers_do_not_fill_the_table),
 		cmocka_unit_test(test_echo_is_answered),
