@@ -53,7 +53,7 @@ struct cp {
 	struct domains *domains;
 	struct guard *guard;
 	struct live *live;
-	struct post *post;		 /* NULL: one node */
+	struct post *post; /* NULL: one node */
 	struct remote_auth *remote_auth;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */
 	uint64_t api_calls, api_refused; /* answered; of them with an error */

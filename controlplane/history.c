@@ -7,30 +7,32 @@
 #include "base/check.h"
 #include "controlplane/store_redis_words.h"
 
+#define KEY_TEXT 560
+
 /* As long as the documented questions reach back. */
 static const struct {
-	const char *name, *keep_s;
+	const char *name, *keep_s, *last;
 } kinds[HISTORY_KINDS] = {
-	[HISTORY_PUBLISH] = {"publish", "2592000"},
-	[HISTORY_CONTROL] = {"control", "604800"},
-	[HISTORY_NOTIFY] = {"notify", "604800"},
+	[HISTORY_PUBLISH] = {"publish", "2592000", "9999"},
+	[HISTORY_CONTROL] = {"control", "604800", "9999"},
+	[HISTORY_NOTIFY] = {"notify", "604800", "9999"},
+	[HISTORY_MINUTES] = {"minutes", "172800", "2879"},
 };
 
-static const char *key_of(char dst[300], enum history_kind kind, const char *domain)
+static const char *key_of(char dst[KEY_TEXT], enum history_kind kind, const char *subject)
 {
-	snprintf(dst, 300, "mr:history:{%.200s}:%s", domain, kinds[kind].name);
+	snprintf(dst, KEY_TEXT, "mr:history:{%.512s}:%s", subject, kinds[kind].name);
 	return dst;
 }
 
-void history_add(struct store *s, enum history_kind kind, const char *domain, json_t *row)
+void history_add(struct store *s, enum history_kind kind, const char *subject, json_t *row)
 {
-	char *text = json_dumps(row, JSON_COMPACT), key[300], last[16];
+	char *text = json_dumps(row, JSON_COMPACT), key[KEY_TEXT];
 
 	must(text);
-	key_of(key, kind, domain);
-	snprintf(last, sizeof(last), "%d", HISTORY_ROWS - 1);
+	key_of(key, kind, subject);
 	store_tell(s, STORE_WORDS("LPUSH", key, text));
-	store_tell(s, STORE_WORDS("LTRIM", key, "0", last));
+	store_tell(s, STORE_WORDS("LTRIM", key, "0", kinds[kind].last));
 	store_tell(s, STORE_WORDS("EXPIRE", key, kinds[kind].keep_s));
 	free(text);
 	json_decref(row);
@@ -66,13 +68,13 @@ static void on_rows(void *arg, const struct store_reply *r)
 	free(q);
 }
 
-void history_ask(struct store *s, enum history_kind kind, const char *domain, int64_t from_ms,
+void history_ask(struct store *s, enum history_kind kind, const char *subject, int64_t from_ms,
 		 int64_t to_ms, history_fn *fn, void *arg)
 {
 	struct question *q = calloc(1, sizeof(*q));
-	char key[300];
+	char key[KEY_TEXT];
 
 	must(q);
 	*q = (struct question){fn, arg, from_ms, to_ms};
-	store_ask(s, STORE_WORDS("LRANGE", key_of(key, kind, domain), "0", "-1"), on_rows, q);
+	store_ask(s, STORE_WORDS("LRANGE", key_of(key, kind, subject), "0", "-1"), on_rows, q);
 }

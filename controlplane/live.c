@@ -16,8 +16,9 @@
 #include "controlplane/shm.h"
 #include "controlplane/store_redis_words.h"
 
-#define SAME_MS	  3000	 /* two starts of a stream nearer than this are the same one */
-#define LOOK_US	  200000 /* how often it is looked whether media came */
+#define SAME_MS	  3000	    /* two starts of a stream nearer than this are the same one */
+#define LOOK_US	  200000    /* how often it is looked whether media came */
+#define MINUTE_US 58000000u /* less than a minute by the pause between two looks */
 #define STREAM_PX "10000"
 
 struct live {
@@ -354,12 +355,57 @@ static void on_ready(void *arg)
 		store_ask(l->cp->store, STORE_WORDS("HGETALL", l->key), on_saved, l);
 }
 
+/* ---- numbers ----------------------------------------------------------------------------------- */
+
+static void add_minute(struct live *l, struct live_stream *s, const struct shm_stream_view *v,
+		       double seconds)
+{
+	const struct live_minute *m = &s->minute;
+	double in = (double)(v->bytes_in - m->in), out = (double)(v->bytes_out - m->out);
+
+	history_add(l->cp->store, HISTORY_MINUTES, s->key,
+		    json_pack("{sI sf sf sI sI sI sI sI sI}", "t", (json_int_t)clock_wall_ms(),
+			      "vfps", m->video_fps, "afps", m->audio_fps, "in_bps",
+			      (json_int_t)(in * 8 / seconds), "out_bps",
+			      (json_int_t)(out * 8 / seconds), "out", (json_int_t)out, "rtmp",
+			      (json_int_t)v->viewers_rtmp, "flv", (json_int_t)v->viewers_flv, "ws",
+			      (json_int_t)v->viewers_ws));
+}
+
+/* The first look after a start only notes the counts. */
+static void look(struct live *l, struct live_stream *s, uint64_t now_us)
+{
+	struct live_minute *m = &s->minute;
+	struct shm_stream_view v;
+	uint32_t slot;
+	double seconds = (double)(now_us - m->at_us) / 1e6;
+
+	if (m->at_us && now_us - m->at_us < MINUTE_US)
+		return;
+	if (!l->cp->shm || !shm_stream_find(l->cp->shm, s->key, &v, &slot))
+		return;
+	if (m->at_us && m->gen == v.gen) {
+		m->video_fps = (double)(v.msgs_video - m->video) / seconds;
+		m->audio_fps = (double)(v.msgs_audio - m->audio) / seconds;
+		add_minute(l, s, &v, seconds);
+	}
+	m->gen = v.gen;
+	m->at_us = now_us;
+	m->video = v.msgs_video;
+	m->audio = v.msgs_audio;
+	m->in = v.bytes_in;
+	m->out = v.bytes_out;
+}
+
 void live_tick(struct live *l)
 {
+	uint64_t now_us = clock_us();
 	struct live_stream *s;
 
-	TAILQ_FOREACH (s, &l->list, link)
+	TAILQ_FOREACH (s, &l->list, link) {
 		advertise(l, s);
+		look(l, s, now_us);
+	}
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -24,6 +24,12 @@ struct live;
 
 #define LIVE_KEY 513
 
+/* What shared memory said a minute ago, and what follows from it. */
+struct live_minute {
+	uint64_t gen, at_us, video, audio, in, out;
+	double video_fps, audio_fps;
+};
+
 struct live_stream {
 	char key[LIVE_KEY]; /* domain/app/name, domain being the ingest domain */
 	char domain[129], app[129], name[257];
@@ -34,6 +40,7 @@ struct live_stream {
 	bool told;
 	/* private */
 	uint64_t due_us; /* not told before */
+	struct live_minute minute;
 	TAILQ_ENTRY(live_stream) link;
 };
 
@@ -43,7 +50,10 @@ void live_free(struct live *l);
 /* The data plane is there (again). */
 void live_up(struct live *l);
 void live_event(struct live *l, const char *name, const json_t *event);
-/* Every two seconds or so: other nodes see where streams are (mr:stream:*). */
+/*
+ * Every two seconds or so: other nodes see where streams are (mr:stream:*), and once a minute each
+ * stream's numbers become a row of its history (HISTORY_MINUTES).
+ */
 void live_tick(struct live *l);
 
 size_t live_count(const struct live *l);

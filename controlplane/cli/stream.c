@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands about streams. */
+#include <string.h>
+#include <time.h>
+
 #include "controlplane/cli/client.h"
 #include "controlplane/cli/format.h"
 #include "controlplane/cli/status.h"
+#include "controlplane/cli/when.h"
 
 static const struct opt list_opts[] = {
 	{"all", NULL, "also the streams inside relay tasks"},
@@ -110,6 +114,61 @@ static int run_kick(struct cli *cli, const struct args *a)
 	return CLI_OK;
 }
 
+static const struct opt forbid_opts[] = {
+	{"until", "WHEN", "default 180 days from now: +2h, 2026-01-31T12:00:00Z (UTC)"},
+	{NULL, NULL, NULL},
+};
+enum { FORBID_UNTIL };
+
+/* Calls action on STREAM, ingest-domain/app/name. */
+static int act(struct cli *cli, const char *stream, const char *action, const char *until,
+	       const char *done)
+{
+	char domain[1024], *app, *name;
+	struct client_param params[] = {{"DomainName", domain}, {"AppName", NULL},
+					{"StreamName", NULL},	{"LiveStreamType", "publisher"},
+					{"ResumeTime", until},	{NULL, NULL}};
+	json_t *answer;
+	int rc;
+
+	snprintf(domain, sizeof(domain), "%s", stream);
+	app = strchr(domain, '/');
+	name = strrchr(domain, '/');
+	if (!app || app == name)
+		return cli_fail(CLI_USAGE, "%s: must be DOMAIN/APP/NAME", stream);
+	*app = *name = 0;
+	params[1].value = app + 1;
+	params[2].value = name + 1;
+	rc = client_rpc(cli, action, params, &answer);
+	if (rc)
+		return rc;
+	if (cli->json)
+		client_print(answer);
+	else
+		printf("%s: %s\n", stream, done);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+static int run_forbid(struct cli *cli, const struct args *a)
+{
+	char until[WHEN_TEXT];
+	const char *when = a->value[FORBID_UNTIL];
+
+	if (when && !when_parse(when, (int64_t)time(NULL), until))
+		return cli_fail(CLI_USAGE,
+				"--until %s: must be +2h (s, m, h, d), or UTC such as "
+				"2026-01-31T12:00:00Z",
+				when);
+	return act(cli, a->rest[0], "ForbidLiveStream", when ? until : NULL,
+		   "nobody may publish it");
+}
+
+static int run_resume(struct cli *cli, const struct args *a)
+{
+	return act(cli, a->rest[0], "ResumeLiveStream", NULL, "it may be published again");
+}
+
 const struct command stream_commands[] = {
 	{"stream list", "", "List the live streams", NULL, list_opts, 0, 0, run_list},
 	{"stream show", "STREAM", "Show one stream",
@@ -117,5 +176,9 @@ const struct command stream_commands[] = {
 	{"stream kick", "STREAM", "Disconnect a stream's publisher",
 	 "STREAM is domain/app/name. An encoder may connect again; a relay task does.", NULL, 1, 1,
 	 run_kick},
+	{"stream forbid", "STREAM", "Disconnect a stream's publisher and let nobody publish it",
+	 "STREAM is ingest-domain/app/name.", forbid_opts, 1, 1, run_forbid},
+	{"stream resume", "STREAM", "Let a forbidden stream be published again",
+	 "STREAM is ingest-domain/app/name.", NULL, 1, 1, run_resume},
 	{NULL},
 };
