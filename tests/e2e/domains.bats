@@ -92,6 +92,37 @@ assert all(PLAY_KEY not in line and PUSH_KEY not in line for line in open(os.env
 PY
 }
 
+@test "signed URLs: a playlist's token is good for its segments and from the master on, and for nothing else" {
+	dp_start --set cores=2
+	peers <<'PY'
+import re
+from hls_channel import Channel, Packager
+ctl = Domains()
+ctl.pair(None, {'auth': {'type': 'a', 'key1': PLAY_KEY}, 'referer': {'mode': 'allow', 'list': ['x.net'], 'empty': False}})
+source, _ = publisher()
+packager = Packager(Channel(ctl), PUSH + '/live/a')
+for n in range(4):
+    packager.segment(bytes([0x47]) * 188, 2000000)
+def get(path, token, **headers):
+    return fetch(f'{path}?{token}', **{'Referer': 'http://x.net/', 'Connection': 'close', **headers})[1:]
+for entry in ('/live/a.m3u8', '/live/a/master.m3u8'):
+    token = signed(entry, PLAY_KEY)
+    status, text = get(entry, token)
+    assert status == 200 and token.encode() in text, (status, text)
+    media, text = get('/live/a.m3u8', token)
+    segments = [line for line in text.decode().split('\n') if line and line[0] != '#']
+    assert media == 200 and segments and all(line.endswith('?' + token) for line in segments), text
+    assert get('/live/' + segments[-1].split('?')[0], token)[0] == 200
+    assert get('/live/' + segments[-1].split('?')[0], token, Referer='http://y.net/')[0] == 403
+    assert get('/live/b.m3u8', token)[0] == 403
+segment = '/live/' + segments[-1].split('?')[0]
+assert get(segment, '')[0] == 403 and get('/live/a.m3u8', '')[0] == 403
+assert get('/live/a.m3u8', signed('/live/a.flv', PLAY_KEY))[0] == 403
+assert get('/live/a.m3u8', signed('/live/a.m3u8', PLAY_KEY, int(time.time()) - 1900))[0] == 403
+assert get(segment, signed(segment, PLAY_KEY))[0] == 200
+PY
+}
+
 @test "keys rotate while viewers come and not one is refused" {
 	dp_start --set cores=2
 	peers <<'PY'
