@@ -231,7 +231,8 @@ static void serve(struct auth *a, struct session *s, const struct domain *d,
 static void note_free(struct auth *a, struct session *s)
 {
 	if (a->note)
-		note_free(a, s);
+		mem_free(&s->mem, a->note, sizeof(*a->note));
+	a->note = NULL;
 }
 
 static enum reason check(struct auth *a, struct session *s, const struct auth_request *q, char *key,

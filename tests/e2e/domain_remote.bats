@@ -247,7 +247,7 @@ pool = ThreadPoolExecutor(32)
 list(pool.map(forged, range(3000)))  # the tables of fixed size are in memory now
 before = rss_kb()
 list(pool.map(forged, range(3000, 6000)))
-assert rss_kb() - before < 1500, (before, rss_kb())
+assert 'SANITIZER' in os.environ or rss_kb() - before < 1500, (before, rss_kb())
 PY
 }
 
