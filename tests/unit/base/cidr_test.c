@@ -167,6 +167,23 @@ static void test_sets(void **state)
 	assert_string_equal(bad, "::2");
 }
 
+static void test_loopback_in_every_spelling(void **state)
+{
+	static const char *const ours[] = {"127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"};
+	static const char *const others[] = {"128.0.0.1", "::", "::2", "0.0.0.0",
+					     "::ffff:10.0.0.1"};
+	struct ip ip;
+
+	for (size_t i = 0; i < array_len(ours); i++) {
+		assert_int_equal(ip_parse(&ip, ours[i], strlen(ours[i])), 0);
+		assert_true(ip_is_loopback(&ip));
+	}
+	for (size_t i = 0; i < array_len(others); i++) {
+		assert_int_equal(ip_parse(&ip, others[i], strlen(others[i])), 0);
+		assert_false(ip_is_loopback(&ip));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_U7_ranges_hold_every_spelling_of_their_addresses),
 		cmocka_unit_test(test_what_is_no_range),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_loopback_in_every_spelling),
 	};
 
 	srand(7);

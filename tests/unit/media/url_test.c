@@ -200,6 +200,31 @@ static void test_parameters(void **state)
 	assert_true(params_get("&&a=1", "a", dst, sizeof(dst)));
 }
 
+static void test_U5_parameters_that_are_secrets_are_masked(void **state)
+{
+	static const struct {
+		const char *params, *shown;
+	} cases[] = {
+		{"", ""},
+		{"auth_key=1-0-0-abc", "auth_key=***"},
+		{"a=1&auth_key=1-0-0-abc&b=2", "a=1&auth_key=***&b=2"},
+		{"token=x&TOKEN=y&wsSecret=z&sign=s&password=p",
+		 "token=***&TOKEN=***&wsSecret=***&sign=***&password=***"},
+		{"key", "key"},
+		{"keys=1&keyframe=2&vhost=push.example.com",
+		 "keys=1&keyframe=2&vhost=push.example.com"},
+		{"&&pass=", "pass=***"},
+	};
+	char dst[256], few[8];
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		const char *got = params_mask(dst, sizeof(dst), cases[i].params);
+
+		assert_string_equal(got, cases[i].shown);
+	}
+	assert_string_equal(params_mask(few, sizeof(few), "abcdef=1&token=2"), "abcdef=");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_P10_rtmp_urls_as_clients_use_them),
 		cmocka_unit_test(test_U4_percent_decoding_is_done_once),
 		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_U5_parameters_that_are_secrets_are_masked),
 	};
 
 	return cmocka_run_group_tests_name("media/url", tests, NULL, NULL);
