@@ -13,6 +13,7 @@
 #   make asan-e2e   end-to-end tests of the programs in build/asan; any report of a sanitizer fails
 #   make tsan-e2e   the same under ThreadSanitizer (T=name picks one file)
 #   make fuzz       run every fuzz target for FUZZ_SECONDS each (default 60)
+#   make chaos      kill processes at random for CHAOS_SECONDS (600) with CHAOS_TASKS (50), CHAOS_SEED
 #   make bench      measure against the bare limit and nginx-rtmp; writes bench/results/
 #   make install    install into DESTDIR=/ PREFIX=/usr/local
 #   make generated  write again what is generated from the tables (configuration sample, reference)
@@ -29,6 +30,8 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 MODE    ?= release
 FUZZ_SECONDS ?= 60
+CHAOS_SECONDS ?= 600
+CHAOS_TASKS ?= 50
 B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 
 CC      := gcc
@@ -196,6 +199,9 @@ test: deps-test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin)
 	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(wildcard tests/e2e/*.bats)
 
+chaos: all deps-test
+	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_TASKS=$(CHAOS_TASKS) CHAOS_SEED=$(or $(CHAOS_SEED),$$RANDOM) bats tests/e2e/chaos.bats
+
 asan:
 	@$(MAKE) --no-print-directory MODE=asan -j$$(nproc) unit
 tsan:
@@ -265,6 +271,6 @@ clean:
 help:
 	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench
+.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench chaos
 
 -include $(shell find $(B)/obj $(B)/obj-shared build/fuzz/obj -name '*.d' 2>/dev/null)
