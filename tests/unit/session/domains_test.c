@@ -9,6 +9,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "session/blocks.h"
@@ -111,6 +114,50 @@ static void test_a_reader_keeps_its_domain_until_it_passes_a_quiet_point(void **
 	assert_int_equal(domain_find("push.x")->version, 19);
 	quiet_sleep(&quiet, 0);
 	domains_settle();
+}
+
+/* Goes through its turns as a core does, and looks at whole domains in each. */
+static void *reader(void *arg)
+{
+	static char torn[] = "torn", moved[] = "moved";
+	_Atomic bool *stop = arg;
+	struct stream_name name = {.domain = "play.x", .app = "live", .name = "a"};
+	char key[STREAM_KEY_MAX];
+
+	while (!atomic_load(stop)) {
+		const struct domain *d;
+
+		quiet_wake(&quiet, 0);
+		d = domain_find("push.x");
+		if (d && (d->version != (int64_t)d->apps_n || strcmp(d->name, "push.x") != 0))
+			return torn;
+		domain_stream_key(key, &name);
+		if (strcmp(key, "push.x/live/a") != 0)
+			return moved;
+		quiet_pass(&quiet, 0);
+	}
+	quiet_sleep(&quiet, 0);
+	return NULL;
+}
+
+static void test_readers_on_another_thread_see_whole_domains(void **state)
+{
+	_Atomic bool stop = false;
+	pthread_t thread;
+	void *said;
+
+	set("play.x", "{\"type\":\"play\",\"center\":\"push.x\"}");
+	assert_int_equal(pthread_create(&thread, NULL, reader, &stop), 0);
+	for (int i = 0; i < 2000; i++) {
+		set("push.x",
+		    i % 2 ? "{\"type\":\"ingest\",\"version\":1,\"apps\":{\"a\":{}}}"
+			  : "{\"type\":\"ingest\",\"version\":2,\"apps\":{\"a\":{},\"b\":{}}}");
+		if (i % 7 == 0)
+			keep("[\"play.x\"]");
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, &said);
+	assert_null(said);
 }
 
 static void test_many_domains_are_found_and_bounded(void **state)
@@ -229,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		t(test_names_map_to_their_center_and_none_is_made_up),
 		t(test_a_reader_keeps_its_domain_until_it_passes_a_quiet_point),
+		t(test_readers_on_another_thread_see_whole_domains),
 		t(test_many_domains_are_found_and_bounded),
 		t(test_rules_come_from_application_domain_and_configuration),
 		t(test_the_idle_time_of_triggered_pulls_is_the_longest_of_a_center),
