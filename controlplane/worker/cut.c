@@ -3,11 +3,11 @@
 
 #include "base/check.h"
 
-#define SECOND		 1000000
-#define ROUNDED_DOWN_US	 499000 /* so much over whole seconds is rounded down in a playlist */
-#define EARLY_SHARE	 20	/* a key frame may come earlier by a twentieth */
-#define PART_ROUNDING_US 2000	/* times are milliseconds */
-#define STEP_MOST_US	 1000000
+#define SECOND		1000000
+#define ROUNDED_DOWN_US 499000 /* so much over whole seconds is rounded down in a playlist */
+#define EARLY_SHARE	20     /* a key frame may come earlier by a twentieth */
+#define ROUNDING_US	2000   /* times are milliseconds */
+#define STEP_MOST_US	1000000
 
 int64_t cut_target_us(int64_t segment_us, int64_t gop_us)
 {
@@ -47,7 +47,7 @@ static enum cut_turn judge(const struct cut *c, enum track_kind kind, bool key, 
 
 	if (elapsed > c->limit_us && elapsed - step > c->limit_us)
 		return CUT_HOLE;
-	if (elapsed > 0 && elapsed + step > c->limit_us)
+	if (elapsed > 0 && elapsed + step + ROUNDING_US > c->limit_us)
 		return CUT_SEGMENT;
 	if (!is_driver(c, kind))
 		return CUT_NOT;
@@ -56,7 +56,7 @@ static enum cut_turn judge(const struct cut *c, enum track_kind kind, bool key, 
 	     elapsed + c->gop_us > c->limit_us))
 		return CUT_SEGMENT;
 	if (c->part_us && dts_us > c->part_start_us &&
-	    dts_us + step - c->part_start_us > c->part_us + PART_ROUNDING_US)
+	    dts_us + step - c->part_start_us > c->part_us + ROUNDING_US)
 		return CUT_PART;
 	return CUT_NOT;
 }
@@ -80,7 +80,9 @@ enum cut_turn cut_before(struct cut *c, enum track_kind kind, bool key, int64_t 
 	enum cut_turn turn = c->open ? judge(c, kind, key, dts_us) : CUT_NOT;
 
 	if (turn != CUT_NOT)
-		c->end_us = turn == CUT_HOLE ? cut_end_us(c) : dts_us;
+		/* A frame that came later than the one before promised is not counted. */
+		c->end_us = min_of(turn == CUT_HOLE ? cut_end_us(c) : dts_us,
+				   c->start_us + c->limit_us);
 	if (!c->open || turn == CUT_SEGMENT || turn == CUT_HOLE)
 		c->start_us = dts_us;
 	if (!c->open || turn != CUT_NOT)
