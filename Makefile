@@ -12,6 +12,7 @@
 #   make tsan       the same under ThreadSanitizer (build/tsan)
 #   make asan-e2e   end-to-end tests of the programs in build/asan; any report of a sanitizer fails
 #   make tsan-e2e   the same under ThreadSanitizer (T=name picks one file)
+#   make guest      what this machine's kernel may not have, in an emulated machine (tests/guest)
 #   make fuzz       run every fuzz target for FUZZ_SECONDS each (default 60)
 #   make chaos      kill processes at random for CHAOS_SECONDS (600) with CHAOS_TASKS (50), CHAOS_SEED
 #   make bench      measure against the bare limit and nginx-rtmp; writes bench/results/
@@ -233,6 +234,15 @@ deps-bench:
 	@configs/deps.sh build run bench
 
 -include bench/bench.mk
+
+# ---- guest: tests on a packaged kernel in qemu; several minutes, nothing is measured there -----------
+
+GUEST_KERNEL ?= linux-image-amd64
+guest: all
+	@configs/deps.sh build run test guest
+	$(Q)tests/guest/run -k $(GUEST_KERNEL) -b $(B) $(wildcard tests/guest/*.bats)
+
+.PHONY: guest
 
 # ---- lint and generated files ----------------------------------------------------------------
 

@@ -23,73 +23,22 @@
 /* ---- text ---- */
 
 /* Parameters that name a part of a resource, and so are signed with it by V1; sorted. */
+/* clang-format off */
 static const char *const sub_resources[] = {
-	"acl",
-	"append",
-	"bucketInfo",
-	"callback",
-	"callback-var",
-	"cname",
-	"comp",
-	"continuation-token",
-	"cors",
-	"delete",
-	"encryption",
-	"endTime",
-	"img",
-	"inventory",
-	"inventoryId",
-	"lifecycle",
-	"live",
-	"location",
-	"logging",
-	"objectMeta",
-	"partNumber",
-	"policy",
-	"position",
-	"qos",
-	"qosInfo",
-	"referer",
-	"replication",
-	"replicationLocation",
-	"replicationProgress",
-	"requestPayment",
-	"response-cache-control",
-	"response-content-disposition",
-	"response-content-encoding",
-	"response-content-language",
-	"response-content-type",
-	"response-expires",
-	"restore",
-	"security-token",
-	"sequential",
-	"startTime",
-	"stat",
-	"status",
-	"style",
-	"styleName",
-	"symlink",
-	"tagging",
-	"uploadId",
-	"uploads",
-	"versionId",
-	"versioning",
-	"versions",
-	"vip",
-	"vod",
-	"website",
-	"worm",
-	"wormExtend",
-	"wormId",
-	"x-oss-ac-forward-allow",
-	"x-oss-ac-source-ip",
-	"x-oss-ac-subnet-mask",
-	"x-oss-ac-vpc-id",
-	"x-oss-async-process",
-	"x-oss-process",
-	"x-oss-request-payer",
-	"x-oss-traffic-limit",
+	"acl", "append", "bucketInfo", "callback", "callback-var", "cname", "comp",
+	"continuation-token", "cors", "delete", "encryption", "endTime", "img", "inventory",
+	"inventoryId", "lifecycle", "live", "location", "logging", "objectMeta", "partNumber",
+	"policy", "position", "qos", "qosInfo", "referer", "replication", "replicationLocation",
+	"replicationProgress", "requestPayment", "response-cache-control",
+	"response-content-disposition", "response-content-encoding", "response-content-language",
+	"response-content-type", "response-expires", "restore", "security-token", "sequential",
+	"startTime", "stat", "status", "style", "styleName", "symlink", "tagging", "uploadId",
+	"uploads", "versionId", "versioning", "versions", "vip", "vod", "website", "worm",
+	"wormExtend", "wormId", "x-oss-ac-forward-allow", "x-oss-ac-source-ip",
+	"x-oss-ac-subnet-mask", "x-oss-ac-vpc-id", "x-oss-async-process", "x-oss-process",
+	"x-oss-request-payer", "x-oss-traffic-limit"
 };
+/* clang-format on */
 
 static int by_text(const void *a, const void *b)
 {
@@ -422,7 +371,7 @@ static int by_pair(const void *a, const void *b)
 /* Sorted by what is written, not by what it means. */
 static void put_query_v4(FILE *f, const struct params *p)
 {
-	char *pair[PARAMS_MAX];
+	char *pair[PARAMS_MAX] = {NULL};
 	struct text t;
 
 	for (unsigned i = 0; i < p->n; i++) {

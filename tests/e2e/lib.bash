@@ -57,9 +57,10 @@ not() {
 	! "$@"
 }
 
-# within SECONDS command...: until it succeeds; false at the deadline
+# within SECONDS command...: until it succeeds; false at the deadline, which is later in the guest of
+# tests/guest/run, whose processor is emulated
 within() {
-	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/./} + $1 * ${PATIENCE:-1} * 1000000))
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt "$deadline" ] || return 1
