@@ -271,7 +271,7 @@ install: all
 	@install -m 644 configs/man/*.8 $(D)/share/man/man8/
 	@install -m 644 configs/completion/millrace.bash $(D)/share/bash-completion/completions/millrace
 	@install -m 644 README.md METRICS.md controlplane/API.md controlplane/REDIS.md $(D)/share/doc/millrace/
-	@cp -r configs/redis configs/sysctl configs/prometheus configs/alerts configs/grafana configs/small.yaml $(D)/share/millrace/
+	@cp -r configs/redis configs/sysctl configs/prometheus configs/alerts configs/grafana configs/dpdk configs/small.yaml $(D)/share/millrace/
 	@test -e $(DESTDIR)/etc/millrace/millrace.yaml || install -m 644 configs/millrace.yaml $(DESTDIR)/etc/millrace/
 	@echo "installed into $(if $(DESTDIR),$(DESTDIR))$(PREFIX)"
 

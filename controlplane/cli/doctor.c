@@ -129,6 +129,7 @@ static int run_doctor(struct cli *cli, const struct args *a)
 	doctor_kernel(&f);
 	doctor_bpf(&f);
 	doctor_links(&f);
+	doctor_dpdk(&f);
 	gaps = count(&f, GAP);
 	missing = count(&f, MISSING);
 	if (cli->json) {

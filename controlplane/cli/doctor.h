@@ -40,5 +40,7 @@ void doctor_kernel(struct findings *f);
 void doctor_bpf(struct findings *f);
 /* Network interfaces and what their hardware does. */
 void doctor_links(struct findings *f);
+/* What net.backend dpdk needs. */
+void doctor_dpdk(struct findings *f);
 
 #endif

@@ -305,6 +305,6 @@ time.sleep(60)"
 	[[ $output == *"nothere: no such device"* ]]
 	dpdk --set dpdk.addresses=10.0.0.2/24 --set dpdk.device=net_af_packet0,iface=wire --set cores=3
 	[[ $output == *"1 receive and 1 transmit queues, too few for 3 cores"* ]]
-	dpdk --set dpdk.addresses=10.0.0.2/24 --set dpdk.device=net_null0 --set rtmps.listen=10.0.0.2:443
+	dpdk --set dpdk.addresses=10.0.0.2/24 --set dpdk.device=net_null0 --set rtmp.listen=10.0.0.2:0
 	[[ $output == *"TLS and port 0 are for the kernel's addresses"* ]]
 }
