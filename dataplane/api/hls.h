@@ -17,7 +17,8 @@
  *        was packaged before begins with a discontinuity by itself. part_ms, codecs, bandwidth (bits
  *        per second), width, height and fps may be missing.
  *   {"hls":"init","stream":s,"init":i} + fd
- *        fmp4 only: an initialisation section; segments and parts name it
+ *        fmp4 only: an initialisation section; segments and parts name it. Its number, as a key's, is
+ *        the worker's own, counts anew with each open, and is not the one in playlists.
  *   {"hls":"key","stream":s,"key":i} + fd
  *        16 bytes, AES-128; i from 1
  *   {"hls":"part","stream":s,"seq":i,"part":i,"duration_us":i,"independent":b,"init":i,

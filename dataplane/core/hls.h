@@ -39,7 +39,8 @@
 
 /* Something that segments name by its number: an initialisation section or a key. */
 struct hls_named {
-	uint32_t number;
+	uint32_t number; /* in playlists */
+	uint32_t theirs; /* what the worker calls it; 0: it was another worker */
 	struct segment *object;
 };
 
@@ -132,7 +133,7 @@ enum hls_kind { HLS_INIT, HLS_KEY, HLS_PART, HLS_SEGMENT, HLS_GAP };
 
 struct hls_put {
 	enum hls_kind kind;
-	uint32_t number; /* of the init or key itself */
+	uint32_t number; /* the worker's, of the init or key itself */
 	uint32_t part;
 	struct m3u8_segment m; /* a part's fields too */
 	struct segment *object;

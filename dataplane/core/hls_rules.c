@@ -55,6 +55,15 @@ static void bridge(struct hls_writer *w, const struct hls_open *o, const struct 
 	}
 }
 
+/* The next worker counts its initialisation sections and keys from the start again. */
+static void forget_theirs(struct hls_list *l)
+{
+	struct hls_named *named = l->at;
+
+	for (unsigned i = 0; i < l->n; i++)
+		named[i].theirs = 0;
+}
+
 int hls_rules_open(struct hls_writer *w, bool fresh, const struct hls_open *o,
 		   const struct config *conf, uint64_t now_us, struct hls_fault *f)
 {
@@ -80,6 +89,8 @@ int hls_rules_open(struct hls_writer *w, bool fresh, const struct hls_open *o,
 		w->interrupted = true;
 		bridge(w, o, conf, now_us);
 	}
+	forget_theirs(&w->inits);
+	forget_theirs(&w->keys);
 	w->fmp4 = o->fmp4;
 	w->ended = false;
 	w->target_s = max_of(w->target_s, target_s);
@@ -91,28 +102,39 @@ int hls_rules_open(struct hls_writer *w, bool fresh, const struct hls_open *o,
 
 /* ---- what may be put ---- */
 
-static const struct hls_named *named_find(const struct hls_list *l, uint32_t number)
+/* Our number for what the worker calls so, the newest one; 0: it was not sent. */
+static uint32_t number_of(const struct hls_list *l, uint32_t theirs)
 {
 	const struct hls_named *named = l->at;
 
-	for (unsigned i = l->n; i-- > 0;)
-		if (named[i].number == number)
-			return &named[i];
-	return NULL;
+	for (unsigned i = l->n; theirs && i-- > 0;)
+		if (named[i].theirs == theirs)
+			return named[i].number;
+	return 0;
+}
+
+/*
+ * Its URI may be cached for ever, so no number is used twice: it follows that of the next segment, which
+ * never goes back, not even when this process is started again.
+ */
+static uint32_t next_number(const struct hls_writer *w, const struct hls_list *l)
+{
+	const struct hls_named *named = l->at;
+	uint32_t last = l->n ? named[l->n - 1].number : 0;
+
+	return max_of((uint32_t)(w->next_seq + 1), last + 1);
 }
 
 static int check_named(const struct hls_writer *w, const struct hls_put *p, struct hls_fault *f)
 {
 	bool key = p->kind == HLS_KEY;
 	const struct hls_list *l = key ? &w->keys : &w->inits;
-	const struct hls_named *named = l->at;
 	const char *field = key ? "key" : "init";
 
 	if (!key && !w->fmp4)
 		return refuse(f, "bad_field", "init", "format ts has none");
-	if (!p->number || (l->n && p->number <= named[l->n - 1].number))
-		return refuse(f, "bad_field", field, "must be more than %" PRIu32,
-			      l->n ? named[l->n - 1].number : 0);
+	if (!p->number)
+		return refuse(f, "bad_field", field, "must be more than 0");
 	if (l->n >= NAMED_MAX)
 		return refuse(f, "limit", field, "%u are held and not in use", NAMED_MAX);
 	if (key && p->object->n != KEY_BYTES)
@@ -130,10 +152,10 @@ static int check_place(const struct hls_writer *w, const struct hls_put *p, stru
 	}
 	if (p->kind == HLS_GAP)
 		return 0;
-	if (w->fmp4 ? !named_find(&w->inits, p->m.init) : p->m.init)
+	if (w->fmp4 ? !number_of(&w->inits, p->m.init) : p->m.init)
 		return refuse(f, "bad_field", "init", "%s",
 			      w->fmp4 ? "was not sent" : "format ts has none");
-	if (p->m.key && !named_find(&w->keys, p->m.key))
+	if (p->m.key && !number_of(&w->keys, p->m.key))
 		return refuse(f, "bad_field", "key", "was not sent");
 	return 0;
 }
@@ -176,16 +198,17 @@ int hls_rules_check(const struct hls_writer *w, const struct hls_put *p, struct 
 static int put_named(struct hls_writer *w, const struct hls_put *p, struct hls_fault *f)
 {
 	struct hls_list *l = p->kind == HLS_KEY ? &w->keys : &w->inits;
+	uint32_t number = next_number(w, l);
 	struct hls_named *named = hls_list_add(l, sizeof(*named));
 
 	if (!named)
 		return no_memory(f);
-	*named = (struct hls_named){p->number, p->object};
+	*named = (struct hls_named){number, p->number, p->object};
 	return 0;
 }
 
-static int put_part(struct hls_writer *w, const struct hls_put *p, uint64_t now_us,
-		    struct hls_fault *f)
+static int put_part(struct hls_writer *w, const struct hls_put *p, const struct m3u8_segment *m,
+		    uint64_t now_us, struct hls_fault *f)
 {
 	struct hls_kept_part *part = hls_list_add(&w->parts, sizeof(*part));
 
@@ -193,16 +216,16 @@ static int put_part(struct hls_writer *w, const struct hls_put *p, uint64_t now_
 		return no_memory(f);
 	part->object = p->object;
 	part->m = (struct m3u8_part){
-		.seq = p->m.seq,
+		.seq = m->seq,
 		.part = p->part,
-		.init = p->m.init,
-		.key = p->m.key,
-		.duration_us = (uint32_t)p->m.duration_us,
-		.iv_given = p->m.iv_given,
-		.independent = p->m.independent,
-		.discontinuity = !p->part && (p->m.discontinuity || w->interrupted),
+		.init = m->init,
+		.key = m->key,
+		.duration_us = (uint32_t)m->duration_us,
+		.iv_given = m->iv_given,
+		.independent = m->independent,
+		.discontinuity = !p->part && (m->discontinuity || w->interrupted),
 	};
-	memcpy(part->m.iv, p->m.iv, sizeof(part->m.iv));
+	memcpy(part->m.iv, m->iv, sizeof(part->m.iv));
 	w->updated_us = now_us;
 	return 0;
 }
@@ -210,15 +233,19 @@ static int put_part(struct hls_writer *w, const struct hls_put *p, uint64_t now_
 int hls_rules_put(struct hls_writer *w, const struct hls_put *p, const struct config *conf,
 		  uint64_t now_us, struct hls_fault *f)
 {
+	struct m3u8_segment m = p->m;
+
+	m.init = number_of(&w->inits, m.init);
+	m.key = number_of(&w->keys, m.key);
 	switch (p->kind) {
 	case HLS_INIT:
 	case HLS_KEY:
 		return put_named(w, p, f);
 	case HLS_PART:
-		return put_part(w, p, now_us, f);
+		return put_part(w, p, &m, now_us, f);
 	case HLS_SEGMENT:
 	case HLS_GAP:
 		break;
 	}
-	return hls_writer_append(w, &p->m, p->object, conf, now_us) ? no_memory(f) : 0;
+	return hls_writer_append(w, &m, p->object, conf, now_us) ? no_memory(f) : 0;
 }

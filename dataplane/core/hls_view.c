@@ -50,7 +50,7 @@ static void copy_named(struct hls_named *to, const struct hls_list *from)
 	const struct hls_named *named = from->at;
 
 	for (unsigned i = 0; i < from->n; i++)
-		to[i] = (struct hls_named){named[i].number, held(named[i].object)};
+		to[i] = (struct hls_named){named[i].number, 0, held(named[i].object)};
 }
 
 /* Parts of segments that begin within three target durations of the end are listed. */

@@ -205,6 +205,9 @@ int hls_writer_append(struct hls_writer *w, const struct m3u8_segment *m, struct
 		return -ENOMEM;
 	s->m = *m;
 	s->object = object;
+	/* What is not there has what is before it: nothing in the playlist changes for its sake. */
+	if (m->gap && w->segs.n - 1 > w->listed)
+		s->m.init = hls_segs(w)[w->segs.n - 2].m.init;
 	s->m.parts = parts;
 	if (parts)
 		s->m.discontinuity |= hls_parts(w)[w->parts.n - parts].m.discontinuity;

@@ -134,10 +134,9 @@ static void put_segment(struct writer *w, const struct m3u8_segment *s,
 {
 	if (s->discontinuity)
 		put(w->out, "#EXT-X-DISCONTINUITY\n");
-	if (!s->gap) {
-		put_map(w, s->init);
+	put_map(w, s->init);
+	if (!s->gap)
 		put_key(w, s->key, s->iv, s->iv_given);
-	}
 	if (s->pdt_ms > 0)
 		put_date(w->out, s->pdt_ms);
 	for (unsigned i = 0; i < parts_n; i++)

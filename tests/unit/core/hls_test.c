@@ -366,9 +366,10 @@ static void test_M8_segments_name_initialisation_sections_that_were_sent(void **
 	assert_int_equal(segment_us(w, SECOND), -EINVAL);
 	assert_string_equal(w->fault.field, "init");
 	assert_int_equal(init(w, 1), 0);
-	assert_int_equal(init(w, 1), -EINVAL);
+	assert_int_equal(init(w, 1), 0); /* another one by the same name: the newest counts */
 	assert_int_equal(segment_us(w, SECOND), 0);
-	assert_non_null(hls_view_init(hls_view(stream(w)), 1));
+	assert_int_equal(list(w)->seg[0].init, 2);
+	assert_non_null(hls_view_init(hls_view(stream(w)), 2));
 	hls_close(w->hls, stream(w), w->now_us);
 	assert_int_equal(open_as(w, w, false, 2000, 0, 1, 0), 0);
 	assert_int_equal(init(w, 2), -EINVAL);
@@ -453,10 +454,40 @@ static void test_parts_of_a_segment_that_never_came_are_a_gap(void **state)
 	assert_int_equal(open_as(w, w, true, 1000, 500, 0, 0), -EINVAL);
 	assert_int_equal(w->fault.media_seq, 1);
 	assert_int_equal(open_as(w, w, true, 1000, 500, 1, 0), 0);
+	assert_int_equal(init(w, 1), 0);
 	assert_int_equal(part(w, 0, 500000), 0);
 	assert_true(list(w)->part[list(w)->parts_n - 1].discontinuity);
 	assert_int_equal(segment_us(w, 500000), 0);
 	assert_true(list(w)->seg[1].discontinuity);
+}
+
+static void test_L5_a_restart_takes_nothing_away(void **state)
+{
+	struct world *w = *state;
+	struct segment *object;
+
+	w->bench.conf.hls_window = 12;
+	assert_int_equal(open_as(w, w, true, 1000, 500, 0, 0), 0);
+	assert_int_equal(init(w, 1), 0);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(segment_us(w, SECOND), 0);
+	assert_int_equal(part(w, 0, 500000), 0);
+	hls_close(w->hls, stream(w), w->now_us);
+	assert_int_equal(list(w)->media_seq, 19); /* 18 has just left, for a gap */
+	assert_int_equal(list(w)->seg[11].init, 1);
+	assert_int_equal(open_as(w, w, true, 1000, 500, 31, 0), 0);
+	assert_int_equal(segment_us(w, SECOND), -EINVAL); /* what the old worker sent is not its */
+	assert_int_equal(init(w, 2), 0);
+	for (unsigned i = 0; i < 10; i++) {
+		struct hls_put p = {.kind = HLS_SEGMENT, .object = segment_of(w, 100)};
+
+		p.m = (struct m3u8_segment){.seq = 31 + i, .duration_us = SECOND, .init = 2};
+		w->now_us += SECOND;
+		assert_int_equal(put(w, p, false), 0);
+		assert_non_null(hls_view_segment(hls_view(stream(w)), 18, &object));
+		assert_non_null(object);
+		assert_non_null(hls_view_init(hls_view(stream(w)), 1));
+	}
 }
 
 /* ---- the end ---- */
@@ -535,6 +566,7 @@ int main(void)
 		T(test_L11_parts_are_of_the_next_segment_and_in_order),
 		T(test_L11_parts_are_listed_for_three_target_durations_and_kept_a_while),
 		T(test_parts_of_a_segment_that_never_came_are_a_gap),
+		T(test_L5_a_restart_takes_nothing_away),
 		T(test_an_ended_stream_stays_for_its_viewers_and_then_goes_with_its_memory),
 		T(test_P6_churn_of_names_returns_to_nothing),
 		T(test_a_core_that_reads_a_view_keeps_it),
