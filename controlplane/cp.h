@@ -23,6 +23,7 @@ struct packages;
 struct domains;
 struct guard;
 struct live;
+struct pulls;
 struct post;
 struct remote_auth;
 struct streams;
@@ -53,6 +54,7 @@ struct cp {
 	struct domains *domains;
 	struct guard *guard;
 	struct live *live;
+	struct pulls *pulls;
 	struct post *post; /* NULL: one node */
 	struct remote_auth *remote_auth;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */

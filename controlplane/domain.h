@@ -4,7 +4,8 @@
  *
  *   {"type":"liveEdge|liveVideo","status":"online|offline","created":s,"modified":s,"region":"",
  *    "push":"..." (of a play domain: its ingest domain), "main":"..." (its main streaming domain),
- *    "next":n, "functions":[{"name","id","args":{}}], "notify":{...}}
+ *    "next":n, "functions":[{"name","id","args":{}}], "notify":{"domain","url","auth","key",
+ *    "exception_url"}, "lazy":[{"app","hosts","pull_app","protocol","auth","idle_s"}]}
  *
  * Functions go by domain.def; a domain has each of them once at most. Everything is checked before
  * anything changes. Threads: pure, any.
@@ -60,7 +61,7 @@ bool domain_del_function(json_t *doc, const char *function);
 
 /* Where streams of this domain are: its ingest domain, or else itself. all: name -> document. */
 const char *domain_center(const json_t *all, const char *name);
-/* domain.set's config; a new reference. pull: of the domain's triggered pulls. */
+/* domain.set's config; a new reference. triggered: it has pulls that viewers begin. */
 json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms);
 
 #endif

@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "controlplane/domain.h"
 
-#define IDLE_MS 60000 /* a triggered pull ends when nobody watched it for so long */
-
 struct domains {
 	struct book *book, *blocks;
 	struct dp *dp;
@@ -29,8 +27,13 @@ struct domains {
 
 static json_t *config_of(const struct domains *d, const char *name, const json_t *doc)
 {
-	return domain_config(book_all(d->book), name, json_array_size(json_object_get(doc, "lazy")),
-			     IDLE_MS);
+	json_t *list = json_object_get(doc, "lazy"), *row;
+	json_int_t idle_s = 1;
+	size_t i;
+
+	json_array_foreach (list, i, row)
+		idle_s = max_of(idle_s, json_integer_value(json_object_get(row, "idle_s")));
+	return domain_config(book_all(d->book), name, json_array_size(list), idle_s * 1000);
 }
 
 /* block.set's keys. */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "controlplane/history.h"
 #include "controlplane/live_notify.h"
+#include "controlplane/pulls.h"
 #include "controlplane/shm.h"
 #include "controlplane/store_redis_words.h"
 
@@ -101,9 +102,10 @@ static void del(struct live *l, struct live_stream *s)
 
 static void save(struct live *l, const struct live_stream *s)
 {
-	json_t *doc = json_pack("{ss ss ss ss sI sb}", "address", s->address, "protocol",
-				s->protocol, "params", s->params, "host", s->host, "since",
-				(json_int_t)s->since_ms, "told", (int)s->told);
+	json_t *doc =
+		json_pack("{ss ss ss ss sI sb sb}", "address", s->address, "protocol", s->protocol,
+			  "params", s->params, "host", s->host, "since", (json_int_t)s->since_ms,
+			  "told", (int)s->told, "quiet", (int)s->quiet);
 	char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 
 	if (text)
@@ -112,11 +114,13 @@ static void save(struct live *l, const struct live_stream *s)
 	json_decref(doc);
 }
 
-/* For other nodes, while it lasts. */
+/* For other nodes, while it lasts; what is pulled has its origin elsewhere (interop P7). */
 static void advertise(struct live *l, const struct live_stream *s)
 {
 	char key[LIVE_KEY + 16], since[24];
 
+	if (live_is_pull(s))
+		return;
 	snprintf(key, sizeof(key), "mr:stream:%s", s->key);
 	snprintf(since, sizeof(since), "%lld", (long long)s->since_ms);
 	store_tell(l->cp->store,
@@ -131,7 +135,8 @@ static void forget(struct live *l, const struct live_stream *s)
 
 	snprintf(key, sizeof(key), "mr:stream:%s", s->key);
 	store_tell(l->cp->store, STORE_WORDS("HDEL", l->key, s->key));
-	store_tell(l->cp->store, STORE_WORDS("DEL", key));
+	if (!live_is_pull(s))
+		store_tell(l->cp->store, STORE_WORDS("DEL", key));
 }
 
 /* ---- start and end --------------------------------------------------------------------------- */
@@ -174,7 +179,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	struct live_stream *s;
 
 	TAILQ_FOREACH (s, &l->list, link) {
-		if (s->told)
+		if (s->told || s->quiet)
 			continue;
 		if (media ? has_media(l, s) : s->due_us <= now)
 			tell(l, s);
@@ -196,6 +201,7 @@ static void begin(struct live *l, const char *key, const json_t *from, int64_t s
 	gone_us = now_ms > (uint64_t)since_ms ? (now_ms - (uint64_t)since_ms) * 1000 : 0;
 	s->due_us = clock_us() + (gone_us < after_us ? after_us - gone_us : 0);
 	l->untold++;
+	s->quiet = pulls_is_edge(l->cp->pulls, key);
 	save(l, s);
 	advertise(l, s);
 	evtimer_del(l->timer);
@@ -312,6 +318,7 @@ static void take_saved(struct live *l, const char *key, const json_t *doc)
 	if (!s)
 		return;
 	s->told = told;
+	s->quiet = json_is_true(json_object_get(doc, "quiet"));
 	l->untold += !told;
 	s->due_us = clock_us() + (uint64_t)l->cp->conf.callback_publish_after * 1000;
 }

@@ -38,6 +38,7 @@ struct live_stream {
 	char host[129];			/* as the publisher named us; "" where it did not */
 	int64_t since_ms;
 	bool told;
+	bool quiet; /* pulled from another node, which tells of it */
 	/* private */
 	uint64_t due_us; /* not told before */
 	struct live_minute minute;

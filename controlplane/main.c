@@ -29,6 +29,7 @@
 #include "controlplane/metrics.h"
 #include "controlplane/packages.h"
 #include "controlplane/post.h"
+#include "controlplane/pulls.h"
 #include "controlplane/remote_auth.h"
 #include "controlplane/settings.h"
 #include "controlplane/store_redis_nodes.h"
@@ -93,6 +94,7 @@ static void on_dp_up(void *arg, int shm_fd)
 		log_error("shared_memory", "why=\"%s\"", err);
 	domains_up(cp->domains);
 	live_up(cp->live);
+	pulls_up(cp->pulls);
 	reconcile_up(cp->reconcile);
 	packages_up(cp->packages);
 }
@@ -134,6 +136,7 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 		return;
 	}
 	live_event(cp->live, name, event);
+	pulls_event(cp->pulls, name, event);
 	reconcile_event(cp->reconcile, name, event);
 	packages_event(cp->packages, name, event);
 }
@@ -188,6 +191,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		streams_refresh(cp->streams, cp->shm);
 	}
 	commands_tick(cp->commands);
+	pulls_tick(cp->pulls);
 	if (cp->conf.cluster_enabled || turn % BEAT_TURNS == 0)
 		heartbeat(cp);
 	if (turn++ % BEAT_TURNS == 0) {
@@ -335,6 +339,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
 	cp->remote_auth = remote_auth_new(cp);
+	cp->pulls = pulls_new(cp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);
@@ -414,6 +419,7 @@ static void close_all(struct cp *cp)
 	jobs_free(cp->jobs);
 	packages_free(cp->packages);
 	reconcile_free(cp->reconcile);
+	pulls_free(cp->pulls);
 	remote_auth_free(cp->remote_auth);
 	live_free(cp->live);
 	domains_free(cp->domains);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streams that this node pulls for its domains: in windows of time (regular), or while somebody plays
+ * them (triggered).
+ *
+ *   wanted --pull.create--> on --running--> running --ended--> waiting --pause--> on, next source
+ *   on, running --not wanted any more--> gone
+ *
+ * A stream has one pull on a node, however many ask (interop P5). A regular one is wanted within its
+ * window and tries its sources in turn for as long; of several nodes it runs on the one that holds
+ * `mr:pull:{stream}` (string, PX). A triggered one begins with stream.wanted, tries each source
+ * once, and ends with stream.unwatched; one that runs keeps its origin until then, whatever is
+ * edited. A triggered pull says in its URL which nodes it passed (mr_hop), and a node that finds
+ * itself there does not pull (P7).
+ *
+ * Level-triggered: pull.list after each connect says which pulls there are. Threads: the event loop's.
+ */
+#ifndef CONTROLPLANE_PULLS_H
+#define CONTROLPLANE_PULLS_H
+
+#include "controlplane/book.h"
+#include "controlplane/cp.h"
+
+#define PULL_ANY_APP  "ali_all_app"
+#define PULL_CLUSTER  "cluster" /* as an origin: whichever node has the stream */
+#define PULL_HOPS_MAX 4
+
+struct pulls;
+
+struct pulls *pulls_new(struct cp *cp);
+/* After the store and the data plane's client are freed. */
+void pulls_free(struct pulls *p);
+/* Of regular pulls: "domain/app/name" (as it was asked for) -> {"source","start","end"}. */
+struct book *pulls_book(const struct pulls *p);
+/* The data plane is there (again). */
+void pulls_up(struct pulls *p);
+void pulls_event(struct pulls *p, const char *name, const json_t *event);
+/* Once a second. */
+void pulls_tick(struct pulls *p);
+/* The source that a stream (by its key) is being pulled from; "": none. */
+const char *pulls_using(const struct pulls *p, const char *key);
+
+/* Whether the stream is pulled from another node of this Redis. */
+bool pulls_is_edge(const struct pulls *p, const char *key);
+
+/*
+ * Pure. The origin's URL of a stream; row: of the domain's "lazy" list. params: of the viewer's URL.
+ * The caller frees it; NULL: `node` was passed already, or too many were.
+ */
+char *pulls_origin_url(const json_t *row, const char *host, const char *app, const char *name,
+		       const char *params, const char *node);
+/* The domain's row for an application, its own before that of all; NULL: none. */
+const json_t *pulls_lazy_row(const json_t *domain, const char *app);
+
+#endif
