@@ -14,7 +14,7 @@ teardown() {
 }
 
 guarded_node() { # [line of bpf:...]
-	node 'bpf:' '  guard: wire' "$@"
+	node 'domain: {open: true}' 'bpf:' '  guard: wire' "$@"
 	is guard_on '' '== 1' || skip "the program cannot be loaded here: $(grep -h kernel_program "$S"/log/*.log)"
 }
 
@@ -81,7 +81,7 @@ xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
 }
 
 @test "an interface that is not there: the node runs without the guard and says why" {
-	node 'bpf:' '  guard: nosuch0'
+	node 'domain: {open: true}' 'bpf:' '  guard: nosuch0'
 	is guard_on '' '== 0'
 	run -0 mr guard list
 	[[ $output == *off*nosuch0* ]]

@@ -37,7 +37,7 @@ needs_tcpstat() {
 }
 
 @test "retransmits: those of TCP_INFO, while packets are lost on the way" {
-	node
+	node 'domain: {open: true}'
 	needs_tcpstat
 	publish_in_a
 	lose 20
@@ -63,7 +63,7 @@ received() { # bytes and packets of B's interface
 }
 
 @test "bytes on the wire: what the other end's interface received" {
-	node
+	node 'domain: {open: true}'
 	needs_tcpstat
 	publish_in_a
 	within 10 is tcp_connections 'protocol="rtmp",direction="in"' '== 1'
@@ -85,7 +85,7 @@ received() { # bytes and packets of B's interface
 }
 
 @test "round-trip times: as the connection itself has them" {
-	node
+	node 'domain: {open: true}'
 	needs_tcpstat
 	publish_in_a
 	view viewer
@@ -102,7 +102,7 @@ received() { # bytes and packets of B's interface
 }
 
 @test "without the program TCP_INFO gives the same figures" {
-	node 'bpf:' '  tcpstat: false'
+	node 'domain: {open: true}' 'bpf:' '  tcpstat: false'
 	is kernel_program 'program="tcpstat"' '== 0'
 	publish_in_a
 	lose 20
@@ -118,7 +118,7 @@ received() { # bytes and packets of B's interface
 }
 
 @test "figures survive the control plane, and connections that come and go leave nothing" {
-	node
+	node 'domain: {open: true}'
 	needs_tcpstat
 	publish_in_a
 	within 10 is tcp_connections 'protocol="rtmp",direction="in"' '== 1'
@@ -145,7 +145,7 @@ PY
 }
 
 @test "a core for each connection by load: all of them are steered" {
-	node 'cores: 2'
+	node 'domain: {open: true}' 'cores: 2'
 	is kernel_program 'program="steer"' '== 1' || skip "the program cannot be loaded here"
 	publish_in_a
 	for i in 1 2 3 4 5 6; do view "v$i"; done
