@@ -19,7 +19,7 @@
 #include "controlplane/view.h"
 
 #define API_VERSION    "2016-11-01"
-#define API_PARAMS_MAX 32
+#define API_PARAMS_MAX 40
 
 enum api_type {
 	API_TEXT,

@@ -273,6 +273,12 @@ static struct task *task_of(struct api_call *c)
 	set_text(c, "SourceType", &t->source_type);
 	set_text(c, "SourceProtocol", &t->source_protocol);
 	set_text(c, "SourceUrls", &t->source_urls);
+	t->backup_after_s = 3;
+	t->backup_return_s = 30;
+	set_text(c, "BackupSourceUrls", &t->backup_urls);
+	set_int(c, "BackupAfter", &t->backup_after_s);
+	set_int(c, "BackupReturn", &t->backup_return_s);
+	set_text(c, "SlateUrl", &t->slate_url);
 	set_text(c, "DstUrl", &t->dst_url);
 	set_text(c, "DstUrls", &t->dst_urls);
 	dests_build(t);
@@ -432,6 +438,10 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 		{"SourceType", CHANGE_SOURCE_TYPE, &t->source_type, NULL},
 		{"SourceProtocol", CHANGE_PROTOCOL, &t->source_protocol, NULL},
 		{"SourceUrls", CHANGE_SOURCES, &t->source_urls, NULL},
+		{"BackupSourceUrls", CHANGE_BACKUP, &t->backup_urls, NULL},
+		{"BackupAfter", CHANGE_BACKUP, NULL, &t->backup_after_s},
+		{"BackupReturn", CHANGE_BACKUP, NULL, &t->backup_return_s},
+		{"SlateUrl", CHANGE_BACKUP, &t->slate_url, NULL},
 		{"DstUrl", CHANGE_DST, &t->dst_url, NULL},
 		{"DstUrls", CHANGE_DST_LIST, &t->dst_urls, NULL},
 		{"RepeatNumber", CHANGE_REPEAT, NULL, &t->repeat},

@@ -215,6 +215,9 @@ bool assets_check(const struct assets *as, const struct task *t, struct refusal 
 	bool fine = true;
 	size_t i;
 
+	if (*t->slate_url && !strstr(t->slate_url, "://") && !assets_find(as, t->slate_url))
+		return refuse(r, 404, "InvalidMediaId.NotFound",
+			      "SlateUrl, \"%.64s\", is not an asset.", t->slate_url);
 	if (strcmp(t->source_type, "vod"))
 		return true;
 	ids = json_loads(t->source_urls, 0, NULL);

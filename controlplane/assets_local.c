@@ -72,6 +72,8 @@ static const struct task *user_of(struct cp *cp, const char *id)
 		bool found = false;
 		size_t i;
 
+		if (!strcmp(r->task->slate_url, id))
+			return r->task;
 		if (strcmp(r->task->source_type, "vod"))
 			continue;
 		ids = json_loads(r->task->source_urls, 0, NULL);

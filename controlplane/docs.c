@@ -155,12 +155,19 @@ static const char *change_text(enum task_state s, enum task_change c)
 static void changes(FILE *to)
 {
 	static const char *const names[TASK_CHANGES] = {
-		[CHANGE_CALLBACK] = "CallbackUrl",   [CHANGE_REPEAT] = "RepeatNumber",
-		[CHANGE_START] = "StartTime",	     [CHANGE_END] = "EndTime",
-		[CHANGE_SOURCES] = "SourceUrls",     [CHANGE_PROTOCOL] = "SourceProtocol",
-		[CHANGE_FILE_INDEX] = "FileIndex",   [CHANGE_OFFSET] = "Offset",
-		[CHANGE_SOURCE_TYPE] = "SourceType", [CHANGE_DST] = "DstUrl",
-		[CHANGE_DST_LIST] = "DstUrls",	     [CHANGE_REGION] = "Region",
+		[CHANGE_CALLBACK] = "CallbackUrl",
+		[CHANGE_REPEAT] = "RepeatNumber",
+		[CHANGE_START] = "StartTime",
+		[CHANGE_END] = "EndTime",
+		[CHANGE_SOURCES] = "SourceUrls",
+		[CHANGE_PROTOCOL] = "SourceProtocol",
+		[CHANGE_BACKUP] = "BackupSourceUrls, BackupAfter, BackupReturn, SlateUrl",
+		[CHANGE_FILE_INDEX] = "FileIndex",
+		[CHANGE_OFFSET] = "Offset",
+		[CHANGE_SOURCE_TYPE] = "SourceType",
+		[CHANGE_DST] = "DstUrl",
+		[CHANGE_DST_LIST] = "DstUrls",
+		[CHANGE_REGION] = "Region",
 	};
 
 	for (int c = 0; c < TASK_CHANGES; c++)
@@ -339,6 +346,7 @@ static const char redis_tail[] =
 	"| task.created, task.updated, task.state | Node, TaskId, State (name), Reason, Detail |\n"
 	"| task.destination | with DstUrls: Node, TaskId, Destination (0: DstUrl, 1: the first of DstUrls, ...), "
 	"State (Running, Retrying, Failed), Reason, Detail |\n"
+	"| task.source | with BackupSourceUrls or SlateUrl: Node, TaskId, Source (as ActiveSource), Reason |\n"
 	"| callback.delivered, callback.dead, callback.dropped | TaskId, EventId, Tries, Why |\n"
 	"| task.taken, task.released | Node, TaskId: the node has it now; another node may take it |\n"
 	"| command | Node, Correlation, Action, Status, Code |\n"

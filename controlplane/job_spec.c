@@ -53,6 +53,24 @@ static void resolve(json_t *urls, const struct assets *assets)
 			json_string(assets_url(assets, json_string_value(id), url, sizeof(url))));
 }
 
+static void add_backups(json_t *urls, const struct task *t)
+{
+	json_t *more = *t->backup_urls ? json_loads(t->backup_urls, 0, NULL) : NULL;
+
+	if (more)
+		json_array_extend(urls, more);
+	json_decref(more);
+}
+
+static json_t *slate_url(const struct task *t, const struct assets *assets)
+{
+	char url[2100];
+
+	if (!*t->slate_url || strstr(t->slate_url, "://"))
+		return json_string(t->slate_url);
+	return json_string(assets_url(assets, t->slate_url, url, sizeof(url)));
+}
+
 json_t *job_spec(const struct task *t, const struct config *conf, const struct assets *assets,
 		 const char *inner_key)
 {
@@ -63,6 +81,7 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	must(urls);
 	if (!strcmp(t->source_type, "vod"))
 		resolve(urls, assets);
+	add_backups(urls, t);
 	/* A list that has become shorter is played from its beginning. */
 	inside = list && t->current_file < (int64_t)json_array_size(urls);
 	output_url(output, sizeof(output), t, conf, inner_key);
@@ -73,6 +92,10 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	json_object_set_new(spec, "file", json_integer(inside ? t->current_file : 0));
 	json_object_set_new(spec, "offset_ms",
 			    json_integer(inside ? t->current_offset_s * 1000 : 0));
+	json_object_set_new(spec, "slate", slate_url(t, assets));
+	json_object_set_new(spec, "switch_ms", json_integer(t->backup_after_s * 1000));
+	json_object_set_new(spec, "return_ms",
+			    json_integer(t->backup_return_s < 0 ? -1 : t->backup_return_s * 1000));
 	json_object_set_new(spec, "round", json_integer(list ? t->current_round : 0));
 	return spec;
 }

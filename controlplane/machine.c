@@ -144,6 +144,8 @@ static void start(struct task *t)
 	t->current_offset_s = t->offset_s;
 	t->current_round = 0;
 	task_text(&t->skipped, "");
+	t->active_source = 0;
+	task_text(&t->source_reason, "");
 }
 
 static void leg_failed(struct task *t, const struct task_view *v, bool last)

@@ -225,10 +225,17 @@ bool task_is_list(const struct task *t)
 	return strcmp(t->source_type, "live");
 }
 
+bool task_switches(const struct task *t)
+{
+	return *t->backup_urls || *t->slate_url;
+}
+
 bool task_uses_worker(const struct task *t)
 {
 	static const char *const native[] = {"rtmp", "http-flv", "flv"};
 
+	if (task_switches(t))
+		return true;
 	for (size_t i = 0; i < array_len(native); i++)
 		if (!task_is_list(t) && !strcmp(t->source_protocol, native[i]))
 			return false;
@@ -250,14 +257,14 @@ char *task_source_url(const struct task *t)
 enum task_leave task_may_change(enum task_state s, enum task_change c)
 {
 	enum { Y = LEAVE_OK, I = LEAVE_IGNORED, N = LEAVE_REFUSED };
-	/* CALLBACK REPEAT START END SOURCES PROTOCOL FILE_INDEX OFFSET SOURCE_TYPE DST DST_LIST REGION */
+	/* CALLBACK REPEAT START END SOURCES PROTOCOL BACKUP FILE_INDEX OFFSET SOURCE_TYPE DST DST_LIST REGION */
 	static const uint8_t may[TASK_STATES][TASK_CHANGES] = {
-		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
-		[TASK_RUNNING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
-		[TASK_RECOVERING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
-		[TASK_OFFLINE] = {Y, Y, I, Y, Y, Y, Y, Y, N, N, Y, I},
-		[TASK_STARTING] = {Y, Y, I, N, N, N, N, N, N, N, N, I},
-		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N, N},
+		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
+		[TASK_RUNNING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_RECOVERING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_OFFLINE] = {Y, Y, I, Y, Y, Y, Y, Y, Y, N, N, Y, I},
+		[TASK_STARTING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N, N, N},
 	};
 
 	return may[s][c];

@@ -99,6 +99,8 @@ bool leg_parse(const char *id, char *task_id, unsigned *leg);
 bool task_is_list(const struct task *t);
 /* Its source needs FFmpeg's libraries: a worker brings it, not the data plane's pull. */
 bool task_uses_worker(const struct task *t);
+/* It has backup sources or a slate. */
+bool task_switches(const struct task *t);
 /* The first of source_urls; the caller frees it. */
 char *task_source_url(const struct task *t);
 
@@ -110,6 +112,7 @@ enum task_change {
 	CHANGE_END,
 	CHANGE_SOURCES,
 	CHANGE_PROTOCOL,
+	CHANGE_BACKUP,
 	CHANGE_FILE_INDEX,
 	CHANGE_OFFSET,
 	CHANGE_SOURCE_TYPE,

@@ -556,6 +556,12 @@ static void on_job_skipped(void *arg, const char *task_id, int64_t file, const c
 
 static void on_job_told(void *arg, const char *task_id, const json_t *event)
 {
+	struct reconcile *r = arg;
+
+	if (!strcmp(dp_text(event, "event"), "source"))
+		r->ops->source(r->arg, task_id,
+			       json_integer_value(json_object_get(event, "number")),
+			       dp_text(event, "reason"));
 }
 
 const struct jobs_ops reconcile_jobs_ops = {on_job_state, on_job_progress, on_job_skipped,

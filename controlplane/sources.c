@@ -57,6 +57,47 @@ static const char *rule_live(const struct task *t, const char *url)
 	return rule;
 }
 
+/* Whether there is one of that id is the catalogue's to say (assets.h). */
+static const char *rule_media(const char *id)
+{
+	return rule_is_word(id) && strlen(id) <= 64
+		       ? NULL
+		       : "must hold ids of assets: up to 64 letters, digits, '-', '_' and '.'";
+}
+
+static bool check_backups(const struct task *t, struct refusal *r)
+{
+	json_t *urls = json_loads(*t->backup_urls ? t->backup_urls : "[]", 0, NULL), *url;
+	bool fine = true;
+	size_t i;
+
+	json_array_foreach (urls, i, url) {
+		const char *rule = rule_live(t, json_string_value(url));
+
+		if (fine && rule)
+			fine = refuse(r, 400, "InvalidParameter",
+				      "BackupSourceUrls %s for SourceProtocol %s; number %zu is "
+				      "\"%.100s\".",
+				      rule, t->source_protocol, i, json_string_value(url));
+	}
+	json_decref(urls);
+	return fine;
+}
+
+static bool check_slate(const struct task *t, struct refusal *r)
+{
+	const char *rule = NULL;
+
+	if (strstr(t->slate_url, "://"))
+		rule = rule_url(t->slate_url, RULE_HTTP | RULE_HTTPS);
+	else if (*t->slate_url)
+		rule = rule_media(t->slate_url);
+	if (!rule)
+		return true;
+	return refuse(r, 400, "InvalidParameter", "SlateUrl %s; the value is \"%.100s\".", rule,
+		      t->slate_url);
+}
+
 static bool check_live(const struct task *t, const json_t *urls, struct refusal *r)
 {
 	const char *url = json_string_value(json_array_get(urls, 0)), *rule;
@@ -79,7 +120,7 @@ static bool check_live(const struct task *t, const json_t *urls, struct refusal 
 		return refuse(r, 400, "InvalidParameter",
 			      "SourceUrls %s for SourceProtocol %s; the value is \"%.100s\".", rule,
 			      t->source_protocol, url);
-	return true;
+	return check_backups(t, r) && check_slate(t, r);
 }
 
 /* ---- lists of files -------------------------------------------------------------------------- */
@@ -94,14 +135,6 @@ static const char *rule_file(const char *url)
 	if (n < 4 || (strncasecmp(url + n - 4, ".mp4", 4) && strncasecmp(url + n - 4, ".flv", 4)))
 		return "must end with .mp4 or .flv";
 	return NULL;
-}
-
-/* Whether there is one of that id is the catalogue's to say (assets.h). */
-static const char *rule_media(const char *id)
-{
-	return rule_is_word(id) && strlen(id) <= 64
-		       ? NULL
-		       : "must hold ids of assets: up to 64 letters, digits, '-', '_' and '.'";
 }
 
 static bool check_files(const struct task *t, const json_t *urls,
@@ -170,7 +203,10 @@ bool sources_check(const struct task *t, struct refusal *r)
 	bool fine;
 
 	must(json_array_size(urls));
-	if (task_is_list(t))
+	if (task_is_list(t) && task_switches(t))
+		fine = refuse(r, 400, "InvalidParameter",
+			      "BackupSourceUrls and SlateUrl are for SourceType live.");
+	else if (task_is_list(t))
 		fine = check_files(t, urls, !strcmp(t->source_type, "vod") ? rule_media : rule_file,
 				   r);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What reconcile asks about tasks, and what workers tell of them. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -69,5 +70,24 @@ static void on_skipped(void *arg, const char *id, int64_t file, const char *reas
 	log_warn("file_skipped", "task=%s file=%s reason=%s", id, index, reason);
 }
 
-const struct reconcile_ops tasks_reconcile_ops = {on_find, on_each, tasks_changed, on_position,
-						  on_skipped};
+static void on_source(void *arg, const char *id, int64_t number, const char *reason)
+{
+	struct tasks *ts = arg;
+	struct relay *r = relays_find(&ts->all, id);
+	char now[24], source[24];
+	struct task_field f[] = {{"Event", "task.source"}, {"Time", now},      {"Node", ts->node},
+				 {"TaskId", id},	   {"Source", source}, {"Reason", reason}};
+
+	if (!r)
+		return;
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
+	snprintf(source, sizeof(source), "%lld", (long long)number);
+	r->task->active_source = number;
+	task_text(&r->task->source_reason, strcmp(reason, "none") ? reason : "");
+	r->dirty = true;
+	store_event(ts->store, f, array_len(f));
+	log_info("source", "task=%s source=%s reason=%s", id, source, reason);
+}
+
+const struct reconcile_ops tasks_reconcile_ops = {on_find,     on_each,	   tasks_changed,
+						  on_position, on_skipped, on_source};

@@ -49,6 +49,14 @@ json_t *view_task_info(const struct task *t)
 	}
 	if (*t->dst_urls)
 		json_object_set_new(info, "DstUrls", json_loads(t->dst_urls, 0, NULL));
+	if (task_switches(t)) {
+		json_object_set_new(info, "BackupSourceUrls",
+				    *t->backup_urls ? json_loads(t->backup_urls, 0, NULL)
+						    : json_array());
+		json_object_set_new(info, "BackupAfter", json_integer(t->backup_after_s));
+		json_object_set_new(info, "BackupReturn", json_integer(t->backup_return_s));
+		json_object_set_new(info, "SlateUrl", json_string(t->slate_url));
+	}
 	put_time(info, "StartTime", t->start_s);
 	put_time(info, "EndTime", t->end_s);
 	return info;
@@ -115,6 +123,10 @@ json_t *view_task(const struct task *t, const struct task_numbers *n)
 	put_time(v, "NextRetryTime", t->next_try_ms / 1000);
 	put_time(v, "RunningSince", t->running_ms / 1000);
 	put_time(v, "FirstMediaTime", n->first_media_ms / 1000);
+	if (task_switches(t)) {
+		json_object_set_new(v, "ActiveSource", json_integer(t->active_source));
+		json_object_set_new(v, "SourceReason", json_string(t->source_reason));
+	}
 	put_destinations(v, t, n, false);
 	return v;
 }

@@ -51,6 +51,8 @@ static AVDictionary *options_for(const struct job *job, const char *url, bool li
 		av_dict_set(&o, "protocol_whitelist", "srt", 0);
 	else if (begins(url, "rtsp:"))
 		av_dict_set(&o, "protocol_whitelist", "rtsp,tcp", 0);
+	else if (begins(url, "rtmp"))
+		av_dict_set(&o, "protocol_whitelist", "rtmp,rtmps,tls,tcp", 0);
 	else
 		av_dict_set(&o, "protocol_whitelist", "http,https,tls,tcp,crypto", 0);
 	av_dict_set(&o, "tls_verify", job->verify ? "1" : "0", 0);
@@ -73,14 +75,20 @@ static AVDictionary *options_for(const struct job *job, const char *url, bool li
 }
 
 /* The container, where the protocol says it: nothing is guessed from foreign bytes. */
-static const AVInputFormat *format_for(const struct job *job)
+static const AVInputFormat *format_for(const struct job *job, bool live)
 {
+	if (!live)
+		return NULL;
 	if (!strcmp(job->protocol, "hls"))
 		return av_find_input_format("hls");
 	if (!strcmp(job->protocol, "http-ts") || !strcmp(job->protocol, "srt"))
 		return av_find_input_format("mpegts");
 	if (!strcmp(job->protocol, "rtsp"))
 		return av_find_input_format("rtsp");
+	if (!strcmp(job->protocol, "rtmp"))
+		return av_find_input_format("flv");
+	if (!strcmp(job->protocol, "http-flv") || !strcmp(job->protocol, "flv"))
+		return av_find_input_format("live_flv");
 	return NULL;
 }
 
@@ -236,7 +244,7 @@ int input_open(struct input *in, struct job *job, const char *url, bool live, st
 	in->av->interrupt_callback = (AVIOInterruptCB){interrupted, in};
 	in->av->max_analyze_duration = live ? 2000000 : 5000000;
 	allow(in, job->connect_ms + job->media_ms);
-	rc = avformat_open_input(&in->av, in->file ? "" : url, format_for(job), &options);
+	rc = avformat_open_input(&in->av, in->file ? "" : url, format_for(job, live), &options);
 	av_dict_free(&options);
 	if (rc >= 0)
 		rc = avformat_find_stream_info(in->av, NULL);

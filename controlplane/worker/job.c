@@ -78,6 +78,9 @@ static bool describe(struct job *j, const json_t *o)
 	j->deny = text_of(o, "deny");
 	j->ca = text_of(o, "ca");
 	j->files = text_of(o, "files");
+	j->slate = text_of(o, "slate");
+	j->switch_ms = int_of(o, "switch_ms");
+	j->return_ms = int_of(o, "return_ms");
 	j->folder = text_of(o, "folder");
 	j->retain_ms = int_of(o, "retain_ms");
 	j->verify = json_is_true(json_object_get(o, "verify"));
@@ -133,6 +136,7 @@ void job_free(struct job *j)
 	free(j->deny);
 	free(j->ca);
 	free(j->files);
+	free(j->slate);
 	free(j->folder);
 }
 
@@ -152,8 +156,11 @@ static void take_all(struct job *j)
 bool job_stopping(struct job *j)
 {
 	static uint64_t looked_us;
-	uint64_t now = clock_us();
+	uint64_t now;
 
+	if (j->stop)
+		return *j->stop;
+	now = clock_us();
 	if (now - looked_us >= LOOK_US) {
 		looked_us = now;
 		if (j->kind != JOB_PACKAGE)
@@ -225,6 +232,12 @@ void job_say_probed(int64_t duration_ms, const char *video, int width, int heigh
 	say(json_pack("{ss sI ss si si ss si si}", "event", "probed", "duration_ms",
 		      (json_int_t)duration_ms, "video", video, "width", width, "height", height,
 		      "audio", audio, "rate", rate, "channels", channels));
+}
+
+void job_say_source(int number, enum reason why)
+{
+	say(json_pack("{ss si ss}", "event", "source", "number", number, "reason",
+		      reason_name(why)));
 }
 
 void job_say_skipped(int64_t file, const struct fault *f)

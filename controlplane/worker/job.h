@@ -7,13 +7,15 @@
  *
  *   {"kind":"live"|"list"|"probe", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
  *    "file":0, "offset_ms":0, "round":0, "connect_ms":5000, "media_ms":10000,
- *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":""}
+ *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":"",
+ *    "slate":"", "switch_ms":3000, "return_ms":30000}
  *
  * Later ones change it: {"repeat":3}. Back go
  *
  *   {"event":"connecting"}  {"event":"running"}
  *   {"event":"position","file":0,"offset_ms":0,"round":0,"bytes":0}       about once a second
  *   {"event":"skipped","file":2,"reason":"remote_not_found","detail":".."}
+ *   {"event":"source","number":0,"reason":"none"}     which of several is shown; -1: the slate, -2: none
  *   {"event":"probed","duration_ms":0,"video":"h264","width":0,"height":0,"audio":"aac","rate":0,"channels":0}
  *   {"event":"failed","reason":"..","detail":"..","output":false}         then the process ends
  *   {"event":"finished"}                                                  then the process ends
@@ -29,6 +31,7 @@
 #ifndef WORKER_JOB_H
 #define WORKER_JOB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +55,9 @@ struct job {
 	int64_t repeat; /* more rounds after the first; -1: for ever */
 	int64_t file, offset_ms, round;
 	int64_t connect_ms, media_ms;
+	char *slate;		      /* shown while no source is there; "": nothing */
+	int64_t switch_ms, return_ms; /* of several sources (pick.h); return_ms -1: never */
+	const atomic_bool *stop; /* of a thread beside the job's own: what stops it; else NULL */
 	int log_level;
 	/* package: the descriptor that came with the first packet, -1: none; where files are kept */
 	int outlet;
@@ -81,6 +87,7 @@ void job_say(const char *event);
 void job_say_position(int64_t file, int64_t offset_ms, int64_t round, uint64_t bytes);
 void job_say_probed(int64_t duration_ms, const char *video, int width, int height,
 		    const char *audio, int rate, int channels);
+void job_say_source(int number, enum reason why);
 void job_say_skipped(int64_t file, const struct fault *f);
 void job_say_failed(const struct fault *f, bool output);
 /* Takes the reference. false: the control plane does not read. */

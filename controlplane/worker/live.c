@@ -57,6 +57,10 @@ void relay_live(struct job *j)
 	struct input in;
 	struct fault f;
 
+	if (j->urls > 1 || *j->slate) {
+		relay_switch(j);
+		return;
+	}
 	job_say("connecting");
 	if (input_open(&in, j, j->url[0], true, &f)) {
 		if (!job_stopping(j))

@@ -10,6 +10,8 @@
 #include "controlplane/worker/job.h"
 
 void relay_live(struct job *j);
+/* The same with backups or a slate. */
+void relay_switch(struct job *j);
 void relay_list(struct job *j);
 /* Says what is in the first URL. */
 void relay_probe(struct job *j);

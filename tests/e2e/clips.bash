@@ -50,7 +50,7 @@ record() {
 	[ -s "$T/$1.flv" ]
 }
 
-# continuous FILE GAP_MS: decoding times grow, and what is shown has no step longer than that
+# continuous FILE GAP_MS [AUDIO_GAP_MS]: decoding times grow, and what is shown has no step longer than that
 continuous() {
 	ffprobe -v quiet -show_entries packet=codec_type,pts_time,dts_time -of csv=p=0 "$1" | python3 -c '
 import sys
@@ -69,7 +69,7 @@ for kind in ("video", "audio"):
             sys.exit(f"{kind}: decoding goes from {a:.3f} to {b:.3f}")
     shown[kind].sort()
     for a, b in zip(shown[kind], shown[kind][1:]):
-        if (b - a) * 1000 > float(sys.argv[1]):
+        if (b - a) * 1000 > float(sys.argv[2 if kind == "audio" else 1]):
             sys.exit(f"{kind}: nothing to show between {a:.3f} and {b:.3f}")
-' "$2"
+' "$2" "${3:-$2}"
 }
