@@ -53,7 +53,7 @@ static void test_equals_draw_lots_and_agree(void **state)
 {
 	unsigned firsts[3] = {0};
 	static const char *const names[] = {"a", "b", "c"};
-	char task[16];
+	char task[24];
 
 	for (int i = 0; i < 300; i++) {
 		unsigned seen = 0;
@@ -78,7 +78,7 @@ static void test_equals_draw_lots_and_agree(void **state)
 static void test_burst_is_spread(void **state)
 {
 	unsigned mine = 0;
-	char task[16];
+	char task[24];
 
 	hear("a", "1", "0", "100", "", "0", SECOND);
 	hear("b", "1", "0", "100", "", "0", SECOND);

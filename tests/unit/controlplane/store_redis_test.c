@@ -19,10 +19,14 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "controlplane/hookq.h"
 #include "controlplane/store_redis.h"
+#include "controlplane/store_redis_claim.h"
 #include "controlplane/store_redis_lease.h"
+#include "controlplane/store_redis_letters.h"
+#include "controlplane/store_redis_nodes.h"
 
 #define PATIENCE_S 20
 #define ID	   "11111111-2222-4333-8444-555555555555"
@@ -39,6 +43,8 @@ struct bench {
 	const char *lease; /* of saves */
 	char holder[161], error[128];
 	char task_name[64], hook_text[256];
+	unsigned claimed, letters, nodes, readings;
+	char owner[64], letter[64], node[65];
 };
 
 /* ---- redis-server ---------------------------------------------------------------------------- */
@@ -372,6 +378,131 @@ static void test_P13_who_lost_its_lease_writes_no_more(void **state)
 	assert_memory_equal(b->error, "BUSY", 4);
 }
 
+/* ---- several nodes --------------------------------------------------------------------------- */
+
+static void on_claimed(void *arg, const char *error, const char *owner)
+{
+	struct bench *b = arg;
+
+	assert_null(error);
+	b->claimed++;
+	snprintf(b->owner, sizeof(b->owner), "%s", owner ? owner : "");
+}
+
+/* Whose it is; "": it is id's now. */
+static const char *claim(struct bench *b, const char *url, const char *id)
+{
+	store_claim(b->store, url, id, on_claimed, b);
+	until(b, &b->claimed, b->claimed + 1);
+	return b->owner;
+}
+
+static void test_a_destination_is_one_tasks(void **state)
+{
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	/* While it is written, and again by itself. */
+	assert_string_equal(claim(b, "rtmp://a/b", "one"), "");
+	assert_string_equal(claim(b, "rtmp://a/b", "one"), "");
+	assert_string_equal(claim(b, "rtmp://a/b", "two"), "one");
+	assert_string_equal(claim(b, "rtmp://a/c", "two"), "");
+	/* Only its owner gives it up. */
+	store_claim_end(b->store, "rtmp://a/b", "two");
+	assert_string_equal(claim(b, "rtmp://a/b", "two"), "one");
+	store_claim_end(b->store, "rtmp://a/b", "one");
+	assert_string_equal(claim(b, "rtmp://a/b", "two"), "");
+	/* Nobody takes what somebody has. */
+	store_claim_keep(b->store, "rtmp://a/b", "one");
+	assert_string_equal(claim(b, "rtmp://a/b", "one"), "two");
+}
+
+static void test_a_claim_without_its_task_does_not_count(void **state)
+{
+	struct bench *b = *state;
+
+	begin_leased(b);
+	/* Of a task that is gone, or has another destination. */
+	store_claim_keep(b->store, "rtmp://a/b", "gone");
+	assert_string_equal(claim(b, "rtmp://a/b", "two"), "");
+	store_claim_keep(b->store, "rtmp://elsewhere/x", ID);
+	assert_string_equal(claim(b, "rtmp://elsewhere/x", "two"), "");
+}
+
+static void on_letter(void *arg, const char *text, size_t n)
+{
+	struct bench *b = arg;
+
+	assert_int_equal(strlen(text), n);
+	snprintf(b->letter, sizeof(b->letter), "%s", text);
+	b->letters++;
+}
+
+static void test_letters_reach_their_node_and_only_it(void **state)
+{
+	struct bench *b = *state;
+	struct letters *l;
+	char err[128];
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	l = letters_new(b->base, b->dns, b->url, "here", on_letter, b, err, sizeof(err));
+	assert_non_null(l);
+	assert_true(store_letter(b->store, "there", "not ours"));
+	/* What was written before the connection stands is not read: it is written until one is. */
+	while (!b->letters) {
+		struct timeval tv = {0, 20000};
+
+		assert_true(store_letter(b->store, "here", "first"));
+		event_base_loopexit(b->base, &tv);
+		event_base_loop(b->base, 0);
+	}
+	b->letters = 0;
+	assert_true(store_letter(b->store, "here", "last"));
+	while (strcmp(b->letter, "last"))
+		until(b, &b->letters, b->letters + 1);
+	letters_free(l);
+}
+
+static void on_node(void *arg, const char *name, int64_t seen_ms, const struct task_field *f,
+		    size_t n)
+{
+	struct bench *b = arg;
+
+	snprintf(b->node, sizeof(b->node), "%s/%lld/%zu", name, (long long)seen_ms, n);
+	b->nodes++;
+}
+
+static void on_nodes(void *arg, const char *error)
+{
+	struct bench *b = arg;
+
+	assert_null(error);
+	b->readings++;
+}
+
+static void test_nodes_are_listed_while_they_live_and_a_week_after(void **state)
+{
+	static const int64_t week_ms = (int64_t)7 * 86400 * 1000;
+	struct task_field f[] = {{"Time", "1"}, {"Room", "5"}};
+	struct bench *b = *state;
+
+	redis_start(b);
+	store_begin(b);
+	until(b, &b->ready, 1);
+	store_node_seen(b->store, "old", 1000);
+	store_node_seen(b->store, "gone", 2000);
+	store_node_seen(b->store, "here", 1000 + week_ms);
+	store_heartbeat(b->store, "here", f, array_len(f));
+	store_nodes_read(b->store, on_node, on_nodes, b);
+	until(b, &b->readings, 1);
+	assert_int_equal(b->nodes, 2);
+	assert_string_equal(b->node, "here/604801000/2");
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -383,6 +514,10 @@ int main(void)
 		CASE(test_saves_that_are_open_at_the_end_fail),
 		CASE(test_P13_a_lease_is_one_nodes),
 		CASE(test_P13_who_lost_its_lease_writes_no_more),
+		CASE(test_a_destination_is_one_tasks),
+		CASE(test_a_claim_without_its_task_does_not_count),
+		CASE(test_letters_reach_their_node_and_only_it),
+		CASE(test_nodes_are_listed_while_they_live_and_a_week_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
