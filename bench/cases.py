@@ -18,6 +18,8 @@ SCENARIOS = {
     "capacity": "how many viewers at 500 kb/s one core serves without a gap",
     "publishers": "streams that nobody watches",
     "tls": "HTTP-FLV by TLS against the same in clear",
+    "hls": "HLS players on connections that are kept: the playlist and a 4 s segment every 4 s, "
+           "against nginx with the same as files in tmpfs",
     "cores": "two data-plane cores against one",
     "churn": "stream names that come and go",
 }
@@ -99,6 +101,12 @@ def tls(args):
         yield case_of(args, "tls", "millrace", protocol, "normal", 1000, rate=500)
 
 
+def hls(args, viewers):
+    for server in ("millrace", "nginx"):
+        yield case_of(args, "hls", server, "hls", "normal" if server == "millrace" else None,
+                      viewers, seconds=8, set=STEADY + ["hls.mode=always"])
+
+
 def churn(args, names):
     yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=18)
 
@@ -106,6 +114,7 @@ def churn(args, names):
 def all_of(args):
     found = list(fan_out(args))
     found += tls(args)
+    found += hls(args, 4000 if args.form == "full" else 1000)
     if args.form == "full":
         found += memory(args, (1000, 4000, 8000))
         found += joins(args)

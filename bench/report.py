@@ -71,6 +71,7 @@ def medians(result):
         "skips": sum(r.get("skips", 0) for r in runs),
         "slow_skips": sum(r.get("slow_skips", 0) for r in runs),
         "slow_lost": sum(r.get("slow_lost", 0) for r in runs),
+        "late": sum(r.get("late", 0) for r in runs),
         "faults": sum(r.get("lost", 0) + r.get("damaged", 0) + r.get("gone", 0) for r in runs),
     }
 
@@ -220,6 +221,12 @@ def shape_marks(results):
         yield ("cost of HTTP-FLV by TLS over in clear, %d viewers" % tls["case"]["viewers"],
                "(reported)", "%.2f; %.4f CPU s/Gbit" % (
                    cost / clear["median"]["cpu_per_gbit"], cost), True)
+    ours = find(results, scenario="hls", server="millrace")
+    of_nginx = ratio_to(results, ours, "nginx") if ours else None
+    if of_nginx:
+        yield ("cost of HLS over nginx from tmpfs, %d players" % ours["case"]["viewers"],
+               "1.30, nothing late", "%.2f, %d late" % (of_nginx, ours["median"]["late"]),
+               of_nginx <= 1.3 and not ours["median"]["late"])
     one = find(results, scenario="cores", cores=1)
     two = find(results, scenario="cores", cores=2)
     if one and two:
@@ -256,12 +263,14 @@ def marks(results):
 def remark(r):
     case, m = r["case"], r["median"]
     remarks = []
+    if m.get("late"):
+        remarks.append("%d answers late" % m["late"])
     if m["faults"]:
         remarks.append("%d faults" % m["faults"])
     if case["viewers"] and m["watching"] is not None and case["scenario"] not in ("joins", "slow"):
         if m["watching"] < case["viewers"]:
             remarks.append("%d viewers only" % m["watching"])
-        if m["bit_rate_min"] < 0.9 * case["bit_rate"]:
+        if m["bit_rate_min"] is not None and m["bit_rate_min"] < 0.9 * case["bit_rate"]:
             remarks.append("slowest viewer got %.0f %%" % (
                 100 * m["bit_rate_min"] / case["bit_rate"]))
     if m["silent_over_1s"] and case["scenario"] != "slow":

@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import cases
+import hls
 import meter
 import report
 
@@ -115,7 +116,7 @@ class Bench:
         return subprocess.Popen(["taskset", "-c", str(cpus)] + [str(c) for c in command],
                                 stdin=subprocess.DEVNULL, text=True, **more)
 
-    def start_server(self, case, folder, log):
+    def start_server(self, case, folder, log, stack):
         port, http, https, cpus = free_port(), free_port(), None, self.server_cpu
         if case["server"] == "limit":
             command = [self.program("bench/limit"), "--port", port,
@@ -124,8 +125,9 @@ class Bench:
         elif case["server"] == "nginx":
             conf = os.path.join(folder, "nginx.conf")
             with open(conf, "w") as f:
-                f.write(NGINX_CONF % {"module": NGINX_MODULE, "port": port,
-                                      "files": self.args.files, "connections": self.args.files - 64})
+                f.write(hls.nginx_conf(case, port, self.args, stack) if case["protocol"] == "hls" else
+                        NGINX_CONF % {"module": NGINX_MODULE, "port": port, "files": self.args.files,
+                                      "connections": self.args.files - 64})
             command = ["nginx", "-p", folder, "-c", conf]
         else:
             sets = ["cores=%d" % case["cores"], "play.tick=" + case["tick"],
@@ -144,6 +146,7 @@ class Bench:
         publish = "rtmp://127.0.0.1:%d/live/bench" % port
         play = {"raw": "raw://127.0.0.1:%d" % port, "rtmp": publish,
                 "flv": "http://127.0.0.1:%d/live/bench" % http,
+                "hls": "http://127.0.0.1:%d/live/bench" % (port if case["server"] == "nginx" else http),
                 "https": "https://127.0.0.1:%s/live/bench" % https}[case["protocol"]]
         return server, publish, play
 
@@ -155,11 +158,11 @@ class Bench:
 
     def view(self, case, url, server, counters):
         """Runs the viewers; returns what they saw and what the server used meanwhile."""
-        load = self.start(self.load_cpu, self.program("bench/loadgen"), "--url", url,
-                          "--viewers", case["viewers"], "--streams", case["streams"],
-                          "--rate", case["rate"], "--seconds", case["seconds"],
-                          "--settle", self.args.settle,
-                          "--sample", max(1, case["viewers"] // 80), *case["load"],
+        more = ["--streams", case["streams"], "--rate", case["rate"], "--settle", self.args.settle,
+                "--sample", max(1, case["viewers"] // 80), *case["load"]]
+        program, more = ("hls_load", []) if case["protocol"] == "hls" else ("loadgen", more)
+        load = self.start(self.load_cpu, self.program("bench/" + program), "--url", url,
+                          "--viewers", case["viewers"], "--seconds", case["seconds"], *more,
                           stdout=subprocess.PIPE)
         try:
             if load.stdout.readline() != "begin\n":
@@ -197,11 +200,14 @@ class Bench:
         return {"resident_bytes": sizes[1], "growth_bytes": sizes[1] - sizes[0],
                 "window": round(time.monotonic() - begun, 1)}
 
-    def measure(self, case, server, publish, play, stack):
+    def measure(self, case, folder, server, publish, play, stack):
         counters = meter.Counters(server.pid) if case["server"] == "millrace" else None
         if case["scenario"] == "churn":
             return self.churn(case, server, publish)
-        if case["server"] != "limit":
+        if case["scenario"] == "hls":
+            if case["server"] == "millrace":
+                hls.feed(case, folder, stack)
+        elif case["server"] != "limit":
             publisher = self.start_publisher(case, publish)
             stack.callback(end, publisher)
             if publisher.stdout.readline() != "publishing\n":
@@ -222,9 +228,9 @@ class Bench:
             folder = tempfile.mkdtemp(prefix="millrace-bench-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             log = stack.enter_context(open(os.path.join(folder, "log"), "w"))
-            server, publish, play = self.start_server(case, folder, log)
+            server, publish, play = self.start_server(case, folder, log, stack)
             stack.callback(end, server)
-            seen = self.measure(case, server, publish, play, stack)
+            seen = self.measure(case, folder, server, publish, play, stack)
             if case["server"] == "limit":
                 end(server)
                 log.flush()
