@@ -377,9 +377,10 @@ void packager_refused(struct packager *p, const char *code, const char *message,
 		 log_q(text, sizeof(text), message));
 	if (media_seq > p->report.media_seq)
 		p->report.media_seq = media_seq;
-	if (!strcmp(code, "limit"))
-		return; /* it became a gap there */
-	p->opened = false;
+	/* A limit made a gap there; and there are more answers than one to what was sent meanwhile. */
+	if (!strcmp(code, "limit") || !p->opened)
+		return;
+	packager_close(p);
 	packager_forget_muxer(p);
 	lost(p, &(struct fault){REASON_HLS_PACKET, ""});
 	p->again_us = clock_us() + ((uint64_t)AGAIN_US << min_of(p->refusals++, 6u));

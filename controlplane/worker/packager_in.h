@@ -75,6 +75,8 @@ bool packager_time(struct packager *p, const struct flv_item *it, int64_t *dts_u
 void packager_frame(struct packager *p, const struct flv_item *it, int64_t dts_us, bool smooth);
 /* What is open becomes a segment; the next one is a discontinuity. */
 void packager_break(struct packager *p);
+/* At the data plane: the playlist stays, something else may follow. */
+void packager_close(struct packager *p);
 /* The first segment is ended where it is, if there is enough of it. */
 void packager_hurry(struct packager *p);
 /* Nothing was opened: the next segment opens the playlist anew. */

@@ -362,6 +362,13 @@ static double frame_rate(const struct packager *p)
 	return (double)p->frames * 1000 / (double)span_ms;
 }
 
+void packager_close(struct packager *p)
+{
+	if (p->opened)
+		send_object(p, json_pack("{ss}", "hls", "close"), -1);
+	p->opened = false;
+}
+
 /* Anew where the playlist would be another one; a client has no use for the old numbers then. */
 static void open_playlist(struct packager *p, bool fmp4, const char *codecs, bool again)
 {
@@ -375,6 +382,7 @@ static void open_playlist(struct packager *p, bool fmp4, const char *codecs, boo
 		return;
 	p->target_us = max_of(target_us, p->target_us);
 	snprintf(p->codecs, sizeof(p->codecs), "%s", codecs);
+	packager_close(p);
 	p->opened = true;
 	p->broken = false; /* the data plane sets the mark by itself */
 	p->key_left = 0;
@@ -411,11 +419,12 @@ static void send_init(struct packager *p)
 	bool parts = p->objects.parts;
 	int fd;
 
-	p->init++;
+	/* The data plane may know those of an earlier run. */
+	p->init = (uint32_t)max_of((int64_t)p->init, p->report.media_seq) + 1;
 	fd = objects_take_segment(&p->objects);
 	if (p->run)
 		archive_init_section(p->world.archive, p->run, p->init, fd);
-	send_object(p, json_pack("{ss si}", "hls", "init", "init", (int)p->init), fd);
+	send_object(p, json_pack("{ss sI}", "hls", "init", "init", (json_int_t)p->init), fd);
 	p->objects.parts = parts;
 }
 
