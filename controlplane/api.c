@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/audit.h"
 #include "controlplane/rules.h"
 
 #define NEEDED	 true
@@ -190,7 +191,13 @@ static void name_request(struct api_call *c)
 
 static void reply(struct api_call *c, int status, json_t *body)
 {
+	const char *code = json_string_value(json_object_get(body, "Code"));
+
 	c->cp->api_calls++;
+	if (c->authentic && audit_is_change(c->action->name))
+		audit_note(c->cp->audit, c, status, status != 200 && code ? code : "");
+	json_decref(c->before);
+	json_decref(c->after);
 	json_object_set_new(body, "RequestId", json_string(c->request_id));
 	if (c->http) {
 		http_reply_json(c->http, status, body);
@@ -279,12 +286,15 @@ void api_handle(struct cp *cp, struct http_call *http)
 	name_request(c);
 	if (!check_form(c, &r) ||
 	    (http->door != HTTP_OWNER && !sign_check(&http->params, http->method, &cp->creds,
-						     cp->nonces, clock_wall_ms(), window, &r)) ||
-	    !api_check(c->action, &http->params, cp->conf.tasks_retry_min, c->args, &r)) {
+						     cp->nonces, clock_wall_ms(), window, &r))) {
 		api_refuse(c, &r);
 		return;
 	}
-	c->action->handle(c);
+	c->authentic = true;
+	if (api_check(c->action, &http->params, cp->conf.tasks_retry_min, c->args, &r))
+		c->action->handle(c);
+	else
+		api_refuse(c, &r);
 }
 
 static void run(struct cp *cp, const struct api_action *action, const struct params *p, bool here,
@@ -298,6 +308,8 @@ static void run(struct cp *cp, const struct api_action *action, const struct par
 	c->done = done;
 	c->done_arg = arg;
 	c->here = here;
+	/* Another node has noted what it passes on. */
+	c->authentic = !here;
 	c->action = action;
 	name_request(c);
 	if (api_check(c->action, p, cp->conf.tasks_retry_min, c->args, &r))

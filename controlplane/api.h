@@ -63,12 +63,14 @@ struct api_call {
 	void (*done)(void *arg, int status, json_t *body);
 	void *done_arg;
 	bool claimed;	 /* the task's lease was asked for */
+	bool authentic;	 /* who calls is known: what becomes of it is noted (audit.h) */
 	bool here;	 /* asked for by another node: it is not passed on again */
 	bool reread;	 /* Redis was asked for what other nodes did just now */
 	unsigned passes; /* how often another node was asked */
 	const struct api_action *action;
 	struct api_arg args[API_PARAMS_MAX];
 	char request_id[UUID_TEXT];
+	json_t *before, *after; /* of documents that it changes; NULL: none so far */
 };
 
 /* Every action, in the order of api.def. */

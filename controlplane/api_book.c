@@ -92,9 +92,15 @@ static void on_done(void *arg, const char *error)
 void api_commit(struct api_call *c, struct book *b, json_t *changes, json_t *body)
 {
 	struct pending *p = calloc(1, sizeof(*p));
+	const char *name;
+	json_t *doc;
 
 	must(p);
 	*p = (struct pending){c, body};
+	c->before = json_object();
+	json_object_foreach (changes, name, doc)
+		json_object_set(c->before, name, book_get(b, name) ?: json_null());
+	c->after = json_incref(changes);
 	book_commit(b, changes, on_done, p);
 }
 

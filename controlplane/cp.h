@@ -18,6 +18,7 @@
 #include "controlplane/tasks.h"
 
 struct assets;
+struct audit;
 struct commands;
 struct packages;
 struct domains;
@@ -54,6 +55,7 @@ struct cp {
 	struct domains *domains;
 	struct guard *guard;
 	struct live *live;
+	struct audit *audit;
 	struct pulls *pulls;
 	struct post *post; /* NULL: one node */
 	struct remote_auth *remote_auth;

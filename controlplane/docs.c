@@ -249,6 +249,8 @@ static const char redis_head[] =
 	"| `mr:events` | stream | the newest 10000 or so of everything that happened |\n"
 	"| `mr:{domains}` | hash | domain -> JSON document (controlplane/domain.h); holds the keys of signed URLs |\n"
 	"| `mr:{blocks}` | hash | domain/app/name of a stream that nobody may publish -> `{\"until_ms\",\"since_ms\"}` |\n"
+	"| `mr:history:{audit}:audit` | list | who changed what by the API, newest first, 10000 at most; all of it is in "
+	"STATE/audit.log |\n"
 	"| `mr:{pulls}` | hash | domain/app/name of a regular pull -> `{\"source\",\"start\",\"end\"}` |\n"
 	"| `mr:pull:{<domain/app/name>}` | string, PX 10000 | of several nodes: which one pulls it |\n"
 	"| `mr:{domains}:version`, `mr:{blocks}:version`, `mr:{pulls}:version` | number | grows with each change of them: raise it after a change "

@@ -17,6 +17,7 @@ static const struct {
 	[HISTORY_CONTROL] = {"control", "604800", "9999"},
 	[HISTORY_NOTIFY] = {"notify", "604800", "9999"},
 	[HISTORY_MINUTES] = {"minutes", "172800", "2879"},
+	[HISTORY_AUDIT] = {"audit", "31536000", "9999"},
 };
 
 static const char *key_of(char dst[KEY_TEXT], enum history_kind kind, const char *subject)

@@ -245,39 +245,45 @@ void live_event(struct live *l, const char *name, const json_t *event)
 
 /* ---- after a connect ------------------------------------------------------------------------- */
 
-static bool is_listed(const json_t *rows, const struct live_stream *s)
+/* The rows that have a publisher, by stream: a held stream has none. */
+static json_t *by_stream(json_t *rows)
 {
-	json_t *row;
+	json_t *index = json_object(), *row;
 	size_t i;
 
-	json_array_foreach ((json_t *)rows, i, row) {
-		int64_t since = json_integer_value(json_object_get(row, "since"));
+	json_array_foreach (rows, i, row)
+		if (*dp_text(row, "publisher"))
+			json_object_set(index, dp_text(row, "stream"), row);
+	return index;
+}
 
-		if (!strcmp(dp_text(row, "stream"), s->key) && *dp_text(row, "publisher"))
-			return since < s->since_ms + SAME_MS;
-	}
-	return false;
+static bool is_listed(const json_t *index, const struct live_stream *s)
+{
+	const json_t *row = json_object_get(index, s->key);
+
+	return row && json_integer_value(json_object_get(row, "since")) < s->since_ms + SAME_MS;
 }
 
 static void on_list(void *arg, json_t *answer)
 {
 	struct live *l = arg;
-	json_t *rows = answer && !dp_error(answer) ? json_object_get(answer, "streams") : NULL,
-	       *row;
+	json_t *rows = answer && !dp_error(answer) ? json_object_get(answer, "streams") : NULL;
 	struct live_stream *s, *next;
-	size_t i;
+	json_t *index, *row;
+	const char *key;
 
 	if (!rows)
 		return;
+	index = by_stream(rows);
 	for (s = TAILQ_FIRST(&l->list); s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (!is_listed(rows, s))
+		if (!is_listed(index, s))
 			end(l, s, "dataplane_lost");
 	}
-	json_array_foreach (rows, i, row)
-		if (*dp_text(row, "publisher") && !live_find(l, dp_text(row, "stream")))
-			begin(l, dp_text(row, "stream"), row,
-			      json_integer_value(json_object_get(row, "since")));
+	json_object_foreach (index, key, row)
+		if (!live_find(l, key))
+			begin(l, key, row, json_integer_value(json_object_get(row, "since")));
+	json_decref(index);
 }
 
 void live_up(struct live *l)

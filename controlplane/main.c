@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "controlplane/guard.h"
 #include "controlplane/api.h"
+#include "controlplane/audit.h"
 #include "controlplane/assets.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
@@ -334,6 +335,9 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	if (!cp->store)
 		return -EINVAL;
 	hooks_set_store(cp->hooks, cp->store);
+	cp->audit = audit_new(cp->store, cp->state_dir, err, err_n);
+	if (!cp->audit)
+		return -EACCES;
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
@@ -416,6 +420,7 @@ static void close_all(struct cp *cp)
 	commands_free(cp->commands);
 	assets_free(cp->assets);
 	http_free(cp->http);
+	audit_free(cp->audit);
 	jobs_free(cp->jobs);
 	packages_free(cp->packages);
 	reconcile_free(cp->reconcile);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/pulls.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,15 @@
 
 struct pull {
 	char key[LIVE_KEY], leg[LEG_TEXT];
-	char *source[SOURCES]; /* URLs */
-	unsigned n, at;	       /* at: the one in use */
-	char *text;	       /* regular: the sources as they were configured */
-	bool regular, edge, on, busy, running, wanted; /* edge: from another node of this Redis */
-	unsigned failures;			       /* since it ran */
-	uint64_t after_us;			       /* not begun again before */
+	char *source[SOURCES];	 /* URLs */
+	unsigned n, at;		 /* at: the one in use */
+	char found[DIGEST_TEXT]; /* of the URL that was found running; "": none was */
+	char *text;		 /* regular: the sources as they were configured */
+	bool regular, on, busy, running, wanted;
+	bool edge;	     /* from another node of this Redis */
+	bool stale;	     /* its source was edited since it began */
+	unsigned failures;   /* since it ran */
+	uint64_t after_us;   /* not begun again before */
 	uint64_t mine_until; /* several nodes: this one holds it until then */
 	TAILQ_ENTRY(pull) link;
 };
@@ -38,29 +42,40 @@ struct pulls {
 	struct cp *cp;
 	struct book *book;
 	TAILQ_HEAD(, pull) list;
-	bool listed; /* pull.list of the present data plane came */
+	void *by_key, *by_leg; /* tsearch trees of struct pull */
+	bool listed;	       /* pull.list of the present data plane came */
 };
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct pull *)a)->key, ((const struct pull *)b)->key);
+}
+
+static int by_leg(const void *a, const void *b)
+{
+	return strcmp(((const struct pull *)a)->leg, ((const struct pull *)b)->leg);
+}
+
 static struct pull *find(const struct pulls *p, const char *key)
 {
-	struct pull *q;
+	struct pull want;
+	void *node;
 
-	TAILQ_FOREACH (q, &p->list, link)
-		if (!strcmp(q->key, key))
-			return q;
-	return NULL;
+	snprintf(want.key, sizeof(want.key), "%s", key);
+	node = tfind(&want, &p->by_key, by_key);
+	return node ? *(struct pull **)node : NULL;
 }
 
 static struct pull *find_leg(const struct pulls *p, const char *leg)
 {
-	struct pull *q;
+	struct pull want;
+	void *node;
 
-	TAILQ_FOREACH (q, &p->list, link)
-		if (!strcmp(q->leg, leg))
-			return q;
-	return NULL;
+	snprintf(want.leg, sizeof(want.leg), "%s", leg);
+	node = tfind(&want, &p->by_leg, by_leg);
+	return node ? *(struct pull **)node : NULL;
 }
 
 static struct pull *pull_new(struct pulls *p, const char *key)
@@ -72,6 +87,7 @@ static struct pull *pull_new(struct pulls *p, const char *key)
 	snprintf(q->key, sizeof(q->key), "%s", key);
 	snprintf(q->leg, sizeof(q->leg), LEG_PREFIX "%s", digest_text(digest, key));
 	q->wanted = true;
+	must(tsearch(q, &p->by_key, by_key) && tsearch(q, &p->by_leg, by_leg));
 	TAILQ_INSERT_TAIL(&p->list, q, link);
 	return q;
 }
@@ -85,6 +101,8 @@ static void drop_sources(struct pull *q)
 
 static void pull_free(struct pulls *p, struct pull *q)
 {
+	tdelete(q, &p->by_key, by_key);
+	tdelete(q, &p->by_leg, by_leg);
 	TAILQ_REMOVE(&p->list, q, link);
 	drop_sources(q);
 	free(q->text);
@@ -168,7 +186,8 @@ static void step(struct pulls *p, struct pull *q)
 
 	if (!dp_up(p->cp->dp) || !p->listed || q->busy)
 		return;
-	if (q->on && !wanted) {
+	if (q->on && (!wanted || q->stale)) {
+		q->stale = false;
 		ask(p, q, false, json_object());
 	} else if (!q->on && !q->wanted) {
 		pull_free(p, q);
@@ -176,6 +195,20 @@ static void step(struct pulls *p, struct pull *q)
 		q->on = true;
 		ask(p, q, true, json_pack("{ss ss}", "url", q->source[q->at], "stream", q->key));
 	}
+}
+
+/* Goes on with the source that was found running; false: it is none of them. */
+static bool take_found(struct pull *q)
+{
+	char digest[DIGEST_TEXT];
+
+	for (unsigned i = 0; i < q->n; i++) {
+		if (strcmp(digest_text(digest, q->source[i]), q->found))
+			continue;
+		q->at = i;
+		return true;
+	}
+	return false;
 }
 
 static void on_list(void *arg, json_t *answer)
@@ -190,8 +223,6 @@ static void on_list(void *arg, json_t *answer)
 	TAILQ_FOREACH (q, &p->list, link)
 		q->on = q->busy = q->running = false;
 	json_array_foreach (json_object_get(answer, "pulls"), i, row) {
-		char digest[DIGEST_TEXT];
-
 		if (strncmp(dp_text(row, "id"), LEG_PREFIX, strlen(LEG_PREFIX)))
 			continue;
 		q = find_leg(p, dp_text(row, "id"));
@@ -200,9 +231,9 @@ static void on_list(void *arg, json_t *answer)
 			q = pull_new(p, dp_text(row, "stream"));
 		q->on = true;
 		q->running = !strcmp(dp_text(row, "state"), "running");
-		for (unsigned j = 0; j < q->n; j++)
-			if (!strcmp(digest_text(digest, q->source[j]), dp_text(row, "url_digest")))
-				q->at = j;
+		snprintf(q->found, sizeof(q->found), "%s", dp_text(row, "url_digest"));
+		if (q->n)
+			q->stale = !take_found(q);
 	}
 	p->listed = true;
 	for (q = TAILQ_FIRST(&p->list); q; q = next) {
@@ -250,13 +281,17 @@ static void want(struct pulls *p, const char *name, const json_t *doc, int64_t n
 	q = find(p, key);
 	if (!q)
 		q = pull_new(p, key);
+	else if (q->regular && q->wanted)
+		return; /* a sub-streaming domain's entry for the same stream: the first one counts */
 	q->wanted = q->regular = true;
 	if (q->text && !strcmp(q->text, source))
 		return;
-	/* An edit pulls again at once; one that was found running is taken to be right. */
-	if (q->on && !q->busy && q->text)
-		ask(p, q, false, json_object());
+	/* An edit pulls again at once. */
+	q->stale = q->on && q->text;
 	set_sources(q, source);
+	if (q->on && !q->stale && *q->found)
+		q->stale = !take_found(q);
+	q->found[0] = 0;
 	q->failures = 0;
 	q->after_us = 0;
 }
