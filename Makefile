@@ -196,6 +196,7 @@ e2e: all
 	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
 
 PROVE ?= -j2
+
 test: deps-test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin)
 	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(wildcard tests/e2e/*.bats)
@@ -238,7 +239,7 @@ deps-bench:
 # ---- guest: tests on a packaged kernel in qemu; several minutes, nothing is measured there -----------
 
 GUEST_KERNEL ?= linux-image-amd64
-guest: all
+guest: all $(filter $(B)/tests/unit/bpf/%,$(unit_bin))
 	@configs/deps.sh build run test guest
 	$(Q)tests/guest/run -k $(GUEST_KERNEL) -b $(B) $(wildcard tests/guest/*.bats)
 

@@ -21,6 +21,7 @@ SCENARIOS = {
     "hls": "HLS players on connections that are kept: the playlist and a 4 s segment every 4 s, "
            "against nginx with the same as files in tmpfs",
     "cores": "two data-plane cores against one",
+    "bpf": "all programs in the kernel on against off",
     "churn": "stream names that come and go",
 }
 
@@ -107,6 +108,12 @@ def hls(args, viewers):
                       viewers, seconds=8, set=STEADY + ["hls.mode=always"])
 
 
+def bpf(args):
+    for programs, keys in (("off", ["bpf.tcpstat=false", "bpf.steer=off"]), ("on", [])):
+        yield case_of(args, "bpf", "millrace", "rtmp", "normal", 1000, rate=500, programs=programs,
+                      runs=max(args.runs, 6), set=STEADY + keys)
+
+
 def churn(args, names):
     yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=18)
 
@@ -115,6 +122,7 @@ def all_of(args):
     found = list(fan_out(args))
     found += tls(args)
     found += hls(args, 4000 if args.form == "full" else 1000)
+    found += bpf(args)
     if args.form == "full":
         found += memory(args, (1000, 4000, 8000))
         found += joins(args)

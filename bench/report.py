@@ -15,7 +15,8 @@ import plot
 from cases import SCENARIOS, TICKS
 
 # What makes two results, of different dates, the same case.
-IDENTITY = ("scenario", "server", "protocol", "tick", "viewers", "streams", "bit_rate", "cores")
+IDENTITY = ("scenario", "server", "protocol", "tick", "viewers", "streams", "bit_rate", "cores",
+            "programs")
 SRS_MERGED = 0.054    # CPU s/Gbit, 350 ms; measured elsewhere, as are the bare limits beside it
 SRS_LIMITS = {133: 0.022, 33: 0.066}
 
@@ -27,6 +28,8 @@ def name_of(case):
         words.append("%d streams" % case["streams"])
     if case["cores"] > 1:
         words.append("%d cores" % case["cores"])
+    if case.get("programs"):
+        words.append("programs " + case["programs"])
     return " ".join(words)
 
 
@@ -227,6 +230,11 @@ def shape_marks(results):
         yield ("cost of HLS over nginx from tmpfs, %d players" % ours["case"]["viewers"],
                "1.30, nothing late", "%.2f, %d late" % (of_nginx, ours["median"]["late"]),
                of_nginx <= 1.3 and not ours["median"]["late"])
+    off = find(results, scenario="bpf", programs="off")
+    on = find(results, scenario="bpf", programs="on")
+    if off and on:
+        got = on["median"]["cpu_per_gbit"] / off["median"]["cpu_per_gbit"]
+        yield "cost with the programs in the kernel over without", "1.02", "%.3f" % got, got <= 1.02
     one = find(results, scenario="cores", cores=1)
     two = find(results, scenario="cores", cores=2)
     if one and two:
@@ -288,7 +296,7 @@ def number(value, form):
 
 def change(r, before):
     """Of the cost since the previous result."""
-    same = {k: r["case"][k] for k in IDENTITY}
+    same = {k: r["case"].get(k) for k in IDENTITY}
     old = find(before["results"], **same) if before else None
     then = old["median"]["cpu_per_gbit"] if old else None
     now = r["median"]["cpu_per_gbit"]
@@ -304,7 +312,8 @@ def row(results, r, before):
     c, m = r["case"], r["median"]
     watched = c["server"] != "limit" and m["latency_ms"]
     cells = [
-        "%s, %d x %.1f Mb/s" % (c["scenario"], c["streams"], c["bit_rate"] / 1e6),
+        "%s, %d x %.1f Mb/s" % (c["scenario"], c["streams"], c["bit_rate"] / 1e6)
+        + (", programs " + c["programs"] if c.get("programs") else ""),
         c["server"] + (" " + c["protocol"] if c["protocol"] != "raw" else "")
         + (", %d cores" % c["cores"] if c["cores"] > 1 else ""),
         "%s %d ms" % (c["tick"], TICKS[c["tick"]]) if c["tick"] else "each message",
