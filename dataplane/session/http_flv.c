@@ -46,6 +46,20 @@ static const struct feed_ops flv_ops = {
 	.over = over,
 };
 
+/* A worker of our own that sends the stream on in another form: no audience, and never too many. */
+static const struct feed_ops inner_ops = {
+	.role = FEED_PUSH,
+	.headers = headers,
+	.over = over,
+};
+
+static const struct feed_ops *ops_of(const struct http_server *h)
+{
+	if (h->ws)
+		return &ws_flv_feed_ops;
+	return h->auth.inner ? &inner_ops : &flv_ops;
+}
+
 static enum reason begin(struct http_server *h, struct stream *stream)
 {
 	struct session *s = &h->session;
@@ -62,10 +76,9 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	}
 	h->phase = HTTP_PLAYING;
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
-	why = feed_start_late(&h->feed, s, stream,
-			      stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
-			      (enum tick_class)h->auth.play.tick, auth_delay_us(&h->auth),
-			      h->ws ? &ws_flv_feed_ops : &flv_ops);
+	why = feed_start_late(
+		&h->feed, s, stream, stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
+		(enum tick_class)h->auth.play.tick, auth_delay_us(&h->auth), ops_of(h));
 	if (why == REASON_NONE)
 		auth_viewer(&h->auth, s);
 	return why;

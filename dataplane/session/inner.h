@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Publishers of our own: workers, which bring what the data plane cannot read itself.
+ * Publishers and players of our own: workers, which bring what the data plane cannot read itself, and
+ * those that make something else of a stream (HLS).
  *
- * They come by RTMP like any encoder and name a stream of the domain "_relay" (vhost=_relay) with
+ * A player of any stream gives that stream's pass; it is no audience (auth.h) and counts as a push.
+ * Publishers come by RTMP like any encoder and name a stream of the domain "_relay" (vhost=_relay) with
  * pass=..., 32 hexadecimal digits that only who knows inner_key() can tell: the control plane gets the
  * key by the control socket's hello. It is made anew by every data-plane process. Domains that begin
  * with '_' are for nobody else. Threads: any.

@@ -92,6 +92,7 @@ metric() { # NAME
 	run -0 playlist a
 	[[ $output == *'#EXTINF'* ]]
 	[ "$(mr hls list --json | jq -r '.packages[0].stream')" = default/live/a ]
+	[ "$(mr stream show default/live/a --json | jq -c '[.viewers_flv, .pushes]')" = '[0,1]' ]
 	within 20 not_packaged
 	run -0 playlist a
 	[[ $output == *'#EXTINF'* ]]
