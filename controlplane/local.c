@@ -37,7 +37,7 @@ static json_t *stream_rows(struct cp *cp, uint64_t now_us, uint64_t *viewers, ui
 		if (!shm_stream_at(cp->shm, i, &v))
 			continue;
 		json_array_append_new(rows, streams_row(cp->streams, i, &v, now_us));
-		*viewers += v.viewers_rtmp + v.viewers_flv + v.viewers_ws;
+		*viewers += v.viewers_rtmp + v.viewers_flv + v.viewers_ws + v.viewers_hls;
 		*live += !v.internal;
 	}
 	return rows;

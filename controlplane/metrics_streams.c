@@ -86,6 +86,7 @@ static void add(struct shm_stream_view *sum, const struct shm_stream_view *v)
 	sum->viewers_rtmp += v->viewers_rtmp;
 	sum->viewers_flv += v->viewers_flv;
 	sum->viewers_ws += v->viewers_ws;
+	sum->viewers_hls += v->viewers_hls;
 	sum->pushes += v->pushes;
 	sum->in_bps += v->in_bps;
 	sum->out_bps += v->out_bps;
@@ -154,6 +155,7 @@ static void put_domain(enum metric m, const struct domain *d, struct evbuffer *o
 		metric_put(out, m, (double)d->sum.viewers_rtmp, d->name, "rtmp");
 		metric_put(out, m, (double)d->sum.viewers_flv, d->name, "http-flv");
 		metric_put(out, m, (double)d->sum.viewers_ws, d->name, "ws-flv");
+		metric_put(out, m, (double)d->sum.viewers_hls, d->name, "hls");
 		break;
 	case M_DOMAIN_IN_RATE:
 		metric_put(out, m, (double)d->sum.in_bps / 8, d->name);
@@ -181,6 +183,7 @@ static void put_sum(enum metric m, const struct shm_stream_view *v, const char *
 		metric_put(out, m, (double)v->viewers_rtmp, name, "rtmp");
 		metric_put(out, m, (double)v->viewers_flv, name, "http-flv");
 		metric_put(out, m, (double)v->viewers_ws, name, "ws-flv");
+		metric_put(out, m, (double)v->viewers_hls, name, "hls");
 		break;
 	case M_STREAM_PUSHES:
 		metric_put(out, m, (double)v->pushes, name);

@@ -200,6 +200,7 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 		out->viewers_rtmp += shm_get(&a->viewers_rtmp);
 		out->viewers_flv += shm_get(&a->viewers_flv);
 		out->viewers_ws += shm_get(&a->viewers_ws);
+		out->viewers_hls += shm_get(&a->viewers_hls);
 		out->pushes += shm_get(&a->pushes);
 		out->bytes_out += shm_get(&a->bytes_out);
 		out->skips += shm_get(&a->skips);

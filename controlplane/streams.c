@@ -173,6 +173,7 @@ json_t *streams_row(const struct streams *s, uint32_t slot, const struct shm_str
 	put(row, "viewers_rtmp", v->viewers_rtmp);
 	put(row, "viewers_flv", v->viewers_flv);
 	put(row, "viewers_ws", v->viewers_ws);
+	put(row, "viewers_hls", v->viewers_hls);
 	put(row, "pushes", v->pushes);
 	put(row, "in_bps", v->in_bps);
 	put(row, "out_bps", v->out_bps);

@@ -75,9 +75,9 @@ static void print_stream(const json_t *s)
 	       format_bytes(b, client_number(s, "bytes_in")));
 	printf("%-12s %s, %s in all\n", "out", format_rate(a, client_number(s, "out_bps")),
 	       format_bytes(b, client_number(s, "bytes_out")));
-	printf("%-12s %.0f by RTMP, %.0f by HTTP-FLV, %.0f by WebSocket\n", "viewers",
+	printf("%-12s %.0f by RTMP, %.0f by HTTP-FLV, %.0f by WebSocket, %.0f by HLS\n", "viewers",
 	       client_number(s, "viewers_rtmp"), client_number(s, "viewers_flv"),
-	       client_number(s, "viewers_ws"));
+	       client_number(s, "viewers_ws"), client_number(s, "viewers_hls"));
 	printf("%-12s %.0f\n", "pushes", client_number(s, "pushes"));
 	printf("%-12s %.0f\n", "skips", client_number(s, "skips"));
 }

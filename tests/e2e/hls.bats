@@ -13,9 +13,9 @@ teardown() {
 	e2e_teardown
 }
 
-# feed FORMAT COUNT: segments of the fixture into $T/media
+# feed: runs the script on standard input; it is the worker, and the player
 feed() {
-	script MEDIA="$T/media" AV="$AV" URL="http://127.0.0.1:$HTTP/live/a.m3u8" "$@"
+	script MEDIA="$T/media" AV="$AV" URL="http://127.0.0.1:$HTTP/live/a.m3u8"
 }
 
 @test "ffmpeg and GStreamer play what a worker hands over, MPEG-TS and fragmented MP4" {
