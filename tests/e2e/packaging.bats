@@ -12,6 +12,7 @@ setup() {
 }
 
 teardown() {
+	! mountpoint -q "$T/full" || umount -l "$T/full"
 	e2e_teardown
 }
 
@@ -266,6 +267,28 @@ changed() {
 
 lost_files() {
 	[ "$(metric millrace_package_files_failed_total)" -ge 1 ]
+}
+
+@test "a full disk costs files with a reason, the live playlist goes on" {
+	mkdir "$T/full"
+	mount -t tmpfs -o size=200k tmpfs "$T/full" 2>/dev/null || skip "cannot mount"
+	hls_up --set hls.mode=always --set "hls.folder=$T/full"
+	publish a
+	within 20 lost_files
+	n=$(next_of "$(playlist a)")
+	within 20 reaches a $((n + 2))
+	[[ $(playlist a) != *GAP* ]]
+	[ "$(redis-cli -s "$S/redis/redis.sock" XREVRANGE mr:events + - | grep -A1 '^Reason$' | grep -c hls_disk_full)" -ge 1 ]
+}
+
+@test "M21 a codec that HLS cannot carry fails with its reason" {
+	hls_up --set hls.mode=always
+	background alaw ffmpeg -v warning -re -f lavfi -i sine=frequency=440:sample_rate=8000 -c:a pcm_alaw -f flv "rtmp://127.0.0.1:$RTMP/live/g"
+	within 20 refused
+}
+
+refused() {
+	[ "$(mr hls list --json | jq -r '.packages[0] | .state + " " + .reason')" = "failed codec_refused" ]
 }
 
 @test "the playlist of a stream that is over has an end, and goes on when it is published again" {
