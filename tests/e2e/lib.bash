@@ -68,15 +68,18 @@ within() {
 	done
 }
 
-# ports N: sets PORTS to N free TCP ports of the loopback
+# ports N: sets PORTS to N free TCP ports of the loopback, below those that connections take for themselves
 ports() {
 	mapfile -t PORTS < <(python3 - "$1" <<'PY'
-import socket, sys
+import random, socket, sys
 held = []
-for _ in range(int(sys.argv[1])):
+while len(held) < int(sys.argv[1]):
     s = socket.socket()
-    s.bind(('127.0.0.1', 0))
-    held.append(s)
+    try:
+        s.bind(('127.0.0.1', random.SystemRandom().randrange(12000, 32000)))
+        held.append(s)
+    except OSError:
+        s.close()
 for s in held:
     print(s.getsockname()[1])
 PY
