@@ -18,8 +18,17 @@ guarded_node() { # [line of bpf:...]
 	is guard_on '' '== 1' || skip "the program cannot be loaded here: $(grep -h kernel_program "$S"/log/*.log)"
 }
 
-knocks() { # the viewer's namespace gets an answer by HTTP
-	in_ns "$B" curl -s --max-time 1 -o /dev/null "http://10.77.0.1:$HTTP/live/none.flv"
+# asks SECONDS: the viewer's namespace gets an answer by HTTP within that time
+asks() {
+	in_ns "$B" curl -s --max-time "$1" -o /dev/null "http://10.77.0.1:$HTTP/live/none.flv"
+}
+
+knocks() {
+	asks 10
+}
+
+blocked() {
+	not asks 1
 }
 
 xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
@@ -32,14 +41,14 @@ xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
 	knocks
 	run -0 mr guard deny 10.77.0.0/24
 	[[ $output == *"10.77.0.0/24"*deny*operator* ]]
-	run ! knocks
+	blocked
 	is guard_packets_total 'verdict="denied"' '> 0'
 	# The longest prefix decides.
 	mr guard allow 10.77.0.2
 	knocks
 	is guard_packets_total 'verdict="allowed"' '> 0'
 	mr guard remove 10.77.0.2
-	run ! knocks
+	blocked
 	run -1 mr guard remove 10.77.0.2
 	[[ $output == *"not listed"* ]]
 	run -1 mr guard deny 10.77.0.300
@@ -51,7 +60,7 @@ xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
 	within 20 up_ready
 	within 5 is guard_on '' '== 1'
 	mr guard list | grep -q '^10.77.0.0/24 *deny *operator'
-	run ! knocks
+	blocked
 	mr guard remove 10.77.0.0/24
 	knocks
 	kill "$UP"
@@ -61,7 +70,7 @@ xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
 
 @test "lists of the configuration, and their change by reload" {
 	guarded_node '  guard_deny: 10.77.0.2'
-	run ! knocks
+	blocked
 	sed -i 's/  guard_deny: .*/  guard_deny: 192.0.2.0\/24/' "$T/up.yaml"
 	mr reload
 	knocks
@@ -74,7 +83,7 @@ xdp_mode() { # 1: by the driver, 2: generic, empty: nothing is attached
 
 @test "only listed addresses may come" {
 	guarded_node '  guard_only_listed: true' '  guard_allow: 10.77.0.9'
-	run ! knocks
+	blocked
 	is guard_packets_total 'verdict="unlisted"' '> 0'
 	mr guard allow 10.77.0.0/30
 	knocks
