@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/access.h"
 #include "controlplane/audit.h"
 #include "controlplane/rules.h"
 
@@ -274,24 +275,40 @@ static bool check_form(struct api_call *c, struct refusal *r)
 	return true;
 }
 
+/* Who calls: the owner, or who has a key. *user: NULL for one who may do everything. */
+static bool check_caller(struct api_call *c, const json_t **user, struct refusal *r)
+{
+	const struct params *p = &c->http->params;
+	const char *id = params_value(p, "AccessKeyId");
+	uint64_t window = (uint64_t)c->cp->conf.api_clock_window;
+	struct creds creds = c->cp->creds;
+
+	*user = NULL;
+	if (c->http->door == HTTP_OWNER)
+		return true;
+	if (id && strcmp(id, creds.id))
+		*user = access_find(c->cp->access, id, &creds);
+	return sign_check(p, c->http->method, &creds, c->cp->nonces, clock_wall_ms(), window, r) &&
+	       access_rate(c->cp->access, id, clock_us(), r);
+}
+
 void api_handle(struct cp *cp, struct http_call *http)
 {
 	struct api_call *c = calloc(1, sizeof(*c));
-	uint64_t window = (uint64_t)cp->conf.api_clock_window;
+	const json_t *user;
 	struct refusal r;
 
 	must(c);
 	c->cp = cp;
 	c->http = http;
 	name_request(c);
-	if (!check_form(c, &r) ||
-	    (http->door != HTTP_OWNER && !sign_check(&http->params, http->method, &cp->creds,
-						     cp->nonces, clock_wall_ms(), window, &r))) {
+	if (!check_form(c, &r) || !check_caller(c, &user, &r)) {
 		api_refuse(c, &r);
 		return;
 	}
 	c->authentic = true;
-	if (api_check(c->action, &http->params, cp->conf.tasks_retry_min, c->args, &r))
+	if (api_check(c->action, &http->params, cp->conf.tasks_retry_min, c->args, &r) &&
+	    access_allows(user, c->action, c->args, &r))
 		c->action->handle(c);
 	else
 		api_refuse(c, &r);

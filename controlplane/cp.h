@@ -18,6 +18,7 @@
 #include "controlplane/tasks.h"
 
 struct assets;
+struct access;
 struct audit;
 struct commands;
 struct packages;
@@ -56,6 +57,7 @@ struct cp {
 	struct guard *guard;
 	struct live *live;
 	struct audit *audit;
+	struct access *access;
 	struct pulls *pulls;
 	struct post *post; /* NULL: one node */
 	struct remote_auth *remote_auth;

@@ -29,23 +29,29 @@ static void random_word(char *dst, size_t n)
 	dst[at] = 0;
 }
 
+void creds_make(struct creds *c)
+{
+	random_word(c->id, 25);
+	random_word(c->secret, 41);
+}
+
 /* Written beside and linked into place: a crash leaves no half file, a race keeps the first. */
 static int make(const char *path, char *err, size_t err_n)
 {
-	char id[25], secret[41], tmp[1200];
+	char tmp[1200];
+	struct creds made;
 	FILE *f = NULL;
 	int fd, rc = 0;
 
-	random_word(id, sizeof(id));
-	random_word(secret, sizeof(secret));
+	creds_make(&made);
 	snprintf(tmp, sizeof(tmp), "%s.%d", path, (int)getpid());
 	unlink(tmp);
 	fd = open(tmp, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		f = fdopen(fd, "w");
 	if (!f ||
-	    fprintf(f, "{\n\t\"AccessKeyId\": \"%s\",\n\t\"AccessKeySecret\": \"%s\"\n}\n", id,
-		    secret) < 0 ||
+	    fprintf(f, "{\n\t\"AccessKeyId\": \"%s\",\n\t\"AccessKeySecret\": \"%s\"\n}\n", made.id,
+		    made.secret) < 0 ||
 	    fflush(f) || fsync(fd) || (link(tmp, path) && errno != EEXIST))
 		rc = -errno;
 	if (f)

@@ -13,6 +13,8 @@ struct creds {
 	char id[129], secret[129];
 };
 
+/* A new pair that nobody can guess. */
+void creds_make(struct creds *c);
 /* Reads `path`, or makes it (mode 0600). 0 or -errno with one line in err. */
 int creds_load(struct creds *c, const char *path, char *err, size_t err_n);
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/guard.h"
+#include "controlplane/access.h"
 #include "controlplane/api.h"
 #include "controlplane/audit.h"
 #include "controlplane/assets.h"
@@ -335,6 +336,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	if (!cp->store)
 		return -EINVAL;
 	hooks_set_store(cp->hooks, cp->store);
+	cp->access = access_new(cp);
 	cp->audit = audit_new(cp->store, cp->state_dir, err, err_n);
 	if (!cp->audit)
 		return -EACCES;
@@ -421,6 +423,7 @@ static void close_all(struct cp *cp)
 	assets_free(cp->assets);
 	http_free(cp->http);
 	audit_free(cp->audit);
+	access_free(cp->access);
 	jobs_free(cp->jobs);
 	packages_free(cp->packages);
 	reconcile_free(cp->reconcile);

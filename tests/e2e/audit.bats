@@ -37,7 +37,7 @@ rpc() {
 	[[ $output != *topsecretkey* ]]
 	[ "$(wc -l <"$S/audit.log")" = 4 ]
 	[ "$(stat -c %a "$S/audit.log")" = 600 ]
-	! grep -q topsecretkey "$S/audit.log"
+	run ! grep -q topsecretkey "$S/audit.log"
 	run -0 mr audit --user owner
 	[[ $output == *StopLiveDomain* && $output != *AddLiveDomain* ]]
 }

@@ -122,7 +122,7 @@ redis() {
 	mr domain list >"$T/out"
 	mr domain show push.example.com >>"$T/out"
 	redis XRANGE mr:events - + >>"$T/out"
-	! grep -rq "$key" "$T"/*.log "$T/out" "$S"/log
+	run ! grep -rq "$key" "$T"/*.log "$T/out" "$S"/log
 }
 
 @test "another program's change of the book is seen" {
