@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "core/stream.h"
 #include "media/codec.h"
 #include "media/url.h"
@@ -278,7 +279,7 @@ static void each_viewer(void *arg, struct session *s)
 	snprintf(row->key, sizeof(row->key), "%s", v->stream->key);
 	snprintf(row->protocol, sizeof(row->protocol), "%s", s->protocol);
 	row->core = s->core->id;
-	row->since_wall_ms = s->since_wall_ms;
+	row->since_wall_ms = clock_wall_ms() - (s->core->now_us - s->since_us) / 1000;
 	if (s->conn) {
 		net_addr_text(row->address, &s->conn->peer);
 		row->bytes = s->conn->bytes_out;

@@ -99,7 +99,7 @@ static void count_join(struct feed *f)
 static void on_send(struct viewer *v, const struct slice *s, unsigned n)
 {
 	struct feed *f = feed_of(v);
-	struct buf *flight = &f->session->flight;
+	struct buf *flight;
 	struct slice copy;
 
 	f->log_sending = true;
@@ -110,12 +110,13 @@ static void on_send(struct viewer *v, const struct slice *s, unsigned n)
 		return;
 	}
 	/* Nothing private is in flight now, so its buffer is free. */
-	buf_reset(flight, FANOUT_SEND_MAX);
-	f->ops->rewrite(f, flight, s, n);
-	if (flight->bad) { /* the viewer cannot be removed from here: the timer does it */
-		f->session->close_when_sent = true;
-		f->session->close_why = REASON_NO_MEMORY;
-		session_deadline(f->session, 1, REASON_NO_MEMORY);
+	flight = session_flight(f->session);
+	if (flight) {
+		buf_reset(flight, FANOUT_SEND_MAX);
+		f->ops->rewrite(f, flight, s, n);
+	}
+	if (!flight || flight->bad) { /* the viewer cannot be removed from here */
+		session_close_soon(f->session, REASON_NO_MEMORY);
 		return;
 	}
 	copy = (struct slice){flight->p, flight->n};
@@ -400,8 +401,8 @@ void feed_pause(struct feed *f, bool on)
 void feed_sent(struct feed *f, size_t n, bool blocked)
 {
 	/* The copy is done with, taken or not; private output must not find it in its buffer. */
-	if (f->ops->rewrite)
-		buf_reset(&f->session->flight, FANOUT_SEND_MAX);
+	if (f->ops->rewrite && f->session->flight)
+		buf_reset(f->session->flight, FANOUT_SEND_MAX);
 	if (!n && blocked) { /* log_sending stays: `writable` is for the log */
 		viewer_blocked(&f->viewer);
 		return;

@@ -80,18 +80,31 @@ static void count_look(struct shm_paths *to, uint8_t role, const struct net_path
 		shm_add(&to->ratio[way][shm_ratio_bucket(sent, again)], 1);
 }
 
+/* Only sessions that are counted here pay for it. */
+static bool begin_counting(struct session *s)
+{
+	struct path *p = &s->path;
+
+	if (p->counted)
+		return true;
+	p->counted = mem_resize(&s->mem, NULL, 0, sizeof(*p->counted));
+	if (p->counted)
+		*p->counted = (struct net_path){0};
+	return p->counted;
+}
+
 static void look(struct session *s)
 {
 	struct shm_paths *stream = stream_paths(s);
 	struct path *p = &s->path;
 	struct net_path now;
 
-	if (!net_path(s->conn, &now))
+	if (!net_path(s->conn, &now) || !begin_counting(s))
 		return;
-	count_look(shm_paths_of(s->core->engine->shm, s->core->id), p->role, &now, &p->counted);
+	count_look(shm_paths_of(s->core->engine->shm, s->core->id), p->role, &now, p->counted);
 	if (stream)
-		count_look(stream, p->role, &now, &p->counted);
-	p->counted = now;
+		count_look(stream, p->role, &now, p->counted);
+	*p->counted = now;
 }
 
 /* ---- a session ---- */
@@ -130,6 +143,9 @@ void path_end(struct session *s, struct path_end *out)
 	if (is_counted_here(s))
 		look(s);
 	net_path(s->conn, &out->tcp);
+	if (s->path.counted)
+		mem_free(&s->mem, s->path.counted, sizeof(*s->path.counted));
+	s->path.counted = NULL;
 }
 
 /* ---- looking in turn ---- */

@@ -25,9 +25,9 @@ struct path {
 	struct shm_stream *shm; /* of the stream; NULL: not known yet */
 	uint64_t gen;		/* of that slot then */
 	uint64_t since_us; /* when the peer asked: connected, or the last answer before was over */
-	struct net_path counted; /* what of it is in shared memory */
-	uint8_t role;		 /* enum shm_role */
-	bool unseen;		 /* not the kernel's connection: its programs see nothing of it */
+	struct net_path *counted; /* what of it is in shared memory; NULL: nothing yet */
+	uint8_t role;		  /* enum shm_role */
+	bool unseen;		  /* not the kernel's connection: its programs see nothing of it */
 };
 
 /* For the line at the end. */

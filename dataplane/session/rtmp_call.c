@@ -205,8 +205,10 @@ static void begun(struct publish *p, enum reason why)
 /* It is allowed; key is what the session is described by. */
 static void publish_go(struct rtmp_server *r, const struct stream_name *name, const char *key)
 {
-	enum reason why = publish_ask(&r->publish, &r->session, key, name->params, begun);
+	enum reason why;
 
+	rtmp_server_part(r, RTMP_PUBLISHER);
+	why = publish_ask(&r->publish, &r->session, key, name->params, begun);
 	if (why != REASON_NONE)
 		publish_refuse(r, why);
 	else if (publish_is_taking(&r->publish))
@@ -264,13 +266,15 @@ static void call_publish(struct rtmp_server *r, const struct rtmp_cmd *cmd, uint
  */
 static void stop(struct rtmp_server *r)
 {
-	if (r->phase == RTMP_PLAYING || r->waiting.key || auth_is_pending(&r->auth)) {
+	if (r->phase == RTMP_PLAYING || r->part == RTMP_WAITER || auth_is_pending(&r->auth)) {
 		session_close(&r->session, REASON_LEFT);
 		return;
 	}
 	if (!busy(r))
 		return;
-	publish_end(&r->publish, REASON_UNPUBLISHED);
+	if (r->part == RTMP_PUBLISHER)
+		publish_end(&r->publish, REASON_UNPUBLISHED);
+	rtmp_server_part(r, RTMP_NO_PART);
 	rtmp_server_set_phase(r, RTMP_READY);
 	rtmp_status(r, r->msid, "status", "NetStream.Unpublish.Success", "unpublished");
 }

@@ -76,6 +76,7 @@ static void begin(struct rtmp_server *r, struct stream *stream)
 	enum reason why;
 
 	prefix(r, r->msid);
+	rtmp_server_part(r, RTMP_VIEWER);
 	rtmp_server_set_phase(r, RTMP_PLAYING);
 	if (!r->reconnects) /* else drain needs it */
 		rtmp_connect_free(r);
@@ -98,6 +99,7 @@ static void appeared(struct waiting *w)
 	struct session *s = &r->session;
 	struct stream *stream = stream_find(s->core->engine->registry, s->about);
 
+	rtmp_server_part(r, RTMP_NO_PART);
 	if (stream) {
 		begin(r, stream);
 		stream_put(stream, s->core);
@@ -107,13 +109,21 @@ static void appeared(struct waiting *w)
 	session_flush(s);
 }
 
+static void end_waiting(struct rtmp_server *r)
+{
+	if (r->part != RTMP_WAITER)
+		return;
+	waiting_end(&r->waiting, r->session.core);
+	rtmp_server_part(r, RTMP_NO_PART);
+}
+
 void rtmp_play_give_up(struct rtmp_server *r)
 {
 	struct core *c = r->session.core;
 
 	if (r->auth.triggered)
 		wanted_in_vain(c, r->session.about, r->auth.pull_negative_ms);
-	waiting_end(&r->waiting, c);
+	end_waiting(r);
 	not_found(r);
 }
 
@@ -124,8 +134,13 @@ static bool wait_for_it(struct rtmp_server *r)
 	int64_t wait_ms =
 		r->auth.triggered ? r->auth.pull_wait_ms : engine_conf(s->core->engine)->play_wait;
 
-	if (!wait_ms || !s->about || !waiting_begin(&r->waiting, s->core, s->about, appeared))
+	if (!wait_ms || !s->about)
 		return false;
+	rtmp_server_part(r, RTMP_WAITER);
+	if (!waiting_begin(&r->waiting, s->core, s->about, appeared)) {
+		rtmp_server_part(r, RTMP_NO_PART);
+		return false;
+	}
 	rtmp_server_set_phase(r, RTMP_ASKING);
 	session_deadline(s, (uint64_t)wait_ms, REASON_STREAM_NOT_FOUND);
 	return true;
@@ -146,10 +161,10 @@ static void go(struct rtmp_server *r, const struct stream_name *name, const char
 	if (!stream && wait_for_it(r))
 		stream = stream_find(streams, key); /* it may have come just before */
 	if (stream) {
-		waiting_end(&r->waiting, s->core);
+		end_waiting(r);
 		begin(r, stream);
 		stream_put(stream, s->core);
-	} else if (!r->waiting.key) {
+	} else if (r->part != RTMP_WAITER) {
 		not_found(r);
 	}
 }

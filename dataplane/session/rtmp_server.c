@@ -15,6 +15,9 @@
 #define CHUNK_BEFORE_SET 128u	/* RTMP specification 5.4.1 */
 #define PLAYER_MESSAGE	 65536u /* longest message that a player may send */
 
+/* With all that belongs to it a viewer is to cost a kilobyte (bench: memory). */
+static_assert(sizeof(struct rtmp_server) <= 640, "ten cache lines");
+
 /* ---- deadlines ---- */
 
 /* Why a publisher has to end; NONE: it is looked after again in time. */
@@ -69,7 +72,7 @@ static enum reason deadline(struct session *s)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
 
-	if (r->waiting.key) {
+	if (r->part == RTMP_WAITER) {
 		rtmp_play_give_up(r);
 		return REASON_NONE;
 	}
@@ -251,7 +254,8 @@ static enum reason received(struct session *s, const uint8_t *p, size_t n)
 		p += taken;
 		n -= (size_t)taken;
 	}
-	publish_flush(&r->publish);
+	if (r->part == RTMP_PUBLISHER)
+		publish_flush(&r->publish);
 	if (r->phase == RTMP_PLAYING)
 		rtmp_in_trim(&r->in);
 	acknowledge(r);
@@ -287,9 +291,19 @@ static void ending(struct session *s, enum reason why)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
 
-	waiting_end(&r->waiting, s->core);
-	publish_end(&r->publish, why);
-	feed_stop(&r->feed);
+	switch ((enum rtmp_part)r->part) {
+	case RTMP_NO_PART:
+		break;
+	case RTMP_PUBLISHER:
+		publish_end(&r->publish, why);
+		break;
+	case RTMP_WAITER:
+		waiting_end(&r->waiting, s->core);
+		break;
+	case RTMP_VIEWER:
+		feed_stop(&r->feed);
+		break;
+	}
 	auth_end(&r->auth, s, why);
 }
 
@@ -297,8 +311,10 @@ static void gone(struct session *s)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
 
-	handshake_free(r);
-	rtmp_connect_free(r);
+	if (r->phase == RTMP_HANDSHAKE)
+		handshake_free(r);
+	else
+		rtmp_connect_free(r);
 	rtmp_in_fini(&r->in);
 }
 

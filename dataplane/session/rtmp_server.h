@@ -36,6 +36,9 @@
 
 enum rtmp_phase { RTMP_HANDSHAKE, RTMP_READY, RTMP_ASKING, RTMP_PUBLISHING, RTMP_PLAYING };
 
+/* What the connection is busy with; it is one thing at a time. */
+enum rtmp_part { RTMP_NO_PART, RTMP_PUBLISHER, RTMP_WAITER, RTMP_VIEWER };
+
 /* connect's texts, one after the other. */
 struct rtmp_connect {
 	uint32_t app_n, tc_url_n;
@@ -44,21 +47,27 @@ struct rtmp_connect {
 
 struct rtmp_server {
 	struct session session;
-	struct feed feed;
-	struct publish publish;
-	struct auth auth;	/* for what is published or played */
-	struct waiting waiting; /* to play */
-	uint8_t variant;	/* asked for by the player, enum variant */
+	union { /* as `part` says */
+		struct publish publish;
+		struct waiting waiting;
+		struct feed feed;
+	};
+	struct auth auth; /* for what is published or played */
 	struct rtmp_in in;
-	struct rtmp_hs *hs;	      /* during the handshake */
-	struct rtmp_connect *connect; /* from connect until play, or on where it reconnects */
-	uint64_t acked;		      /* bytes received when we last acknowledged */
-	uint32_t window;	      /* acknowledge at least this often */
-	uint32_t chunk_size;	      /* of what we send */
-	uint32_t msid;		      /* message stream of the publish or play command */
-	uint32_t ids;		      /* createStream's last answer while busy */
-	uint8_t phase;		      /* enum rtmp_phase */
-	bool reconnects;	      /* understands ReconnectRequest (interop C17) */
+	union {
+		struct rtmp_hs *hs; /* HANDSHAKE */
+		struct rtmp_connect
+			*connect; /* from connect until play, or on where it reconnects */
+	};
+	uint64_t acked;	     /* bytes received when we last acknowledged */
+	uint32_t window;     /* acknowledge at least this often */
+	uint32_t chunk_size; /* of what we send */
+	uint32_t msid;	     /* message stream of the publish or play command */
+	uint32_t ids;	     /* createStream's last answer while busy */
+	uint8_t phase;	     /* enum rtmp_phase */
+	uint8_t part;	     /* enum rtmp_part */
+	uint8_t variant;     /* asked for by the player, enum variant */
+	bool reconnects;     /* understands ReconnectRequest (interop C17) */
 };
 
 extern const struct session_ops rtmp_server_ops;
@@ -66,6 +75,25 @@ extern const struct session_ops rtmp_server_ops;
 static inline struct rtmp_server *rtmp_server_of(struct session *s)
 {
 	return (struct rtmp_server *)s;
+}
+
+/* Another thing begins; what was before is over. */
+static inline void rtmp_server_part(struct rtmp_server *r, enum rtmp_part part)
+{
+	switch (part) {
+	case RTMP_NO_PART:
+		break;
+	case RTMP_PUBLISHER:
+		r->publish = (struct publish){0};
+		break;
+	case RTMP_WAITER:
+		r->waiting = (struct waiting){0};
+		break;
+	case RTMP_VIEWER:
+		r->feed = (struct feed){0};
+		break;
+	}
+	r->part = (uint8_t)part;
 }
 
 void rtmp_server_set_phase(struct rtmp_server *r, enum rtmp_phase to);

@@ -70,6 +70,15 @@ static struct pool *pool_for(struct sessions *all, const struct session_ops *ops
 	return &all->kind[i].pool;
 }
 
+static void flight_free(struct session *s)
+{
+	if (!s->flight)
+		return;
+	buf_fini(s->flight);
+	mem_free(&s->mem, s->flight, sizeof(*s->flight));
+	s->flight = NULL;
+}
+
 static void session_free(struct session *s)
 {
 	struct sessions *all = of_core(s->core);
@@ -79,7 +88,7 @@ static void session_free(struct session *s)
 		s->ops->gone(s);
 	client_free(s);
 	buf_fini(&s->out);
-	buf_fini(&s->flight);
+	flight_free(s);
 	if (s->about)
 		mem_free(&s->mem, s->about, strlen(s->about) + 1);
 	expensive(s->mem.used == 0);
@@ -121,10 +130,8 @@ struct session *session_new(struct core *c, const struct session_ops *ops)
 	s->mem.max = (size_t)engine_conf(c->engine)->limit_connection_bytes;
 	s->mem.allocs = &c->allocs;
 	buf_init(&s->out, &s->mem);
-	buf_init(&s->flight, &s->mem);
 	s->timer.fire = timer_fired;
 	s->id = ++all->serial << 8 | c->id;
-	s->since_wall_ms = clock_wall_ms();
 	s->since_us = c->now_us;
 	s->path.since_us = c->now_us;
 	LIST_INSERT_HEAD(&all->open, s, link);
@@ -175,10 +182,24 @@ char *session_id_text(char *dst, const struct session *s)
 
 /* ---- private output ---- */
 
+struct buf *session_flight(struct session *s)
+{
+	if (s->flight)
+		return s->flight;
+	s->flight = mem_resize(&s->mem, NULL, 0, sizeof(*s->flight));
+	if (s->flight)
+		buf_init(s->flight, &s->mem);
+	return s->flight;
+}
+
+static size_t flight_left(const struct session *s)
+{
+	return s->flight ? s->flight->n - s->flight_off : 0;
+}
+
 static void flight_send(struct session *s)
 {
-	struct slice part[2] = {{s->flight.p + s->flight_off, s->flight.n - s->flight_off},
-				s->body};
+	struct slice part[2] = {{s->flight->p + s->flight_off, flight_left(s)}, s->body};
 	unsigned first = part[0].n ? 0 : 1;
 
 	part[1].n = min_of(part[1].n, BODY_SEND_MAX);
@@ -194,11 +215,16 @@ void session_body(struct session *s, struct slice body)
 
 void session_flush_now(struct session *s)
 {
-	struct buf empty = s->flight;
+	struct buf empty;
 
 	if (s->sending || (!s->out.n && !s->body.n))
 		return;
-	s->flight = s->out;
+	if (!session_flight(s)) {
+		session_close_soon(s, REASON_NO_MEMORY);
+		return;
+	}
+	empty = *s->flight;
+	*s->flight = s->out;
 	s->flight_off = 0;
 	s->out = empty;
 	flight_send(s);
@@ -220,21 +246,23 @@ void session_flush(struct session *s)
 
 static void flight_sent(struct session *s, size_t n, bool blocked)
 {
-	size_t keep, private = min_of(n, s->flight.n - s->flight_off);
+	size_t private = min_of(n, flight_left(s));
 
 	s->flight_off += private;
 	s->body = (struct slice){s->body.p + (n - private), s->body.n - (n - private)};
-	if (s->flight_off < s->flight.n || s->body.n) {
+	if (flight_left(s) || s->body.n) {
 		if (!blocked)
 			flight_send(s);
 		return;
 	}
 	s->sending = false;
 	/* Who plays has nothing more to say for hours: it keeps no buffer. */
-	keep = s->feed ? 0 : KEEP_BYTES;
-	buf_reset(&s->flight, keep);
+	if (s->feed)
+		flight_free(s);
+	else
+		buf_reset(s->flight, KEEP_BYTES);
 	if (!s->out.n) {
-		buf_reset(&s->out, keep);
+		buf_reset(&s->out, s->feed ? 0 : KEEP_BYTES);
 		if (s->close_when_sent) {
 			session_close(s, s->close_why);
 			return;
@@ -316,6 +344,13 @@ void session_close(struct session *s, enum reason why)
 	/* A peer that does not read would keep its bytes in the kernel: those get a reset. */
 	graceful = why != REASON_SEND_STALLED && why != REASON_TOO_SLOW && why != REASON_PEER_RESET;
 	net_close(s->conn, graceful);
+}
+
+void session_close_soon(struct session *s, enum reason why)
+{
+	s->close_when_sent = true;
+	s->close_why = (uint8_t)why;
+	session_deadline(s, 1, why);
 }
 
 void session_close_after_flush(struct session *s, enum reason why)
@@ -420,7 +455,7 @@ static void on_writable(struct net_conn *conn)
 
 	if (s->feed && s->feed->log_sending)
 		feed_writable(s->feed);
-	else if (s->flight_off < s->flight.n || s->body.n)
+	else if (flight_left(s) || s->body.n)
 		flight_send(s);
 }
 

@@ -63,13 +63,14 @@ struct session {
 	struct net_conn *conn;
 	struct feed *feed; /* while it is fed from a log */
 	struct mem mem;
-	struct buf out, flight;
+	struct buf out;
+	struct buf *flight; /* NULL: nothing was sent, or a viewer has nothing more to say */
 	size_t flight_off;
 	struct slice body; /* what is left of session_body() */
 	struct timer timer;
 	LIST_ENTRY(session) link; /* of its core */
 	uint64_t id;		  /* unique in this process: core in the low 8 bits */
-	uint64_t since_wall_ms, since_us;
+	uint64_t since_us;
 	const char *protocol;	   /* for logs and lists */
 	char *about;		   /* session_describe() */
 	struct session_head *head; /* session/client.h: part of a PROXY head */
@@ -135,6 +136,10 @@ void session_close_after_flush(struct session *s, enum reason why);
 void session_describe(struct session *s, const char *stream_key);
 /* Sends collected private output although the session is fed: the log waits. For feed.c. */
 void session_flush_now(struct session *s);
+/* The buffer for what is in flight, made when first asked for. NULL: no memory. For feed.c. */
+struct buf *session_flight(struct session *s);
+/* From where it must not be closed: its timer does it. */
+void session_close_soon(struct session *s, enum reason why);
 /* "1f3a" as lists and viewer.kick use it; dst[20]. */
 char *session_id_text(char *dst, const struct session *s);
 
