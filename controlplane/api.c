@@ -128,7 +128,7 @@ bool api_value_broken(const struct api_param *p, struct api_arg *a, struct api_b
 	else if (p->type == API_NAME && !rule_is_name(text))
 		rule = "must be a name as it stands in a URL: no blanks, none of ?#%&*\\, no empty part";
 	else if (p->type == API_RTMP)
-		rule = rule_rtmp(text);
+		rule = rule_destination(text);
 	else if (p->type == API_HTTP && *text)
 		rule = rule_url(text, RULE_HTTP | RULE_HTTPS);
 	else if (!rule_is_plain(text))

@@ -133,7 +133,8 @@ static const char *type_text(const struct api_param *p, char *dst, size_t n)
 		snprintf(dst, n, "JSON list");
 		break;
 	case API_RTMP:
-		snprintf(dst, n, "rtmp:// or rtmps:// URL, up to %lld bytes", (long long)p->max);
+		snprintf(dst, n, "rtmp://, rtmps:// or (ours) srt:// URL, up to %lld bytes",
+			 (long long)p->max);
 		break;
 	case API_DOMAIN:
 		snprintf(dst, n, "host name");

@@ -99,3 +99,14 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	json_object_set_new(spec, "round", json_integer(list ? t->current_round : 0));
 	return spec;
 }
+
+json_t *job_spec_push(const struct task *t, const char *url, const struct config *conf,
+		      const char *inner_key)
+{
+	json_t *spec = common("push", json_pack("[s]", url), conf);
+	char stream[600];
+
+	output_url(stream, sizeof(stream), t, conf, inner_key);
+	json_object_set_new(spec, "output", json_string(stream));
+	return spec;
+}

@@ -20,6 +20,9 @@ struct assets;
  */
 json_t *job_spec(const struct task *t, const struct config *conf, const struct assets *assets,
 		 const char *inner_key);
+/* The same of the worker that sends the task's stream on to a destination. */
+json_t *job_spec_push(const struct task *t, const char *url, const struct config *conf,
+		      const char *inner_key);
 /* The job of a worker that only looks at a file. */
 json_t *job_spec_probe(const char *url, const struct config *conf);
 

@@ -242,6 +242,14 @@ bool task_uses_worker(const struct task *t)
 	return true;
 }
 
+bool leg_uses_worker(const struct task *t, unsigned leg)
+{
+	if (leg == LEG_PULL)
+		return task_uses_worker(t);
+	return leg - LEG_PUSH < dests_count(t) &&
+	       !strncasecmp(dests_url(t, leg - LEG_PUSH), "srt:", 4);
+}
+
 char *task_source_url(const struct task *t)
 {
 	json_t *list = json_loads(t->source_urls, 0, NULL);

@@ -99,6 +99,8 @@ bool leg_parse(const char *id, char *task_id, unsigned *leg);
 bool task_is_list(const struct task *t);
 /* Its source needs FFmpeg's libraries: a worker brings it, not the data plane's pull. */
 bool task_uses_worker(const struct task *t);
+/* So for its pull, and for a push to a destination that is not RTMP. */
+bool leg_uses_worker(const struct task *t, unsigned leg);
 /* It has backup sources or a slate. */
 bool task_switches(const struct task *t);
 /* The first of source_urls; the caller frees it. */

@@ -35,9 +35,13 @@ void numbers_of(const struct shm *shm, const struct relay *r, uint64_t now_us,
 		out->last_media_age_ms = numbers_age_ms(v.last_media_us, now_us);
 		out->in_bps = (int64_t)v.bps;
 	}
-	for (unsigned i = 0; i < dests_count(r->task); i++)
-		if (numbers_of_leg(shm, r, LEG_PUSH + i, &v)) {
+	for (unsigned i = 0; i < dests_count(r->task); i++) {
+		const struct leg *g = legs_seen(&r->legs, LEG_PUSH + i);
+
+		if (g && leg_uses_worker(r->task, LEG_PUSH + i))
+			out->dest_bps[i] = (int64_t)g->progress.bps;
+		else if (numbers_of_leg(shm, r, LEG_PUSH + i, &v))
 			out->dest_bps[i] = (int64_t)v.bps;
-			out->out_bps += (int64_t)v.bps;
-		}
+		out->out_bps += out->dest_bps[i];
+	}
 }

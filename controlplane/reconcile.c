@@ -184,9 +184,13 @@ static void on_forgotten(void *arg, json_t *answer)
 {
 }
 
-static bool by_worker(const struct task *t, unsigned leg)
+/* The pull's worker goes by the task's id, that of a push by its leg's. */
+static const char *job_id(char dst[128], const struct task *t, unsigned leg)
 {
-	return leg == LEG_PULL && task_uses_worker(t);
+	if (leg != LEG_PULL)
+		return leg_id(dst, t->id, leg);
+	snprintf(dst, 128, "%s", t->id);
+	return dst;
 }
 
 static void leg_remove(struct reconcile *r, const char *task_id, unsigned leg, struct leg *g)
@@ -195,17 +199,25 @@ static void leg_remove(struct reconcile *r, const char *task_id, unsigned leg, s
 	g->command = command(r, task_id, leg, false, json_object());
 }
 
-static void worker_start(struct reconcile *r, const struct task *t, struct leg *g, unsigned attempt)
+static void worker_start(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g,
+			 unsigned attempt)
 {
+	char id[128];
+
 	leg_clear(g);
 	g->state = LEG_CONNECTING;
 	g->attempt = attempt;
-	jobs_start(r->jobs, t->id, job_spec(t, r->conf, r->assets, r->inner_key));
+	jobs_start(r->jobs, job_id(id, t, leg),
+		   leg == LEG_PULL
+			   ? job_spec(t, r->conf, r->assets, r->inner_key)
+			   : job_spec_push(t, dests_url(t, leg - LEG_PUSH), r->conf, r->inner_key));
 }
 
-static void worker_stop(struct reconcile *r, const struct task *t, struct leg *g)
+static void worker_stop(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g)
 {
-	jobs_stop(r->jobs, t->id);
+	char id[128];
+
+	jobs_stop(r->jobs, job_id(id, t, leg));
 	leg_clear(g);
 }
 
@@ -267,7 +279,7 @@ static void take_row(struct reconcile *r, enum leg_kind kind, const json_t *row)
 			   on_forgotten, NULL);
 		return;
 	}
-	if (by_worker(t, leg)) {
+	if (leg_uses_worker(t, leg)) {
 		/* Of an earlier source of the task. */
 		dp_request(r->dp, remove_verb(leg), json_pack("{ss}", "leg", dp_text(row, "id")),
 			   on_forgotten, NULL);
@@ -304,7 +316,7 @@ static void sweep(void *arg, const struct task *t, struct legs *l)
 	for (unsigned leg = 0; leg < LEGS_MAX; leg++) {
 		struct leg *g;
 
-		if (kind_of(leg) != s->kind || by_worker(t, leg) || !legs_seen(l, leg))
+		if (kind_of(leg) != s->kind || leg_uses_worker(t, leg) || !legs_seen(l, leg))
 			continue;
 		g = legs_at(l, leg);
 		if (!g->listed && !g->busy && g->command < s->r->asked[s->kind])
@@ -380,11 +392,12 @@ static void note_away(struct reconcile *r)
 	evtimer_add(r->gone, &tv);
 }
 
-/* Workers that published to the data plane that is gone. */
+/* Workers that published to the data plane that is gone, or played from it. */
 static void drop_worker(void *arg, const struct task *t, struct legs *l)
 {
-	if (task_uses_worker(t))
-		worker_stop(arg, t, &l->leg[LEG_PULL]);
+	for (unsigned leg = 0; leg < task_legs(t); leg++)
+		if (leg_uses_worker(t, leg))
+			worker_stop(arg, t, leg, legs_at(l, leg));
 }
 
 void reconcile_up(struct reconcile *r)
@@ -455,27 +468,28 @@ void reconcile_view(const struct reconcile *r, const struct task *t, const struc
 		if (present)
 			v->leg[leg] = (struct leg_view){g->state, g->reason, g->detail};
 		/* Workers do not outlive this process: one that is missing is one that comes. */
-		else if (by_worker(t, leg))
+		else if (leg_uses_worker(t, leg))
 			v->leg[leg].state = LEG_CONNECTING;
 	}
 }
 
-static void reconcile_worker(struct reconcile *r, const struct task *t, struct leg *g,
+static void reconcile_worker(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g,
 			     unsigned want)
 {
 	if (g->state != LEG_NONE && g->attempt != want)
-		worker_stop(r, t, g);
+		worker_stop(r, t, leg, g);
 	if (g->state == LEG_NONE && want)
-		worker_start(r, t, g, want);
-	jobs_set_repeat(r->jobs, t->id, t->repeat);
+		worker_start(r, t, leg, g, want);
+	if (leg == LEG_PULL)
+		jobs_set_repeat(r->jobs, t->id, t->repeat);
 }
 
 static void reconcile_leg(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g)
 {
 	unsigned want = machine_wants(t, leg);
 
-	if (by_worker(t, leg))
-		reconcile_worker(r, t, g, want);
+	if (leg_uses_worker(t, leg))
+		reconcile_worker(r, t, leg, g, want);
 	else if (g->busy)
 		return;
 	else if (g->state != LEG_NONE && g->attempt != want)
@@ -507,7 +521,8 @@ void reconcile_forget(struct reconcile *r, const struct task *t)
 {
 	char id[128];
 
-	jobs_stop(r->jobs, t->id);
+	for (unsigned leg = task_legs(t); leg-- > 0;)
+		jobs_stop(r->jobs, job_id(id, t, leg));
 	for (unsigned leg = task_legs(t); dp_up(r->dp) && leg-- > 0;)
 		dp_request(r->dp, remove_verb(leg),
 			   json_pack("{ss}", "leg", leg_id(id, t->id, leg)), on_forgotten, NULL);
@@ -515,18 +530,31 @@ void reconcile_forget(struct reconcile *r, const struct task *t)
 
 /* ---- from workers --------------------------------------------------------------------------- */
 
-static void on_job_state(void *arg, const char *task_id, enum leg_state state, enum reason reason,
+/* The leg of a worker of ours; NULL: its task is gone, or has it no more. */
+static struct leg *leg_of_job(struct reconcile *r, const char *id, char task_id[64],
+			      unsigned *number)
+{
+	const struct task *t;
+	struct legs *l;
+
+	if (!leg_parse(id, task_id, number)) {
+		*number = LEG_PULL;
+		snprintf(task_id, 64, "%s", id);
+	}
+	if (!r->ops->find(r->arg, task_id, &t, &l) || !leg_uses_worker(t, *number))
+		return NULL;
+	return legs_at(l, *number);
+}
+
+static void on_job_state(void *arg, const char *id, enum leg_state state, enum reason reason,
 			 const char *detail)
 {
 	struct reconcile *r = arg;
-	const struct task *t;
-	struct legs *l;
-	struct leg *g;
+	char task_id[64];
+	unsigned number;
+	struct leg *g = leg_of_job(r, id, task_id, &number);
 
-	if (!r->ops->find(r->arg, task_id, &t, &l) || !task_uses_worker(t))
-		return;
-	g = &l->leg[LEG_PULL];
-	if (g->state == LEG_NONE)
+	if (!g || g->state == LEG_NONE)
 		return;
 	g->state = state;
 	g->reason = reason;
@@ -534,16 +562,18 @@ static void on_job_state(void *arg, const char *task_id, enum leg_state state, e
 	r->ops->changed(r->arg, task_id);
 }
 
-static void on_job_progress(void *arg, const char *task_id, const struct job_progress *p)
+static void on_job_progress(void *arg, const char *id, const struct job_progress *p)
 {
 	struct reconcile *r = arg;
-	const struct task *t;
-	struct legs *l;
+	char task_id[64];
+	unsigned number;
+	struct leg *g = leg_of_job(r, id, task_id, &number);
 
-	if (!r->ops->find(r->arg, task_id, &t, &l))
+	if (!g)
 		return;
-	l->leg[LEG_PULL].progress = *p;
-	r->ops->position(r->arg, task_id, p);
+	g->progress = *p;
+	if (number == LEG_PULL)
+		r->ops->position(r->arg, task_id, p);
 }
 
 static void on_job_skipped(void *arg, const char *task_id, int64_t file, const char *reason,

@@ -215,6 +215,26 @@ const char *rule_rtmp(const char *text)
 	return NULL;
 }
 
+const char *rule_srt(const char *url)
+{
+	const char *query = strchr(url, '?');
+	const char *mode = query ? strstr(query, "mode=") : NULL;
+
+	if (mode && (mode[-1] == '?' || mode[-1] == '&') && strncmp(mode, "mode=caller", 11))
+		return "must not ask for an SRT mode other than caller";
+	return NULL;
+}
+
+const char *rule_destination(const char *text)
+{
+	const char *broken;
+
+	if (strncasecmp(text, "srt://", 6))
+		return rule_rtmp(text);
+	broken = rule_url(text, RULE_SRT);
+	return broken ? broken : rule_srt(text);
+}
+
 /* Where an RTMP URL leads. */
 struct place {
 	const char *host, *path;

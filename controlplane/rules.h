@@ -41,6 +41,10 @@ enum {
 const char *rule_url(const char *text, unsigned schemes);
 /* An rtmp or rtmps URL as rule_url() has it, with an application and a stream name, without a user. */
 const char *rule_rtmp(const char *text);
+/* As rule_rtmp(), or an srt URL that calls and does not listen. */
+const char *rule_destination(const char *text);
+/* Of an srt URL: what its parameters may not ask for. */
+const char *rule_srt(const char *url);
 /* Whether two such URLs name the same stream of the same server, whatever their parameters. */
 bool rule_same_stream(const char *one, const char *other);
 

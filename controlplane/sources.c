@@ -34,17 +34,6 @@ static unsigned schemes_of(const char *protocol)
 	return 0;
 }
 
-/* What the query's parameters may not do. */
-static const char *rule_srt(const char *url)
-{
-	const char *query = strchr(url, '?');
-	const char *mode = query ? strstr(query, "mode=") : NULL;
-
-	if (mode && (mode[-1] == '?' || mode[-1] == '&') && strncmp(mode, "mode=caller", 11))
-		return "must not ask for an SRT mode other than caller";
-	return NULL;
-}
-
 static const char *rule_live(const struct task *t, const char *url)
 {
 	const char *rule = NULL;
@@ -169,7 +158,7 @@ static const char *dest_name(unsigned n)
 
 static bool check_dest(const struct task *t, unsigned n, const char *source, struct refusal *r)
 {
-	const char *url = dests_url(t, n), *rule = rule_rtmp(url);
+	const char *url = dests_url(t, n), *rule = rule_destination(url);
 
 	if (rule)
 		return refuse(r, 400, "InvalidParameter", "%s %s; the value is \"%.100s\".",
@@ -180,7 +169,8 @@ static bool check_dest(const struct task *t, unsigned n, const char *source, str
 				      "DstUrls must not name a destination twice; \"%.100s\" is "
 				      "there twice.",
 				      url);
-	if (source && schemes_of(t->source_protocol) & RULE_RTMP && rule_same_stream(source, url))
+	if (source && schemes_of(t->source_protocol) & RULE_RTMP && !rule_rtmp(url) &&
+	    rule_same_stream(source, url))
 		return refuse(r, 400, "InvalidParameter",
 			      "%s must not be the stream that SourceUrls names.", dest_name(n));
 	return true;

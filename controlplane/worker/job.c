@@ -48,6 +48,8 @@ static enum job_kind kind_of(const char *word)
 		return JOB_PACKAGE;
 	if (word && !strcmp(word, "probe"))
 		return JOB_PROBE;
+	if (word && !strcmp(word, "push"))
+		return JOB_PUSH;
 	return word && !strcmp(word, "list") ? JOB_LIST : JOB_LIVE;
 }
 

@@ -5,7 +5,7 @@
  * Descriptor JOB_FD is a SOCK_SEQPACKET socket with one JSON object per packet. The first packet is
  * the job:
  *
- *   {"kind":"live"|"list"|"probe", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
+ *   {"kind":"live"|"list"|"push"|"probe", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
  *    "file":0, "offset_ms":0, "round":0, "connect_ms":5000, "media_ms":10000,
  *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":"",
  *    "slate":"", "switch_ms":3000, "return_ms":30000}
@@ -43,7 +43,7 @@
 #define JOB_URLS       30
 #define JOB_PACKET_MAX 131072
 
-enum job_kind { JOB_LIVE, JOB_LIST, JOB_PROBE, JOB_PACKAGE };
+enum job_kind { JOB_LIVE, JOB_LIST, JOB_PROBE, JOB_PUSH, JOB_PACKAGE };
 
 struct job {
 	enum job_kind kind;

@@ -88,6 +88,8 @@ int main(int argc, char **argv)
 		package_run(&job);
 	else if (job.kind == JOB_PROBE)
 		relay_probe(&job);
+	else if (job.kind == JOB_PUSH)
+		relay_push(&job);
 	else if (job.kind == JOB_LIST)
 		relay_list(&job);
 	else
