@@ -172,6 +172,8 @@ static void own(struct tasks *ts, struct relay *r, const struct store_taken *tak
 	take_hooks(ts, r->task->id, taken);
 }
 
+static void on_id(void *arg, const char *id);
+
 static void on_took(void *arg, const char *id, const struct store_taken *taken)
 {
 	struct cluster *c = arg;
@@ -192,6 +194,9 @@ static void on_took(void *arg, const char *id, const struct store_taken *taken)
 		r->hold.retry_us =
 			clock_us() + (taken->error ? c->lease_us / TURNS
 						   : (uint64_t)max_of(taken->held_ms, 1) * 1000);
+	/* Its holder does something about it: how far that is, if the event of it was lost. */
+	if (!taken->epoch && r->task->state != TASK_RUNNING)
+		on_id(c, id);
 	r = relays_find(&ts->all, id);
 	if (r)
 		relay_wake(r);
@@ -502,8 +507,12 @@ void cluster_resume(struct tasks *ts)
 {
 	struct relay *r;
 
-	TAILQ_FOREACH (r, &ts->all.list, link)
+	TAILQ_FOREACH (r, &ts->all.list, link) {
 		r->hold.renewing = false;
+		/* What happened without Redis was written just now, but told to nobody. */
+		if (r->hold.mine)
+			tell_lease(ts, "task.taken", r->task->id);
+	}
 	store_ids_read(ts->store, "mr:tasks", on_id, ts->cluster);
 	cluster_poke(ts);
 }
