@@ -14,8 +14,18 @@
 #define REGION "local" /* the API asks for one; a node has only itself */
 
 static const struct opt create_opts[] = {
-	{"source", "URL", "pull from here: rtmp://, rtmps://, http:// or https://... (needed)"},
-	{"destination", "URL", "push to here: rtmp://host/app/stream or rtmps://... (needed)"},
+	{"source", "URL", "pull from here: rtmp://, http://, srt://... (needed; one of the three)"},
+	{"files", "URLS",
+	 "or play these .mp4 and .flv files, separated by blanks, one after the other"},
+	{"assets", "IDS", "or these assets (millrace asset), separated by blanks"},
+	{"destination", "URL",
+	 "push to here: rtmp://host/app/stream, rtmps://... or srt://... (needed)"},
+	{"more-destinations", "URLS", "and to these, separated by blanks, each by itself"},
+	{"backup-sources", "URLS", "shown while the source is away, separated by blanks"},
+	{"slate", "URL|ASSET", "a film that is shown while no source is there"},
+	{"repeat", "N", "play the files N times more; -1: for ever"},
+	{"id", "ID", "an id of your own: the same creation again makes nothing"},
+	{"retry-policy", "NAME", "fixed (default) or exponential"},
 	{"name", "NAME", "a name to find it by"},
 	{"start", "WHEN", "now (default), +2h, 2026-01-31T12:00:00Z (UTC)"},
 	{"end", "WHEN", "default +24h; the task is then deleted"},
@@ -27,7 +37,15 @@ static const struct opt create_opts[] = {
 };
 enum {
 	OPT_SOURCE,
+	OPT_FILES,
+	OPT_ASSETS,
 	OPT_DESTINATION,
+	OPT_MORE,
+	OPT_BACKUPS,
+	OPT_SLATE,
+	OPT_REPEAT,
+	OPT_ID,
+	OPT_RETRY_POLICY,
 	OPT_NAME,
 	OPT_START,
 	OPT_END,
@@ -90,6 +108,24 @@ static char *url_list(const char *url)
 	return text;
 }
 
+/* Of texts that are separated by blanks: a JSON list, the caller frees it. NULL: not text, or none. */
+static char *blank_list(const char *texts)
+{
+	json_t *list = json_array();
+	char *text = NULL;
+	bool fine = true;
+
+	for (size_t n; texts && *texts; texts += n) {
+		texts += strspn(texts, " ");
+		n = strcspn(texts, " ");
+		fine = fine && (!n || !json_array_append_new(list, json_stringn(texts, n)));
+	}
+	if (fine && json_array_size(list))
+		text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
 /* Calls and prints the answer, or the line of text for people. */
 static int call(struct cli *cli, const char *action, const struct client_param *params,
 		const char *text)
@@ -109,7 +145,13 @@ static int call(struct cli *cli, const char *action, const struct client_param *
 
 /* ---- commands ---- */
 
-static int create(struct cli *cli, const struct args *a, const char *protocol, const char *urls)
+/* What is played, as the API takes it. */
+struct source {
+	const char *type, *protocol;
+	char *urls, *more, *backups; /* JSON lists or NULL */
+};
+
+static int create(struct cli *cli, const struct args *a, const struct source *src)
 {
 	char start_room[WHEN_TEXT], end_room[WHEN_TEXT], seconds[24];
 	const char *start, *end, *interval = a->value[OPT_RETRY_INTERVAL];
@@ -132,10 +174,16 @@ static int create(struct cli *cli, const struct args *a, const char *protocol, c
 					    {"TaskName", a->value[OPT_NAME]},
 					    {"StartTime", start},
 					    {"EndTime", end},
-					    {"SourceType", "live"},
-					    {"SourceProtocol", protocol},
-					    {"SourceUrls", urls},
+					    {"TaskId", a->value[OPT_ID]},
+					    {"SourceType", src->type},
+					    {"SourceProtocol", src->protocol},
+					    {"SourceUrls", src->urls},
+					    {"BackupSourceUrls", src->backups},
+					    {"SlateUrl", a->value[OPT_SLATE]},
+					    {"RepeatNumber", a->value[OPT_REPEAT]},
 					    {"DstUrl", a->value[OPT_DESTINATION]},
+					    {"DstUrls", src->more},
+					    {"RetryPolicy", a->value[OPT_RETRY_POLICY]},
 					    {"CallbackUrl", a->value[OPT_CALLBACK]},
 					    {"RetryCount", a->value[OPT_RETRY_COUNT]},
 					    {"RetryInterval", interval},
@@ -143,23 +191,38 @@ static int create(struct cli *cli, const struct args *a, const char *protocol, c
 		    NULL);
 }
 
+/* Which of the three kinds of source was given. */
+static int find_source(const struct args *a, struct source *src)
+{
+	const char *live = a->value[OPT_SOURCE], *files = a->value[OPT_FILES];
+	const char *assets = a->value[OPT_ASSETS];
+
+	if (!a->value[OPT_DESTINATION] || !!live + !!files + !!assets != 1)
+		return cli_fail(CLI_USAGE,
+				"task create needs --destination URL and one of --source, "
+				"--files, --assets");
+	src->type = live ? "live" : files ? "url" : "vod";
+	src->protocol = a->value[OPT_PROTOCOL];
+	if (live && !src->protocol && !(src->protocol = protocol_of(live)))
+		return cli_fail(CLI_USAGE, "--source %s: say with --protocol what it is", live);
+	src->urls = live ? url_list(live) : blank_list(files ? files : assets);
+	if (!src->urls)
+		return cli_fail(CLI_USAGE, "the source is empty or not UTF-8 text");
+	src->more = blank_list(a->value[OPT_MORE]);
+	src->backups = blank_list(a->value[OPT_BACKUPS]);
+	return CLI_OK;
+}
+
 static int run_create(struct cli *cli, const struct args *a)
 {
-	const char *source = a->value[OPT_SOURCE], *protocol = a->value[OPT_PROTOCOL];
-	char *urls;
-	int rc;
+	struct source src = {0};
+	int rc = find_source(a, &src);
 
-	if (!source || !a->value[OPT_DESTINATION])
-		return cli_fail(CLI_USAGE, "task create needs --source URL and --destination URL");
-	if (!protocol)
-		protocol = protocol_of(source);
-	if (!protocol)
-		return cli_fail(CLI_USAGE, "--source %s: say with --protocol what it is", source);
-	urls = url_list(source);
-	if (!urls)
-		return cli_fail(CLI_USAGE, "--source: not UTF-8 text");
-	rc = create(cli, a, protocol, urls);
-	free(urls);
+	if (!rc)
+		rc = create(cli, a, &src);
+	free(src.urls);
+	free(src.more);
+	free(src.backups);
 	return rc;
 }
 
@@ -307,8 +370,8 @@ static int run_delete(struct cli *cli, const struct args *a)
 
 const struct command task_commands[] = {
 	{"task create", "", "Create a relay task; prints its id",
-	 "Pulls a live stream from one place and pushes it to another, from its start time to\n"
-	 "its end time, and tries again after failures.",
+	 "Pulls a live stream, or plays a list of files as one, and pushes it on from its start time\n"
+	 "to its end time, and tries again after failures.",
 	 create_opts, 0, 0, run_create},
 	{"task list", "", "List the relay tasks", NULL, NULL, 0, 0, run_list},
 	{"task show", "TASK", "Show one relay task", NULL, NULL, 1, 1, run_show},

@@ -92,3 +92,20 @@ vod_create() { # DST LIST [k=v...]: prints the id
 	within 10 task_is "$TASK" 1
 	[[ $(described "$TASK" LastSkipped) == "file 0: asset_missing"* ]]
 }
+
+@test "the command line makes tasks of every kind, and the same id makes nothing twice" {
+	run -0 mr asset add one --file b.mp4
+	TASK=$(mr task create --assets one --destination "rtmp://127.0.0.1:$NGX/dst/k" --repeat -1 --id cup \
+		--more-destinations "rtmp://127.0.0.1:$NGX/dst/m rtmp://127.0.0.1:$NGX/dst/n" --retry-interval 1s --retry-policy exponential)
+	[ "$TASK" = cup ]
+	within 10 task_is cup 1
+	[ "$(described cup 'Destinations | length')" = 3 ]
+	[ "$(described cup TaskInfo.RepeatNumber)" = -1 ]
+	run -0 mr task create --source rtmp://h/a/b --backup-sources "rtmp://h/a/c rtmp://h/a/d" --slate one --start +1h --end +2h \
+		--destination rtmp://h/x/y
+	[ "$(described "$output" 'TaskInfo.BackupSourceUrls | length')" = 2 ]
+	[ "$(described "$output" TaskInfo.SlateUrl)" = one ]
+	run -0 mr task create --files "$WWW/a.mp4 $WWW/c.flv" --start +1h --end +2h --destination rtmp://h/x/z
+	[ "$(described "$output" TaskInfo.SourceType)" = url ]
+	run -2 mr task create --files "$WWW/a.mp4" --assets one --destination rtmp://h/x/w
+}
