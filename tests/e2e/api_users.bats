@@ -76,8 +76,12 @@ key() { # NAME FILE
 	key vera "$T/vera"
 	printf 'memory:\n  arena: 256m\napi:\n  rate: 2\n' >"$T/up.yaml"
 	mr reload >/dev/null
-	for _ in {1..12}; do code "$T/vera" Action=DescribeLiveUserDomains >>"$T/codes" & done
-	wait $(jobs -p | grep -vxF -f <(printf '%s\n' "${PIDS[@]}"))
+	asks=()
+	for _ in {1..12}; do
+		code "$T/vera" Action=DescribeLiveUserDomains >>"$T/codes" &
+		asks+=("$!")
+	done
+	wait "${asks[@]}"
 	grep -q Throttling.User "$T/codes"
 	grep -q 200 "$T/codes"
 	[ "$(code "$S/credentials.json" Action=DescribeLiveUserDomains)" = 200 ]
