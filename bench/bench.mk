@@ -16,7 +16,8 @@ $(bench_bin):
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(bench_more) -luring $(base_libs)
 
-bench: $(B)/millrace-dp $(bench_bin)
+bench: all $(bench_bin)
 	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)
+	$(Q)$(if $(filter full,$(BENCH)),python3 -B bench/tasks.py)
 
 .PHONY: bench
