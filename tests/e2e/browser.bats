@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# A page with mpegts.js in a headless Chromium: decoded frames grow, the pictures change, the clock
-# moves.
+# Pages with mpegts.js and hls.js in a headless Chromium: decoded frames grow, the pictures change, the
+# clock moves.
 
 load lib
 
@@ -17,8 +17,12 @@ teardown() {
 	e2e_teardown
 }
 
-plays_in_browser() { # URL [screenshot]
-	timeout 60 node "$BATS_TEST_DIRNAME/browser/play.mjs" "$TOP/build/tests/browser" "$1" "${2:-}" >"$T/report.json" 2>"$T/browser.log"
+in_browser() { # PLAYER URL [screenshot]
+	timeout 60 node "$BATS_TEST_DIRNAME/browser/play.mjs" "$TOP/build/tests/browser" "$1" "$2" "${3:-}" >"$T/report.json" 2>"$T/browser.log"
+}
+
+plays_in_browser() { # PLAYER URL [screenshot]
+	in_browser "$@"
 	jq -e '.error == null and .decoded >= 60 and .pictures >= 30 and .time >= 2 and .sound > 0 and .width == 320' "$T/report.json"
 }
 
@@ -26,12 +30,43 @@ plays_in_browser() { # URL [screenshot]
 	dp_start
 	publish a
 	within 10 flv_plays "http://127.0.0.1:$HTTP/live/a.flv"
-	plays_in_browser "http://127.0.0.1:$HTTP/live/a.flv" "${SCREENSHOT:-}"
+	plays_in_browser mpegts "http://127.0.0.1:$HTTP/live/a.flv" "${SCREENSHOT:-}"
 }
 
 @test "mpegts.js plays WebSocket-FLV (H9)" {
 	dp_start
 	publish a
 	within 10 flv_plays "http://127.0.0.1:$HTTP/live/a.flv"
-	plays_in_browser "ws://127.0.0.1:$HTTP/live/a.flv"
+	plays_in_browser mpegts "ws://127.0.0.1:$HTTP/live/a.flv"
+}
+
+# clock_publish NAME: publishes a clock (clock_picture.py) with sound as live/NAME
+clock_publish() {
+	background clock bash -c 'python3 "$1" | exec ffmpeg -v warning -f rawvideo -pix_fmt gray -s 320x180 -r 25 -i - \
+		-f lavfi -i sine=frequency=440:sample_rate=44100 -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p \
+		-g 25 -c:a aac -shortest -flush_packets 1 -f flv "$2"' clock "$BATS_TEST_DIRNAME/clock_picture.py" "rtmp://127.0.0.1:$RTMP/live/$1"
+}
+
+@test "hls.js plays MPEG-TS" {
+	up --set hls.segment=1s
+	publish a
+	within 10 stream_live live/a
+	plays_in_browser hls "http://127.0.0.1:$HTTP/live/a.m3u8"
+}
+
+@test "hls.js plays fragmented MP4" {
+	up --set hls.segment=1s --set hls.format=fmp4
+	publish a
+	within 10 stream_live live/a
+	plays_in_browser hls "http://127.0.0.1:$HTTP/live/a.m3u8"
+}
+
+# The mark is 2.5 s on a machine that does nothing else (make bench); here others may be at work.
+@test "L11 hls.js with low latency shows a clock soon after it was filmed" {
+	up --set hls.segment=1s --set hls.part=200ms
+	clock_publish a
+	within 10 stream_live live/a
+	in_browser ll "http://127.0.0.1:$HTTP/live/a.m3u8"
+	echo "# a picture is shown $(jq .age_ms "$T/report.json") ms after it was filmed (95 %: $(jq .age_p95_ms "$T/report.json") ms)" >&3
+	jq -e '.error == null and .decoded >= 60 and .pictures >= 30 and .age_ms < 6000' "$T/report.json"
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// play.mjs FOLDER URL [SCREENSHOT]: opens page.html in a headless Chromium and plays URL until the
-// pictures have moved for a while; prints the report of the page. FOLDER holds node_modules.
+// play.mjs FOLDER PLAYER URL [SCREENSHOT]: opens page.html in a headless Chromium and plays URL (with
+// mpegts, hls or ll) until the pictures have moved for a while; prints the report of the page. FOLDER
+// holds node_modules.
 
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,12 +10,14 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const [folder, url, screenshot] = process.argv.slice(2);
+const [folder, player, url, screenshot] = process.argv.slice(2);
 const { chromium } = createRequire(join(folder, 'package.json'))('playwright-core');
-const ENOUGH = { decoded: 60, pictures: 30, time: 2 };
+// With low latency the player catches up first.
+const ENOUGH = player === 'll' ? { decoded: 60, pictures: 30, aged: 250 } : { decoded: 60, pictures: 30, time: 2 };
 
 const files = {
 	'/page.html': ['text/html', new URL('page.html', import.meta.url)],
+	'/hls.js': ['text/javascript', join(folder, 'node_modules/hls.js/dist/hls.js')],
 	'/mpegts.js': ['text/javascript', join(folder, 'node_modules/mpegts.js/dist/mpegts.js')],
 };
 const server = createServer((request, response) => {
@@ -37,7 +40,7 @@ try {
 	const page = await browser.newPage();
 	page.on('console', (message) => console.error(`console: ${message.text()}`));
 	page.on('pageerror', (error) => console.error(`page: ${error}`));
-	await page.goto(`http://127.0.0.1:${server.address().port}/page.html?url=${encodeURIComponent(url)}`);
+	await page.goto(`http://127.0.0.1:${server.address().port}/page.html?player=${player}&url=${encodeURIComponent(url)}`);
 	await page.waitForFunction((enough) => {
 		const now = report();
 		return now.error || Object.keys(enough).every((name) => now[name] >= enough[name]);
