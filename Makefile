@@ -7,6 +7,7 @@
 #   make test       deps, build, then every test through prove
 #   make unit       unit and simulator tests only
 #   make e2e        end-to-end tests only (T=name picks one file)
+#   make e2e-dpdk   some of them again with net.backend dpdk between the clients and the node; as root
 #   make lint       formatting, rooms and doors, generated files, shell and C checks
 #   make asan       unit and simulator tests under AddressSanitizer and UBSan (build/asan)
 #   make tsan       the same under ThreadSanitizer (build/tsan)
@@ -195,6 +196,11 @@ unit: $(unit_bin) $(replay_bin)
 e2e: all
 	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
 
+# Through a veth pair in a network namespace of its own; one file after the other.
+over_dpdk := play limits rtmp_cases wait hostile
+e2e-dpdk: all
+	@prove --exec tests/e2e/over_dpdk.bash $(foreach t,$(or $(T),$(over_dpdk)),tests/e2e/$(t).bats)
+
 PROVE ?= -j2
 
 test: deps-test
@@ -282,6 +288,6 @@ clean:
 help:
 	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: all unit e2e test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench chaos
+.PHONY: all unit e2e e2e-dpdk test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench chaos
 
 -include $(shell find $(B)/obj $(B)/obj-shared build/fuzz/obj -name '*.d' 2>/dev/null)

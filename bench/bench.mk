@@ -20,4 +20,8 @@ bench: all $(bench_bin)
 	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)
 	$(Q)$(if $(filter full,$(BENCH)),python3 -B bench/tasks.py)
 
-.PHONY: bench
+# The DPDK backend against io_uring, testpmd and the kernel's TCP, over a veth pair; as root.
+bench-dpdk: all $(bench_bin)
+	$(Q)python3 -B bench/dpdk.py --build $(B)
+
+.PHONY: bench bench-dpdk

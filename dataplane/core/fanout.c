@@ -322,9 +322,15 @@ void viewer_sent(struct viewer *v, uint32_t n)
 		serve_now(v);
 }
 
-void viewer_blocked(struct viewer *v)
+void viewer_blocked(struct viewer *v, uint32_t n)
 {
-	must(v->busy);
+	must(v->busy && n <= v->asked);
+	cursor_advance(&v->cursor, n);
+	v->asked -= n;
+	if (!n)
+		return;
+	shm_add(&v->shm->bytes_out, n);
+	v->busy_since_us = v->core->now_us;
 }
 
 void viewer_kick(struct viewer *v)

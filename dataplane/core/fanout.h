@@ -83,8 +83,9 @@ int viewer_add(struct viewer *v, enum tick_class tick);
 void viewer_remove(struct viewer *v);
 /* A send ended: n bytes were accepted (0 is fine); may start the next. */
 void viewer_sent(struct viewer *v, uint32_t n);
-/* The peer's window is full: nothing is in flight, viewer_kick() when there is room. */
-void viewer_blocked(struct viewer *v);
+/* There was room for n bytes (0 is fine) of the send: nothing is in flight, viewer_kick() when there is
+ * more. */
+void viewer_blocked(struct viewer *v, uint32_t n);
 /* Serve it now: private bytes are out, or the peer has room again. Not while a send is in flight. */
 void viewer_kick(struct viewer *v);
 /* See cursor_pause(), cursor_resume(); reached() may come from inside. */

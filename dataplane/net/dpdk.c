@@ -18,6 +18,7 @@
 #define FIN_WAIT_MS  2000u
 #define BUSY_US	     200u /* of looking before the first sleep */
 #define LINK_US	     100000u
+#define LAST_US	     300000u
 
 /* ---- listeners ---- */
 
@@ -293,17 +294,35 @@ static struct net *dpdk_make(const struct net_options *o, const struct net_handl
 	return &n->base;
 }
 
+/* What was said last, and the end of it, still arrive where the peer is quick. */
+static void last_words(struct dpdk *n)
+{
+	const uint64_t until_us = clock_us() + LAST_US;
+	const struct timespec nap = {0, 1000000};
+
+	do {
+		n->now_us = clock_us();
+		dpdk_in(n);
+		tcp_turn(n->tcp, n->now_us);
+		dpdk_conns_release(n);
+		dpdk_out_flush(n);
+		nanosleep(&nap, NULL);
+	} while (!LIST_EMPTY(&n->all) && n->now_us < until_us);
+}
+
 static void dpdk_free(struct net *base)
 {
 	struct dpdk *n = dpdk_net(base);
 	struct dpdk_conn *c;
 
-	for (c = LIST_FIRST(&n->all); c; c = LIST_NEXT(c, link)) {
-		if (c->tcp)
-			tcp_abort(c->tcp, n->now_us);
+	n->listeners = 0;
+	for (c = LIST_FIRST(&n->all); c; c = LIST_NEXT(c, link))
 		if (c->state != LEAVING)
 			dpdk_close(&c->pub, false);
-	}
+	last_words(n);
+	for (c = LIST_FIRST(&n->all); c; c = LIST_NEXT(c, link))
+		if (c->tcp)
+			tcp_abort(c->tcp, n->now_us);
 	do {
 		dpdk_conns_release(n);
 		tcp_turn(n->tcp, n->now_us);

@@ -105,6 +105,7 @@ struct dpdk_conn {
 	uint16_t mss, resent;
 	uint8_t state, log_pieces, chunks;
 	bool telling : 1; /* in dpdk.told: `sent` is due */
+	bool blocked : 1; /* the send in `told`: the TCP promised `writable`, or it is starved */
 	bool wants_room : 1;
 	bool room_came : 1;
 	bool starved : 1;

@@ -245,7 +245,7 @@ static void starve(struct dpdk_conn *c)
 {
 	if (!c->starved)
 		TAILQ_INSERT_TAIL(&dpdk_of(c)->starved, c, waiting);
-	c->starved = true;
+	c->starved = c->blocked = true;
 }
 
 /* One slice; false: it was not taken whole. */
@@ -269,11 +269,12 @@ static bool send_slice(struct dpdk_conn *c, const struct slice *s)
 	} else {
 		given = dpdk_flight_copy(c, s, r, DPDK_RANGES, &ranges);
 		took = given ? tcp_send(c->tcp, r, ranges, n->now_us) : 0;
-		if (!given)
-			starve(c);
 		dpdk_flight_uncopy(c, given - took);
 	}
 	c->sent_n += took;
+	c->blocked = took < given;
+	if (!given)
+		starve(c);
 	return took == s->n;
 }
 
@@ -285,11 +286,12 @@ void dpdk_send(struct net_conn *pub, const struct slice *s, unsigned slices)
 	must(c->state == OPEN && !c->telling);
 	c->telling = true;
 	c->room_came = false;
+	c->blocked = false;
 	c->sent_n = 0;
 	TAILQ_INSERT_TAIL(&n->told, c, told);
-	if (dpdk_out_full(n))
+	if (c->starved || dpdk_out_full(n))
 		starve(c);
-	for (unsigned i = 0; i < slices && !c->starved; i++)
+	for (unsigned i = 0; i < slices && !c->blocked; i++)
 		if (!send_slice(c, &s[i]))
 			break;
 }
@@ -297,7 +299,7 @@ void dpdk_send(struct net_conn *pub, const struct slice *s, unsigned slices)
 static void tell(struct dpdk_conn *c)
 {
 	struct dpdk *n = dpdk_of(c);
-	bool blocked = !c->sent_n;
+	bool blocked = c->blocked;
 
 	c->telling = false;
 	c->wants_room = blocked;
@@ -307,6 +309,9 @@ static void tell(struct dpdk_conn *c)
 	if (blocked)
 		dpdk_count(n, CTR_SENDS_BLOCKED, 1);
 	n->on.sent(&c->pub, c->sent_n, blocked);
+	/* It came before anybody could wait for it. */
+	if (c->room_came)
+		room(c);
 }
 
 unsigned dpdk_tell(struct dpdk *n)

@@ -11,8 +11,9 @@
  * Rules
  *   1. At most one send in flight per connection. `sent` ends it; only then may the bytes change.
  *   2. A send is tried at once and never queued: what the peer's window does not take is not sent.
- *      `sent` with n = 0 and blocked = true says that there is no room; `writable` follows once,
- *      when there is some, so that the caller chooses the next range as late as possible.
+ *      `sent` with blocked = true says that there is no room beyond its n bytes (0 too); `writable`
+ *      follows once, when there is some, so that the caller chooses the next range as late as
+ *      possible. A network with a buffer of its own (the kernel) takes a part without being blocked.
  *   3. `received` bytes are valid during the call only. All of them are taken.
  *   4. After net_close() no handler is called for that connection; memory handed to a send in flight
  *      must stay valid until `released`, which is the last call and always comes.

@@ -403,8 +403,8 @@ void feed_sent(struct feed *f, size_t n, bool blocked)
 	/* The copy is done with, taken or not; private output must not find it in its buffer. */
 	if (f->ops->rewrite && f->session->flight)
 		buf_reset(f->session->flight, FANOUT_SEND_MAX);
-	if (!n && blocked) { /* log_sending stays: `writable` is for the log */
-		viewer_blocked(&f->viewer);
+	if (blocked) { /* log_sending stays: `writable` is for the log */
+		viewer_blocked(&f->viewer, (uint32_t)n);
 		return;
 	}
 	f->log_sending = false;

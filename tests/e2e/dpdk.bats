@@ -3,6 +3,8 @@
 # net.backend dpdk: the node's own TCP on one end of a veth pair, the kernel's clients at the other
 # end. See lib's wire for the picture; 10.77.0.1 is the device's here, and not the kernel's.
 
+# shellcheck disable=SC2034
+
 load lib
 load wire
 

@@ -99,10 +99,31 @@ dp_start() {
 	dp_run "$@"
 }
 
+# over_dpdk PORT...: where over_dpdk.bash runs the tests, the clients' connections to these ports go to
+# the device
+over_dpdk() {
+	local p
+	[ "${MILLRACE_NET:-}" = dpdk ] || return 0
+	for p in "$@"; do nft add element ip mr ports "{ $p }"; done
+}
+
+# dp_device [option...]: sets DEVICE to the options for it, with as many queues as the last cores= says
+dp_device() {
+	local o cores=1
+	DEVICE=()
+	[ "${MILLRACE_NET:-}" = dpdk ] || return 0
+	for o in "$@"; do [[ $o != cores=* ]] || cores=${o#cores=}; done
+	DEVICE=(--set domain.open=true --set net.backend=dpdk --set "dpdk.device=net_af_packet0,iface=mr0,qpairs=$cores"
+		--set dpdk.addresses=10.78.0.2/24 --set dpdk.routes=127.0.0.0/8=10.78.0.1 --set dpdk.huge_pages=false --set dpdk.idle_us=100 --set "cores=$cores"
+		--set "rtmp.listen=127.0.0.1:$RTMP 10.78.0.2:$RTMP" --set "http.listen=127.0.0.1:$HTTP 10.78.0.2:$HTTP")
+}
+
 # dp_run [option...]: (again) on the same ports
 dp_run() {
+	dp_device "$@"
+	over_dpdk "$RTMP" "$HTTP"
 	background dp millrace-dp --state "$S" --set "rtmp.listen=127.0.0.1:$RTMP" \
-		--set "http.listen=127.0.0.1:$HTTP" --set memory.arena=256m "$@"
+		--set "http.listen=127.0.0.1:$HTTP" --set memory.arena=256m "$@" "${DEVICE[@]}"
 	DP=$PID
 	within 10 listening "$RTMP" && within 10 listening "$HTTP" && within 10 test -S "$S/dp.sock"
 }

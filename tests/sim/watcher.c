@@ -278,7 +278,7 @@ void watcher_event(struct watcher *x)
 		accepted(x, x->accepted);
 		break;
 	case EVENT_BLOCKED:
-		viewer_blocked(&x->v);
+		viewer_blocked(&x->v, 0);
 		if (x->kind != WATCHER_STUCK || now_us(x) < x->in_since_us + STUCK_AFTER_US)
 			world_due(x, EVENT_WRITABLE,
 				  x->kind == WATCHER_SLOW ? 200 : 5 + luck_below(&x->luck, 45));

@@ -230,18 +230,38 @@ static void test_a_full_window_waits_for_room_and_stalls_out(void **state)
 
 	up(&s);
 	join(&s, &p, TICK_NORMAL);
-	viewer_blocked(&p.v);
+	viewer_blocked(&p.v, 0);
 	turns(&s, 100);
 	assert_int_equal(p.sends, 1);
 	viewer_kick(&p.v);
 	assert_int_equal(p.sends, 2);
-	viewer_blocked(&p.v);
+	viewer_blocked(&p.v, 0);
 	turns(&s, 20000 / 5);
 	assert_int_equal(p.overs, 0);
 	p.leave_when_over = true;
 	turns(&s, 20);
 	assert_int_equal(p.overs, 1);
 	assert_int_equal(p.why, REASON_SEND_STALLED);
+	down(&s);
+}
+
+static void test_room_for_a_part_goes_on_when_there_is_more(void **state)
+{
+	struct spectator p = {0};
+	struct stage s;
+	uint64_t at;
+
+	up(&s);
+	feed(&s, 600, false, 4000);
+	join(&s, &p, TICK_NORMAL);
+	at = p.v.cursor.sent;
+	viewer_blocked(&p.v, 1000);
+	assert_int_equal(p.v.cursor.sent, at + 1000);
+	/* Not at the tick, but as soon as there is room. */
+	turns(&s, 100);
+	assert_int_equal(p.sends, 1);
+	viewer_kick(&p.v);
+	assert_int_equal(p.sends, 2);
 	down(&s);
 }
 
@@ -466,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_behind_catches_up_in_bounded_steps),
 		cmocka_unit_test(test_a_short_send_waits_for_the_next_tick),
 		cmocka_unit_test(test_a_full_window_waits_for_room_and_stalls_out),
+		cmocka_unit_test(test_room_for_a_part_goes_on_when_there_is_more),
 		cmocka_unit_test(test_private_bytes_go_first),
 		cmocka_unit_test(test_pause_lets_private_bytes_in_between),
 		cmocka_unit_test(test_H8_who_skips_again_and_again_is_over),

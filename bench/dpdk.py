@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""net.backend dpdk against io_uring and against what the device can do; `make bench-dpdk`.
+
+A node at one end of a veth pair, viewers in a network namespace at the other. Needs root, libdpdk's
+drivers and dpdk-testpmd (package dpdk-dev). Writes a table to standard output.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import meter
+
+NODE, VIEWERS = "10.79.0.1", "10.79.0.2"
+DEVICES = {"af_packet": "net_af_packet0,iface=mrb0", "af_xdp": "net_af_xdp0,iface=mrb0"}
+LOSSES = (0, 0.1, 1, 3)
+FRAME = 1514
+
+
+def run(*command, **more):
+    return subprocess.run([str(c) for c in command], check=True, **more)
+
+
+class Wire:
+    """The namespace `mrbench`, and a veth pair into it."""
+
+    def __enter__(self):
+        self.__exit__()
+        run("ip", "netns", "add", "mrbench")
+        run("ip", "link", "add", "mrb0", "type", "veth", "peer", "name", "mrb1", "netns", "mrbench")
+        run("ip", "link", "set", "mrb0", "addrgenmode", "none", "up")
+        run("ethtool", "-K", "mrb0", "tso", "off", "gso", "off", "gro", "off", stdout=subprocess.DEVNULL)
+        run("ip", "-n", "mrbench", "link", "set", "mrb1", "addrgenmode", "none", "up")
+        run("ip", "-n", "mrbench", "addr", "add", VIEWERS + "/24", "dev", "mrb1")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", "mrbench"], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["ip", "link", "del", "mrb0"], stderr=subprocess.DEVNULL, check=False)
+
+    def give(self, backend):
+        """The address to the kernel, or to the node itself; and packets as on a wire."""
+        run("ip", "addr", "flush", "dev", "mrb0")
+        on = "on" if backend == "uring" else "off"
+        run("nsenter", "--net=/run/netns/mrbench", "ethtool", "-K", "mrb1", "tx", on,
+            stdout=subprocess.DEVNULL)
+        if backend == "uring":
+            run("ip", "addr", "add", NODE + "/24", "dev", "mrb0")
+
+    def lose(self, percent):
+        rules = ["flush ruleset"]
+        if percent:
+            rules += ["add table netdev loss",
+                      "add chain netdev loss wire { type filter hook ingress device mrb1 priority 0; }",
+                      "add rule netdev loss wire numgen random mod 1000 < %d drop" % (percent * 10)]
+        for rule in rules:
+            run("nsenter", "--net=/run/netns/mrbench", "nft", rule)
+
+
+class Node:
+    """A data plane on the first CPU, and its publisher."""
+
+    def __init__(self, args, wire, backend, bit_rate):
+        self.folder = tempfile.mkdtemp(prefix="mr-bench-")
+        self.log = open(os.path.join(self.folder, "log"), "w")
+        wire.give(backend)
+        sets = ["cores=1", "play.tick=low", "pin_cores=false", "domain.open=true", "overload.busy_share=0",
+                "overload.refuse_share=0", "memory.arena=1g", "stream.retain=4s", "play.max_lag=2s",
+                "play.max_skips=0", "rtmp.listen=127.0.0.1:19935",
+                "http.listen=%s:18935 127.0.0.1:18935" % NODE]
+        if backend != "uring":
+            sets += ["net.backend=dpdk", "dpdk.device=" + DEVICES[backend], "dpdk.huge_pages=false",
+                     "dpdk.addresses=%s/24" % NODE, "dpdk.memory=128m", "dpdk.queue_frames=2048"]
+        command = ["taskset", "-c", str(args.server_cpu), os.path.join(args.build, "millrace-dp"),
+                   "--state", self.folder]
+        for s in sets:
+            command += ["--set", s]
+        self.processes = [subprocess.Popen(command, stdout=self.log, stderr=self.log)]
+        try:
+            self.begin(args, bit_rate)
+        except BaseException:
+            self.end()
+            raise
+
+    def begin(self, args, bit_rate):
+        self.wait_for("event=start ")
+        self.pid = self.processes[0].pid
+        self.counters = meter.Counters(self.pid)
+        self.processes.append(subprocess.Popen(
+            ["taskset", "-c", str(args.load_cpu), os.path.join(args.build, "bench/publisher"), "--url",
+             "rtmp://127.0.0.1:19935/live/bench", "--streams", "1", "--bit-rate", str(bit_rate)],
+            stdout=subprocess.DEVNULL, stderr=self.log))
+        self.wait_for("event=publish ")
+
+    def wait_for(self, text):
+        for _ in range(200):
+            with open(self.log.name) as f:
+                if text in f.read():
+                    return
+            if self.processes[0].poll() is not None:
+                break
+            time.sleep(0.1)
+        with open(self.log.name) as f:
+            raise RuntimeError("the node did not start:\n" + f.read())
+
+    def read(self):
+        return {k: sum(v) for k, v in self.counters.read().items()}
+
+    def end(self):
+        for p in reversed(self.processes):
+            p.send_signal(signal.SIGTERM)
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+
+def fan_out(args, wire, backend):
+    """What so many viewers cost, and what the wire carried for it."""
+    node = Node(args, wire, backend, args.bit_rate)
+    url = "http://%s:18935/live/bench" % NODE
+    empty = meter.resident_bytes(node.pid)
+    load = subprocess.Popen(
+        ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
+         os.path.join(args.build, "bench/loadgen"), "--url", url, "--viewers", str(args.viewers), "--rate",
+         "2000", "--seconds", str(args.seconds), "--settle", "4", "--sample", "20"],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        if load.stdout.readline() != "begin\n":
+            raise RuntimeError("the load generator could not begin")
+        before, cpu, begun = node.read(), meter.cpu_seconds(node.pid), time.time()
+        if load.stdout.readline() != "end\n":
+            raise RuntimeError("the load generator failed")
+        after, cpu = node.read(), meter.cpu_seconds(node.pid) - cpu
+        window = time.time() - begun
+        full = meter.resident_bytes(node.pid)
+        seen = json.loads(load.stdout.read())
+    finally:
+        load.wait()
+        node.end()
+    used = {k: after[k] - before[k] for k in after}
+    # A polling core is always on its CPU: of that, the share in which it found something to do.
+    busy = cpu
+    if backend != "uring":
+        busy = cpu * min(1, used["busy_microseconds"] / 1e6 / window)
+    return {"busy_s": busy, "gbit": used["sent_bytes"] * 8 / 1e9,
+            "packets": used["packets_sent"], "memory": (full - empty) / args.viewers, "seen": seen}
+
+
+def testpmd(args, device):
+    """Packets a second that the device takes from one CPU that does nothing else."""
+    out = subprocess.run(
+        ["timeout", "--signal=INT", "8", "dpdk-testpmd", "--no-huge", "-m", "256", "--no-shconf",
+         "--no-telemetry", "--no-pci", "-l", "%d,%d" % (args.load_cpu, args.server_cpu), "--main-lcore",
+         str(args.load_cpu), "--vdev=" + DEVICES[device], "--", "--forward-mode=txonly",
+         "--txpkts=%d" % FRAME, "--stats-period=1", "--txd=2048", "--rxd=2048", "--total-num-mbufs=16384"],
+        capture_output=True, text=True, check=False).stdout
+    rates = [int(n) for n in re.findall(r"Tx-pps:\s+(\d+)", out)]
+    return max(rates) if rates else 0
+
+
+def throughput(args, wire, backend, loss):
+    """Mb/s that one viewer gets of a stream that is faster than anybody reads."""
+    node = Node(args, wire, backend, args.flood)
+    try:
+        wire.lose(loss)
+        begun = time.time()
+        got = subprocess.run(
+            ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu), "curl", "-s", "-o",
+             "/dev/null", "--max-time", "6", "-w", "%{size_download}", "http://%s:18935/live/bench.flv" % NODE],
+            capture_output=True, text=True, check=False)
+        return int(got.stdout or 0) * 8 / 1e6 / (time.time() - begun)
+    finally:
+        wire.lose(0)
+        node.end()
+
+
+def report_fan_out(args, wire):
+    print("## %d viewers of %.1f Mb/s by HTTP-FLV, one core\n" % (args.viewers, args.bit_rate / 1e6))
+    print("| network | CPU s/Gbit | packets in a CPU second | testpmd txonly | share | bytes a viewer |"
+          " faults |\n|---|---|---|---|---|---|---|")
+    for backend in ["uring"] + list(DEVICES):
+        r = fan_out(args, wire, backend)
+        most = testpmd(args, backend) if backend in DEVICES else 0
+        pps = r["packets"] / r["busy_s"]
+        print("| %s | %.3f | %s | %s | %s | %d | %s |" % (
+            backend, r["busy_s"] / r["gbit"], "%d" % pps if most else "", most or "",
+            "%.2f" % (pps / most) if most else "", r["memory"], r["seen"]["lost"] + r["seen"]["damaged"]))
+        sys.stdout.flush()
+
+
+def report_loss(args, wire):
+    print("\n## Mb/s of one viewer under loss; the kernel sends (CUBIC), and this program's TCP sends\n")
+    print("| loss | kernel | own, af_packet | own / kernel |\n|---|---|---|---|")
+    for loss in LOSSES:
+        kernel = throughput(args, wire, "uring", loss)
+        own = throughput(args, wire, "af_packet", loss)
+        print("| %g %% | %.0f | %.0f | %.2f |" % (loss, kernel, own, own / kernel if kernel else 0))
+        sys.stdout.flush()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--build", default="build")
+    p.add_argument("--viewers", type=int, default=500)
+    p.add_argument("--bit-rate", type=int, default=1000000)
+    p.add_argument("--flood", type=int, default=200000000)
+    p.add_argument("--seconds", type=int, default=8)
+    p.add_argument("--only", choices=("fan-out", "loss"))
+    args = p.parse_args()
+    cpus = sorted(os.sched_getaffinity(0))
+    if os.getuid() or len(cpus) < 2:
+        sys.exit("needs root and two CPUs")
+    args.server_cpu, args.load_cpu = cpus[0], cpus[1]
+    m = meter.machine()
+    print("# net.backend dpdk, %s\n\n%s, %d CPUs, Linux %s; load %.1f at the start\n" % (
+        time.strftime("%Y-%m-%d"), m["cpu"], m["cpus"], m["kernel"], os.getloadavg()[0]))
+    with Wire() as wire:
+        if args.only != "loss":
+            report_fan_out(args, wire)
+        if args.only != "fan-out":
+            report_loss(args, wire)
+
+
+if __name__ == "__main__":
+    main()
