@@ -25,7 +25,8 @@ struct shm_stream_view {
 	uint64_t since_ms, last_media_us;
 	uint64_t bytes_in, bytes_out, msgs_video, msgs_audio, msgs_data, keyframes, gop_ms;
 	uint64_t video_codec, audio_codec, width, height;
-	uint64_t viewers_rtmp, viewers_flv, viewers_ws, viewers_hls, pushes, skips, joins, log_bytes;
+	uint64_t viewers_rtmp, viewers_flv, viewers_ws, viewers_hls, pushes, skips, joins,
+		log_bytes;
 	uint64_t in_bps, out_bps;
 	/* per second, to viewers and pushes: segments sent, retransmitted; round-trip times, their sum */
 	double sent_ps, again_ps, rtt_n_ps, rtt_us_ps;

@@ -57,7 +57,6 @@ publish_over() { # NAME [address]
 	fixture
 	background "publish-$1" nsenter --net="/run/netns/$B" ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f flv \
 		"rtmp://${2:-$AT}:$RTMP/live/$1"
-	PUBLISHER=$PID
 	within 15 stream_live "live/$1"
 }
 
@@ -137,6 +136,7 @@ grows() { # FILE: it gets longer
 }
 
 nginx_in_b() {
+	# shellcheck disable=SC2034 # what nginx_start reads
 	NGX_BY=(nsenter --net="/run/netns/$B") NGX_AT=0.0.0.0
 	listening() { nsenter --net="/run/netns/$B" bash -c "exec 9<>/dev/tcp/127.0.0.1/$1" 2>/dev/null; }
 	nginx_start
