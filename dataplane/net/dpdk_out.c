@@ -62,10 +62,13 @@ static rte_iova_t iova_of(const struct dpdk *n, const uint8_t *p, uint32_t *run)
 	const struct rte_memzone *z = h->chunk_zone[n->queue];
 	size_t off = (size_t)(p - h->shared.p), left;
 
-	if (p >= (uint8_t *)z->addr && p < (uint8_t *)z->addr + z->len)
-		return z->iova + (rte_iova_t)(p - (uint8_t *)z->addr);
 	if (!h->shared_iova)
 		return (rte_iova_t)(uintptr_t)p;
+	if (p >= (uint8_t *)z->addr && p < (uint8_t *)z->addr + z->len) {
+		left = DPDK_CHUNK_BYTES - (size_t)(p - (uint8_t *)z->addr) % DPDK_CHUNK_BYTES;
+		*run = (uint32_t)min_of((size_t)*run, left);
+		return rte_mem_virt2iova(p);
+	}
 	left = ((size_t)1 << h->shared_page_bits) -
 	       (off & (((size_t)1 << h->shared_page_bits) - 1));
 	*run = (uint32_t)min_of((size_t)*run, left);

@@ -84,8 +84,10 @@ static void args_fill(struct args *a, const struct net_bypass_options *o)
 	arg(a, "--no-telemetry");
 	arg(a, LOG_WARNINGS);
 	arg(a, "--lcores=%u@%d", RTE_MAX_LCORE - 1, max_of(sched_getcpu(), 0));
-	if (!is_pci(o->device) && !is_pci(o->exception))
+	if (!is_pci(o->device) && !is_pci(o->exception)) {
 		arg(a, "--no-pci");
+		arg(a, "--iova-mode=va"); /* nobody reads memory by its physical address */
+	}
 	if (!o->huge_pages) {
 		arg(a, "--no-huge");
 		arg(a, "-m");
@@ -155,8 +157,9 @@ static const struct rte_memzone *chunks(unsigned core)
 	char name[32];
 
 	snprintf(name, sizeof(name), "chunks-%u", core);
-	return rte_memzone_reserve(name, (size_t)host.chunks * DPDK_CHUNK_BYTES, SOCKET_ID_ANY,
-				   RTE_MEMZONE_IOVA_CONTIG);
+	/* So aligned no chunk lies in two pages. */
+	return rte_memzone_reserve_aligned(name, (size_t)host.chunks * DPDK_CHUNK_BYTES,
+					   SOCKET_ID_ANY, 0, DPDK_CHUNK_BYTES);
 }
 
 static int memory(const struct net_bypass_options *o, char *err, size_t n)
