@@ -11,6 +11,7 @@
 #include "controlplane/domain.h"
 #include "controlplane/domains.h"
 #include "controlplane/live.h"
+#include "controlplane/pull_origin.h"
 #include "controlplane/pulls.h"
 #include "controlplane/rules.h"
 

@@ -13,15 +13,17 @@
 #include "controlplane/domain.h"
 #include "controlplane/domains.h"
 #include "controlplane/live.h"
+#include "controlplane/pull_origin.h"
 #include "controlplane/store_redis_words.h"
-#include "controlplane/url_sign.h"
 
-#define LEG_PREFIX "live:"
-#define LEG_TEXT   64
-#define SOURCES	   16
-#define PAUSE_US   2000000u /* between a failure and the next source of a regular pull */
-#define LEASE_MS   "10000"
-#define LEASE_US   8000000u /* as this side counts it */
+#define LEG_PREFIX     "live:"
+#define LEG_TEXT       64
+#define SOURCES	       16
+#define PAUSE_US       2000000u /* between a failure and the next source of a regular pull */
+#define AGAIN_PAUSE_US 500000u
+#define AGAIN_US       30000000u /* a triggered one that ran is tried again for so long */
+#define LEASE_MS       "10000"
+#define LEASE_US       8000000u /* as this side counts it */
 
 struct pull {
 	char key[LIVE_KEY], leg[LEG_TEXT];
@@ -30,10 +32,13 @@ struct pull {
 	char found[DIGEST_TEXT]; /* of the URL that was found running; "": none was */
 	char *text;		 /* regular: the sources as they were configured */
 	bool regular, on, busy, running, wanted;
-	bool edge;	     /* from another node of this Redis */
+	bool edge;   /* from another node of this Redis, found by domain and params */
+	bool sought; /* edge: its present source failed, Redis is asked for another */
+	char domain[129], *params;
 	bool stale;	     /* its source was edited since it began */
 	unsigned failures;   /* since it ran */
 	uint64_t after_us;   /* not begun again before */
+	uint64_t again_us;   /* triggered: failures until then do not end it */
 	uint64_t mine_until; /* several nodes: this one holds it until then */
 	TAILQ_ENTRY(pull) link;
 };
@@ -106,6 +111,7 @@ static void pull_free(struct pulls *p, struct pull *q)
 	TAILQ_REMOVE(&p->list, q, link);
 	drop_sources(q);
 	free(q->text);
+	free(q->params);
 	free(q);
 }
 
@@ -120,6 +126,7 @@ static void add_source(struct pull *q, char *url)
 /* ---- the data plane ------------------------------------------------------------------------------- */
 
 static void step(struct pulls *p, struct pull *q);
+static void seek_again(struct pulls *p, struct pull *q);
 
 /* An answer finds its pull by leg: it may be gone. */
 struct asked {
@@ -130,13 +137,19 @@ struct asked {
 
 static void failed(struct pulls *p, struct pull *q)
 {
+	uint64_t now = clock_us();
+
+	/* Viewers stay for publish.hold: one that ran is brought back to them. */
+	if (q->running && q->n)
+		q->again_us = now + AGAIN_US;
 	q->running = false;
 	q->failures++;
 	if (q->n)
 		q->at = (q->at + 1) % q->n;
-	q->after_us = clock_us() + (q->regular ? PAUSE_US : 0);
-	/* What somebody asked for is tried from each source once. */
-	if (!q->regular && q->failures >= q->n)
+	q->after_us = now + (q->regular ? PAUSE_US : now < q->again_us ? AGAIN_PAUSE_US : 0);
+	q->sought = q->edge;
+	/* What somebody asked for, and what never came, is tried from each source once. */
+	if (!q->regular && q->failures >= q->n && now >= q->again_us)
 		q->wanted = false;
 }
 
@@ -186,12 +199,17 @@ static void step(struct pulls *p, struct pull *q)
 
 	if (!dp_up(p->cp->dp) || !p->listed || q->busy)
 		return;
+	if (q->sought && clock_us() >= q->again_us)
+		wanted = q->wanted = false;
 	if (q->on && (!wanted || q->stale)) {
 		q->stale = false;
 		ask(p, q, false, json_object());
 	} else if (!q->on && !q->wanted) {
 		pull_free(p, q);
-	} else if (!q->on && wanted && q->n && clock_us() >= q->after_us) {
+	} else if (!q->on && wanted && q->sought && clock_us() >= q->after_us) {
+		q->after_us = clock_us() + PAUSE_US;
+		seek_again(p, q);
+	} else if (!q->on && wanted && q->n && !q->sought && clock_us() >= q->after_us) {
 		q->on = true;
 		ask(p, q, true, json_pack("{ss ss}", "url", q->source[q->at], "stream", q->key));
 	}
@@ -379,72 +397,25 @@ static void on_book(void *arg)
 
 /* ---- triggered --------------------------------------------------------------------------------------- */
 
-const json_t *pulls_lazy_row(const json_t *domain, const char *app)
-{
-	const json_t *list = json_object_get(domain, "lazy"), *row, *any = NULL;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, row) {
-		if (!strcmp(dp_text(row, "app"), app))
-			return row;
-		if (!strcmp(dp_text(row, "app"), PULL_ANY_APP))
-			any = row;
-	}
-	return any;
-}
-
-/* The value of mr_hop in a query, "a,b", into dst[n]. */
-static void hops_of(char *dst, size_t n, const char *params)
-{
-	dst[0] = 0;
-	for (const char *p = params; *p; p += *p == '&') {
-		size_t len = strcspn(p, "&");
-
-		if (!strncmp(p, "mr_hop=", 7))
-			snprintf(dst, n, "%.*s", (int)(len - 7), p + 7);
-		p += len;
-	}
-}
-
-static bool has_hop(const char *hops, const char *node, unsigned *n)
-{
-	for (const char *p = hops; *p; p += *p == ',') {
-		size_t len = strcspn(p, ",");
-
-		if (len == strlen(node) && !strncmp(p, node, len))
-			return true;
-		++*n;
-		p += len;
-	}
-	return false;
-}
-
-char *pulls_origin_url(const json_t *row, const char *host, const char *app, const char *name,
-		       const char *params, const char *node)
-{
-	bool flv = !strcmp(dp_text(row, "protocol"), "httpflv");
-	bool pass = !strcmp(dp_text(row, "auth"), "pass");
-	char hops[512], path[1600], raw[600], *url;
-	const char *pull_app = dp_text(row, "pull_app");
-	unsigned n = 0;
-
-	hops_of(hops, sizeof(hops), params);
-	if (has_hop(hops, node, &n) || n >= PULL_HOPS_MAX)
-		return NULL;
-	snprintf(raw, sizeof(raw), "/%s/%s", *pull_app ? pull_app : app, name);
-	if (!url_encode_path(path, sizeof(path), raw))
-		return NULL;
-	must(asprintf(&url, "%s://%s%s%s?%s%smr_hop=%s%s%s", flv ? "http" : "rtmp", host, path,
-		      flv ? ".flv" : "", pass && !*hops ? params : "",
-		      pass && !*hops && *params ? "&" : "", hops, *hops ? "," : "", node) > 0);
-	return url;
-}
-
 /* What somebody wants, on the way to its origins. */
 struct wish {
 	struct pulls *pulls;
-	char key[LIVE_KEY], domain[129], app[129], name[257], *params;
+	char key[LIVE_KEY], domain[129], *params;
 };
+
+static struct wish *wish_new(struct pulls *p, const char *key, const char *domain,
+			     const char *params)
+{
+	struct wish *w = calloc(1, sizeof(*w));
+
+	must(w);
+	w->pulls = p;
+	snprintf(w->key, sizeof(w->key), "%s", key);
+	snprintf(w->domain, sizeof(w->domain), "%s", domain);
+	w->params = strdup(params);
+	must(w->params);
+	return w;
+}
 
 static void wish_free(struct wish *w)
 {
@@ -452,95 +423,139 @@ static void wish_free(struct wish *w)
 	free(w);
 }
 
-static void begin(struct pulls *p, const char *key, bool edge, char *const urls[], unsigned n)
+static void begin(struct pulls *p, const char *key, char *const urls[], unsigned n)
 {
-	struct pull *q = find(p, key);
+	struct pull *q;
 
-	if (q || !n) {
-		for (unsigned i = 0; i < n; i++)
-			free(urls[i]);
+	if (!n)
 		return;
-	}
 	q = pull_new(p, key);
-	q->edge = edge;
 	for (unsigned i = 0; i < n; i++)
 		add_source(q, urls[i]);
 	log_info("pull_triggered", "stream=%s sources=%u", key, q->n);
 	step(p, q);
 }
 
-/* The node that has the stream, as it says in Redis: signed by the domain's own key where it signs. */
+/* From another node: who it is may change until the pull ends. */
+static void begin_edge(const struct wish *w, char *url)
+{
+	struct pulls *p = w->pulls;
+	struct pull *q = find(p, w->key);
+
+	if (!q) {
+		q = pull_new(p, w->key);
+		q->edge = true;
+		q->params = strdup(w->params);
+		must(q->params);
+		snprintf(q->domain, sizeof(q->domain), "%s", w->domain);
+		log_info("pull_triggered", "stream=%s sources=cluster", w->key);
+	} else if (!q->edge || q->on || q->busy || !q->wanted) {
+		free(url);
+		return;
+	}
+	drop_sources(q);
+	add_source(q, url);
+	q->sought = false;
+	step(p, q);
+}
+
+/* The domain signs what it asks other nodes, unless the viewer's own parameters are to do. */
+static char *url_of(struct pulls *p, const struct wish *w, const char *scheme, const char *host,
+		    bool edge)
+{
+	const json_t *domain = domains_get(p->cp->domains, w->domain), *row;
+	const char *auth, *pull_app;
+	struct live_stream s;
+
+	if (!live_split(&s, w->key))
+		return NULL;
+	row = pull_lazy_row(domain, s.app);
+	auth = dp_text(row, "auth");
+	pull_app = edge ? "" : dp_text(row, "pull_app");
+	if (edge && strcmp(auth, "pass"))
+		auth = "sign";
+	return pull_origin_url(&(struct pull_question){
+		.scheme = scheme,
+		.host = host,
+		.vhost = edge ? w->domain : NULL,
+		.app = *pull_app ? pull_app : s.app,
+		.name = s.name,
+		.params = w->params,
+		.node = p->cp->node,
+		.auth = auth,
+		.key = strcmp(domain_arg(domain, "aliauth", "auth_type"), "type_a")
+			       ? ""
+			       : domain_arg(domain, "aliauth", "auth_key1"),
+		.now_s = (int64_t)(clock_wall_ms() / 1000)});
+}
+
+/* The node that has the stream, as it says in Redis. */
 static void on_where(void *arg, const struct store_reply *r)
 {
 	struct wish *w = arg;
 	struct pulls *p = w->pulls;
-	const json_t *domain = domains_get(p->cp->domains, w->domain);
 	const char *node = r->n == 2 ? r->text[0] : NULL, *address = r->n == 2 ? r->text[1] : NULL;
-	char raw[600], path[1600], auth[URL_AUTH_TEXT] = "", *url;
-	unsigned hops = 0;
 
-	if (!r->error && node && address && *address && domain && strcmp(node, p->cp->node) &&
-	    !has_hop(w->params, p->cp->node, &hops)) {
-		snprintf(raw, sizeof(raw), "/%s/%s", w->app, w->name);
-		must(url_encode_path(path, sizeof(path), raw));
-		if (!strcmp(domain_arg(domain, "aliauth", "auth_type"), "type_a"))
-			url_auth_key(auth, path, (int64_t)(clock_wall_ms() / 1000), "0",
-				     domain_arg(domain, "aliauth", "auth_key1"));
-		must(asprintf(&url, "rtmp://%s%s?vhost=%s&mr_hop=%s%s%s", address, path, w->domain,
-			      p->cp->node, *auth ? "&auth_key=" : "", auth) > 0);
-		begin(p, w->key, true, &url, 1);
+	if (!r->error && node && address && *address && strcmp(node, p->cp->node)) {
+		char *url = url_of(p, w, "rtmp", address, true);
+
+		if (url)
+			begin_edge(w, url);
 	}
 	wish_free(w);
 }
 
-static void ask_where(struct pulls *p, const char *key, const char *domain, const char *params)
+static void ask_where(struct pulls *p, struct wish *w)
 {
-	struct wish *w = calloc(1, sizeof(*w));
-	struct live_stream s;
-	char where[LIVE_KEY + 16], hops[512];
+	char where[LIVE_KEY + 16];
 
-	must(w && live_split(&s, key));
-	hops_of(hops, sizeof(hops), params);
-	w->pulls = p;
-	snprintf(w->key, sizeof(w->key), "%s", key);
-	snprintf(w->domain, sizeof(w->domain), "%s", domain);
-	snprintf(w->app, sizeof(w->app), "%s", s.app);
-	snprintf(w->name, sizeof(w->name), "%s", s.name);
-	w->params = strdup(hops);
-	must(w->params);
-	snprintf(where, sizeof(where), "mr:stream:%s", key);
+	snprintf(where, sizeof(where), "mr:stream:%s", w->key);
 	store_ask(p->cp->store, STORE_WORDS("HMGET", where, "Node", "Address"), on_where, w);
 }
 
-static void wanted(struct pulls *p, const json_t *event)
+static void seek_again(struct pulls *p, struct pull *q)
 {
-	const char *key = dp_text(event, "stream"), *domain = dp_text(event, "domain");
-	const char *params = dp_text(event, "params");
-	struct live_stream s;
-	const json_t *row;
+	ask_where(p, wish_new(p, q->key, q->domain, q->params));
+}
+
+static void ask_hosts(struct pulls *p, const struct wish *w, const json_t *row)
+{
+	const char *scheme = strcmp(dp_text(row, "protocol"), "httpflv") ? "rtmp" : "http";
 	char *urls[SOURCES];
 	unsigned n = 0;
 
-	if (find(p, key) || !live_split(&s, key))
-		return;
-	row = pulls_lazy_row(domains_get(p->cp->domains, domain), s.app);
-	if (!row)
-		return;
-	if (!strcmp(dp_text(row, "hosts"), PULL_CLUSTER)) {
-		ask_where(p, key, domain, params);
-		return;
-	}
 	for (const char *h = dp_text(row, "hosts"); *h; h += *h == ';') {
 		size_t len = strcspn(h, ";");
 		char host[300];
 
 		snprintf(host, sizeof(host), "%.*s", (int)len, h);
 		if (len && n < SOURCES)
-			urls[n] = pulls_origin_url(row, host, s.app, s.name, params, p->cp->node);
+			urls[n] = url_of(p, w, scheme, host, false);
 		n += len && n < SOURCES && urls[n];
 		h += len;
 	}
-	begin(p, key, false, urls, n);
+	begin(p, w->key, urls, n);
+}
+
+static void wanted(struct pulls *p, const json_t *event)
+{
+	const char *key = dp_text(event, "stream"), *domain = dp_text(event, "domain");
+	struct live_stream s;
+	const json_t *row;
+	struct wish *w;
+
+	if (find(p, key) || !live_split(&s, key))
+		return;
+	row = pull_lazy_row(domains_get(p->cp->domains, domain), s.app);
+	if (!row)
+		return;
+	w = wish_new(p, key, domain, dp_text(event, "params"));
+	if (!strcmp(dp_text(row, "hosts"), PULL_CLUSTER)) {
+		ask_where(p, w);
+		return;
+	}
+	ask_hosts(p, w, row);
+	wish_free(w);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------- */

@@ -9,9 +9,9 @@
  * A stream has one pull on a node, however many ask (interop P5). A regular one is wanted within its
  * window and tries its sources in turn for as long; of several nodes it runs on the one that holds
  * `mr:pull:{stream}` (string, PX). A triggered one begins with stream.wanted, tries each source
- * once, and ends with stream.unwatched; one that runs keeps its origin until then, whatever is
- * edited. A triggered pull says in its URL which nodes it passed (mr_hop), and a node that finds
- * itself there does not pull (P7).
+ * once, and ends with stream.unwatched; one that runs keeps its origins until then, whatever is
+ * edited. One that ran and was interrupted is tried again for half a minute, for the viewers whom the
+ * stream's hold keeps; where the origin is another node of this Redis, whichever has the stream by then.
  *
  * Level-triggered: pull.list after each connect says which pulls there are. Threads: the event loop's.
  */
@@ -20,10 +20,6 @@
 
 #include "controlplane/book.h"
 #include "controlplane/cp.h"
-
-#define PULL_ANY_APP  "ali_all_app"
-#define PULL_CLUSTER  "cluster" /* as an origin: whichever node has the stream */
-#define PULL_HOPS_MAX 4
 
 struct pulls;
 
@@ -42,14 +38,5 @@ const char *pulls_using(const struct pulls *p, const char *key);
 
 /* Whether the stream is pulled from another node of this Redis. */
 bool pulls_is_edge(const struct pulls *p, const char *key);
-
-/*
- * Pure. The origin's URL of a stream; row: of the domain's "lazy" list. params: of the viewer's URL.
- * The caller frees it; NULL: `node` was passed already, or too many were.
- */
-char *pulls_origin_url(const json_t *row, const char *host, const char *app, const char *name,
-		       const char *params, const char *node);
-/* The domain's row for an application, its own before that of all; NULL: none. */
-const json_t *pulls_lazy_row(const json_t *domain, const char *app);
 
 #endif

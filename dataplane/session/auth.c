@@ -13,6 +13,7 @@
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/events.h"
+#include "session/hops.h"
 #include "session/inner.h"
 
 #define PATH_MAX_BYTES 512 /* of a path as it may have been signed */
@@ -270,7 +271,10 @@ enum reason auth_check(struct auth *a, struct session *s, const struct auth_requ
 	must(!a->wait && !(a->note && a->note->started));
 	note_free(a, s);
 	*a = (struct auth){0};
-	why = check(a, s, q, key, answered);
+	if (q->kind == AUTH_PLAY && hops_have_me(engine_conf(s->core->engine), q->name->params))
+		why = REASON_PULL_LOOP;
+	else
+		why = check(a, s, q, key, answered);
 	if (why == REASON_NONE && q->kind == AUTH_PLAY) {
 		serve(a, s, a->inner ? NULL : domain_find(q->name->domain), q);
 	} else if (why != REASON_NONE) {

@@ -9,6 +9,7 @@
  * In this order: the pass of a worker (session/inner.h) allows all; the domain must be there, for this
  * purpose and switched on (session/domains.h); address lists; referer (HTTP only); signature
  * (media/sign_url.h); forbidden streams (publishing only); remote authentication (auth_remote.h).
+ * A player that is this node's own pull, come back by way of others (session/hops.h), is refused first.
  * All but the last is local and decided at once, without memory or locks but for forbidden streams.
  *
  * Threads: the session's core.

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/pull_origin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "controlplane/url_sign.h"
+
+#define HOP   "mr_hop="
+#define VHOST "vhost="
+
+/* Does not end with a NUL: a piece of a query or list. */
+struct part {
+	const char *p;
+	size_t n;
+};
+
+static bool next_part(struct part *at, const char **rest, char separator)
+{
+	if (!**rest)
+		return false;
+	*at = (struct part){*rest, 0};
+	while (at->p[at->n] && at->p[at->n] != separator)
+		at->n++;
+	*rest = at->p + at->n + !!at->p[at->n];
+	return true;
+}
+
+static bool begins(struct part a, const char *with)
+{
+	size_t n = strlen(with);
+
+	return a.n >= n && !memcmp(a.p, with, n);
+}
+
+/* The value of mr_hop, "a,b", into dst[n]. */
+static void hops_of(char *dst, size_t n, const char *params)
+{
+	struct part one;
+
+	dst[0] = 0;
+	while (next_part(&one, &params, '&'))
+		if (begins(one, HOP))
+			snprintf(dst, n, "%.*s", (int)(one.n - strlen(HOP)), one.p + strlen(HOP));
+}
+
+static bool may_pass(const char *hops, const char *node)
+{
+	struct part one;
+	unsigned n = 0;
+
+	while (next_part(&one, &hops, ','))
+		if ((one.n == strlen(node) && begins(one, node)) || ++n >= PULL_HOPS_MAX)
+			return false;
+	return true;
+}
+
+/* The viewer's parameters but those that each node says itself, each with '&' behind it. */
+static void passed_on(char *dst, size_t n, const char *params, bool vhost)
+{
+	struct part one;
+	size_t used = 0;
+
+	dst[0] = 0;
+	while (next_part(&one, &params, '&')) {
+		if (!one.n || begins(one, HOP) || (vhost && begins(one, VHOST)) ||
+		    used + one.n + 2 > n)
+			continue;
+		used += (size_t)snprintf(dst + used, n - used, "%.*s&", (int)one.n, one.p);
+	}
+}
+
+char *pull_origin_url(const struct pull_question *q)
+{
+	const char *suffix = strcmp(q->scheme, "http") ? "" : ".flv";
+	char hops[512], path[1600], raw[600], own[1100] = "", auth[URL_AUTH_TEXT], *url;
+
+	hops_of(hops, sizeof(hops), q->params);
+	if (!may_pass(hops, q->node))
+		return NULL;
+	snprintf(raw, sizeof(raw), "/%s/%s%s", q->app, q->name, suffix);
+	if (!url_encode_path(path, sizeof(path), raw))
+		return NULL;
+	if (!strcmp(q->auth, "pass"))
+		passed_on(own, sizeof(own), q->params, q->vhost != NULL);
+	else if (!strcmp(q->auth, "sign") && *q->key)
+		snprintf(own, sizeof(own), "auth_key=%s&",
+			 url_auth_key(auth, path, q->now_s, "0", q->key));
+	must(asprintf(&url, "%s://%s%s?%s%s%s%s" HOP "%s%s%s", q->scheme, q->host, path,
+		      q->vhost ? VHOST : "", q->vhost ? q->vhost : "", q->vhost ? "&" : "", own,
+		      hops, *hops ? "," : "", q->node) > 0);
+	return url;
+}
+
+const json_t *pull_lazy_row(const json_t *domain, const char *app)
+{
+	const json_t *list = json_object_get(domain, "lazy"), *row, *any = NULL;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, row) {
+		const char *of = json_string_value(json_object_get(row, "app"));
+
+		if (of && !strcmp(of, app))
+			return row;
+		if (of && !strcmp(of, PULL_ANY_APP))
+			any = row;
+	}
+	return any;
+}

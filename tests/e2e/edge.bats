@@ -1,0 +1,232 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# A whole node as an edge: it pulls what its viewers ask for from the node that has it.
+#
+#   ffmpeg -> origin (millrace up) <- edge (millrace up) <- viewers
+#                    \__ one redis-server __/
+
+# shellcheck disable=SC2030,SC2031,SC2174 # each test has nodes of its own
+load lib
+load clips
+
+declare -gA UPS RTMP_OF HTTP_OF
+
+setup() {
+	e2e_setup
+	fixture
+	background redis redis-server --port 0 --unixsocket "$T/redis.sock" --dir "$T" --save '' --appendonly no
+	within 10 test -S "$T/redis.sock"
+}
+
+teardown() {
+	if [ "${BATS_TEST_COMPLETED:-0}" != 1 ]; then
+		tail -n 40 "$T"/{origin,edge}/log/[cd]p.log 2>/dev/null | sed 's/^/# /'
+	fi
+	e2e_teardown
+}
+
+# node NAME [option...]: UPS[NAME] is its `millrace up`; at the address AT (127.0.0.1)
+node() {
+	local name=$1 at=${AT:-127.0.0.1}
+	shift
+	mkdir -p -m 700 "$T/$name"
+	ports 3
+	RTMP_OF[$name]=${PORTS[0]} HTTP_OF[$name]=${PORTS[1]}
+	printf 'memory:\n  arena: 256m\ncores: 2\npublish:\n  hold: 30s\ntasks:\n  retry_interval_min: 1\n' >"$T/$name.yaml"
+	background "up-$name" millrace up --state "$T/$name" --config "$T/$name.yaml" --rtmp "$at:${PORTS[0]}" \
+		--http "127.0.0.1:${PORTS[1]}" --api "127.0.0.1:${PORTS[2]}" --redis "unix://$T/redis.sock" \
+		--set "node=$name" --set "cluster.address=$at:${PORTS[0]}" "$@"
+	UPS[$name]=$PID
+	within 20 node_ready "$name"
+}
+
+node_ready() {
+	[ "$(on "$1" status --json 2>/dev/null | jq -r '.dataplane.connected and .redis.connected')" = true ]
+}
+
+on() {
+	local name=$1
+	shift
+	millrace --state "$T/$name" "$@"
+}
+
+process() { # NODE cp|dp
+	pgrep -P "${UPS[$1]}" -x "millrace-$2"
+}
+
+# replace NODE cp|dp: kills it; returns when another one serves
+replace() {
+	local old
+	old=$(process "$1" "$2")
+	kill -KILL "$old"
+	within 20 eval "[ -n \"\$(process $1 $2)\" ] && [ \"\$(process $1 $2)\" != $old ]"
+	within 30 node_ready "$1"
+}
+
+# nodes: origin and edge, with a domain to publish and one to play
+nodes() {
+	node origin
+	AT=127.0.0.1 node edge
+	S=$T/origin
+	mr domain add push.example.com --type ingest --open
+	mr domain add play.example.com --type play --open --ingest push.example.com
+	within 10 knows edge play.example.com
+	within 10 knows origin play.example.com
+}
+
+knows() { # NODE TEXT: in what its data plane reads
+	grep -q "$2" "$T/$1/domains.json"
+}
+
+lazy() { # [k=v...]
+	local before given=" $* " args=("$@") default
+	for default in PullDomainName=cluster PullProtocol=rtmp IdleTime=60; do
+		[[ $given == *" ${default%%=*}="* ]] || args+=("$default")
+	done
+	before=$(stat -c %i "$T/edge/domains.json")
+	api Action=SetLiveLazyPullStreamInfoConfig DomainName=play.example.com AppName=live "${args[@]}" | jq -e '.Code == null'
+	within 10 eval "[ \$(stat -c %i $T/edge/domains.json) != $before ]"
+}
+
+encoder() { # NAME
+	background "encoder-$1" ffmpeg -v error -re -stream_loop -1 -i "$AV" -c copy -f flv "rtmp://127.0.0.1:${RTMP_OF[origin]}/live/$1?vhost=push.example.com"
+	within 10 live_at origin "$1"
+}
+
+live_at() { # NODE NAME
+	on "$1" stream list --json 2>/dev/null | jq -e --arg k "push.example.com/live/$2" 'any(.streams[]?; .stream == $k)' >/dev/null
+}
+
+# origin_viewers NAME: who plays it there
+origin_viewers() {
+	on origin viewer list --json | jq --arg k "push.example.com/live/$1" '[.viewers[] | select(.stream == $k)] | length'
+}
+
+edge_status() { # PATH: of an HTTP request
+	curl -s -o /dev/null -w '%{http_code}' --max-time 20 -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}$1"
+}
+
+edge_plays() { # PATH
+	[ "$(curl -s --max-time 12 -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}$1" | head -c 20000 | wc -c)" -ge 20000 ]
+}
+
+# grows FILE: by 100 KB
+grows() {
+	local from
+	from=$(stat -c %s "$1")
+	within 30 eval "[ \$(stat -c %s $1) -gt $((from + 100000)) ]"
+}
+
+triggered() { # times that the edge began a pull
+	grep -c event=pull_triggered "$T/edge/log/cp.log" || :
+}
+
+@test "P5: 1,000 viewers who join an edge at once cause one pull, get what is published, and it ends after them" {
+	nodes
+	lazy IdleTime=3
+	encoder a
+	run -0 timeout 60 python3 "$BATS_TEST_DIRNAME/flv_crowd.py" "${HTTP_OF[edge]}" play.example.com /live/a.flv 1000 50
+	[ "$output" = 1000 ]
+	[ "$(origin_viewers a)" = 1 ]
+	packets "rtmp://127.0.0.1:${RTMP_OF[edge]}/live/a?vhost=play.example.com" 4 >"$T/got"
+	same_packets "$T/got"
+	[ "$(triggered)" = 1 ]
+	within 20 eval '[ "$(origin_viewers a)" = 0 ]'
+	within 10 not live_at edge a
+	edge_plays /live/a.flv
+	[ "$(triggered)" = 2 ]
+}
+
+@test "a viewer at the edge stays through kills of both control planes and of the origin's data plane; one of the edge's comes back" {
+	nodes
+	lazy
+	encoder a
+	background viewer curl -s -o "$T/out" -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}/live/a.flv"
+	viewer=$PID
+	within 20 test -s "$T/out"
+	replace origin cp
+	grows "$T/out"
+	replace edge cp
+	grows "$T/out"
+	[ "$(origin_viewers a)" = 1 ]
+	replace edge cp
+	grows "$T/out"
+	kill "$viewer"
+	# A control plane that came later takes pulls over; what it began itself it also brings back.
+	on edge stream kick push.example.com/live/a
+	within 20 eval '[ "$(origin_viewers a)" = 0 ]'
+	within 30 edge_plays /live/a.flv
+	background viewer2 curl -s -o "$T/out2" -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}/live/a.flv"
+	viewer=$PID
+	within 20 test -s "$T/out2"
+	replace origin dp
+	encoder a
+	grows "$T/out2"
+	alive "$viewer"
+	[ "$(origin_viewers a)" = 1 ]
+	replace edge dp
+	within 30 edge_plays /live/a.flv
+	[ "$(origin_viewers a)" = 1 ]
+}
+
+@test "P6: a name that no node has is told, and is known from then on" {
+	nodes
+	lazy
+	[ "$(edge_status /live/none.flv)" = 404 ]
+	begun=${EPOCHREALTIME/./}
+	for _ in 1 2 3; do [ "$(edge_status /live/none.flv)" = 404 ]; done
+	[ $((${EPOCHREALTIME/./} - begun)) -lt 3000000 ]
+	[ "$(triggered)" = 0 ]
+	not grep -q 'event=play .*live/none' "$T/origin/log/dp.log"
+}
+
+@test "P7: nodes that name themselves and each other as origins never pull in a ring" {
+	nodes
+	lazy "PullDomainName=127.0.0.1:${RTMP_OF[edge]};127.0.0.1:${RTMP_OF[origin]}" OriginAuth=pass
+	[ "$(edge_status '/live/ring.flv?vhost=play.example.com')" = 404 ]
+	grep -q 'reason=pull_loop' "$T/edge/log/dp.log"
+	within 20 eval '[ "$(on edge stream list --json | jq ".streams | length")" = 0 ]'
+	[ "$(cat "$T"/{edge,origin}/log/cp.log | grep -c event=pull_triggered)" -le 4 ]
+	# Named by each other, what one of them has is still found.
+	encoder a
+	within 30 edge_plays '/live/a.flv?vhost=play.example.com'
+	[ "$(origin_viewers a)" = 1 ]
+}
+
+@test "what an edge asks other nodes is signed anew by the domain's key, or carries the viewer's own token" {
+	nodes
+	api Action=BatchSetLiveDomainConfigs DomainNames=play.example.com \
+		'Functions=[{"functionName":"aliauth","functionArgs":[{"argName":"auth_type","argValue":"type_a"},{"argName":"auth_key1","argValue":"edgekey1"}]}]' |
+		jq -e '.Code == null'
+	within 10 knows edge edgekey1
+	within 10 knows origin edgekey1
+	encoder a
+	encoder b
+	rtmp=rtmp://127.0.0.1:${RTMP_OF[edge]}/live
+	token() { # PROTOCOL NAME
+		on edge url play "play.example.com/live/$2" | sed -n "s/^$1 .*auth_key=/auth_key=/p" | head -n 1
+	}
+	lazy
+	# A token of a URL that ends with .flv is none for RTMP: it was signed anew.
+	within 20 edge_plays "/live/a.flv?$(token Flv a)"
+	[ "$(edge_status "/live/a.flv?auth_key=1-0-0-x")" = 403 ]
+	lazy OriginAuth=pass
+	within 20 rtmp_plays "$rtmp/b?vhost=play.example.com&$(token Rtmp b)"
+	[ "$(origin_viewers b)" = 1 ]
+}
+
+@test "U6: an origin by IPv6, and HEVC" {
+	[ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6 || skip "no IPv6 loopback"
+	AT='[::1]' nodes
+	lazy
+	clips
+	www_start
+	serve hevc.mp4
+	api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" SourceType=url \
+		"SourceUrls=[\"$WWW/hevc.mp4\"]" "DstUrl=rtmp://[::1]:${RTMP_OF[origin]}/live/h?vhost=push.example.com" RetryInterval=1 RepeatNumber=-1 | jq -er .TaskId
+	within 30 live_at origin h
+	within 30 edge_plays /live/h.flv
+	curl -s --max-time 4 -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}/live/h.flv" >"$T/h.flv" || :
+	grep -q hvc1 "$T/h.flv"
+	[ "$(origin_viewers h)" = 1 ]
+}
