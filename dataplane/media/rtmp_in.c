@@ -11,29 +11,15 @@
 #define CHUNK_SIZE_START 128
 #define CHUNK_SIZE_MAX	 0xffffffu
 #define EXTENDED	 0xffffff /* in the 24-bit field: the real timestamp follows */
-#define TABLE_START	 4	  /* a player uses two or three */
 #define PARTIAL_START	 512
 #define PARTIAL_KEEP	 65536 /* memory of a chunk stream that is never worth giving back */
 #define REPEATS_SURE	 2
 
 /* The memory of a partial message; a player's chunk streams seldom have one. */
-struct partial {
+struct rtmp_in_partial {
 	uint32_t cap;
 	uint32_t peak; /* largest recent one, decaying */
 	uint8_t data[];
-};
-
-/* One chunk stream: its last header, which later headers refer to. Every viewer pays for four. */
-struct rtmp_in_cs {
-	uint32_t csid : 24; /* 0: free slot */
-	bool extended : 1;  /* ts_field was sent as an extended timestamp */
-	bool open : 1;	    /* the message has begun and is not complete */
-	uint32_t ts;	    /* of the present message */
-	uint32_t ts_field;  /* what a type-3 header adds for a new message (T7) */
-	uint32_t len : 24, type : 8;
-	uint32_t stream_id;
-	uint32_t got; /* bytes of the partial */
-	struct partial *partial;
 };
 
 /* A chunk header as it was read, not yet applied. */
@@ -51,7 +37,9 @@ void rtmp_in_init(struct rtmp_in *in, struct mem *mem, uint32_t message_max, uin
 		.chunk_size = CHUNK_SIZE_START,
 		.message_max = message_max,
 		.cs_max = cs_max,
+		.cs_cap = RTMP_IN_FEW,
 	};
+	in->cs = in->few;
 }
 
 static void free_partial(struct rtmp_in *in, struct rtmp_in_cs *cs)
@@ -61,11 +49,17 @@ static void free_partial(struct rtmp_in *in, struct rtmp_in_cs *cs)
 	cs->partial = NULL;
 }
 
+static void free_table(struct rtmp_in *in)
+{
+	if (in->cs != in->few)
+		mem_free(in->mem, in->cs, in->cs_cap * sizeof(*in->cs));
+}
+
 void rtmp_in_fini(struct rtmp_in *in)
 {
 	for (uint32_t i = 0; i < in->cs_cap; i++)
 		free_partial(in, &in->cs[i]);
-	mem_free(in->mem, in->cs, in->cs_cap * sizeof(*in->cs));
+	free_table(in);
 	rtmp_in_init(in, in->mem, in->message_max, in->cs_max);
 }
 
@@ -83,17 +77,14 @@ static struct rtmp_in_cs *slot_of(struct rtmp_in_cs *table, uint32_t cap, uint32
 
 static struct rtmp_in_cs *cs_find(const struct rtmp_in *in, uint32_t csid)
 {
-	struct rtmp_in_cs *cs;
+	struct rtmp_in_cs *cs = slot_of(in->cs, in->cs_cap, csid);
 
-	if (!in->cs_cap)
-		return NULL;
-	cs = slot_of(in->cs, in->cs_cap, csid);
 	return cs->csid ? cs : NULL;
 }
 
 static bool grow_table(struct rtmp_in *in)
 {
-	uint32_t cap = in->cs_cap ? in->cs_cap * 2 : TABLE_START;
+	uint32_t cap = in->cs_cap * 2;
 	struct rtmp_in_cs *table = mem_resize(in->mem, NULL, 0, cap * sizeof(*table));
 
 	if (!table)
@@ -103,7 +94,7 @@ static bool grow_table(struct rtmp_in *in)
 		if (in->cs[i].csid)
 			*slot_of(table, cap, in->cs[i].csid) = in->cs[i];
 	}
-	mem_free(in->mem, in->cs, in->cs_cap * sizeof(*in->cs));
+	free_table(in);
 	in->cs = table;
 	in->cs_cap = cap;
 	return true;
@@ -130,9 +121,9 @@ static uint32_t room_of(const struct rtmp_in_cs *cs)
 
 static bool resize_partial(struct rtmp_in *in, struct rtmp_in_cs *cs, uint32_t cap)
 {
-	const size_t head = sizeof(struct partial);
+	const size_t head = sizeof(struct rtmp_in_partial);
 	size_t before = cs->partial ? head + cs->partial->cap : 0;
-	struct partial *p = mem_resize(in->mem, cs->partial, before, head + cap);
+	struct rtmp_in_partial *p = mem_resize(in->mem, cs->partial, before, head + cap);
 
 	if (!p)
 		return false;
@@ -164,7 +155,7 @@ static bool append(struct rtmp_in *in, struct rtmp_in_cs *cs, const uint8_t *p, 
  */
 static void reset_partial(struct rtmp_in *in, struct rtmp_in_cs *cs)
 {
-	struct partial *p = cs->partial;
+	struct rtmp_in_partial *p = cs->partial;
 	uint32_t cap = room_of(cs);
 
 	if (p)

@@ -25,7 +25,22 @@
 
 #define RTMP_IN_TORN_MAX 16
 
-struct rtmp_in_cs;
+#define RTMP_IN_FEW 4 /* a player uses two or three */
+
+struct rtmp_in_partial;
+
+/* One chunk stream: its last header, which later headers refer to. For rtmp_in.c. */
+struct rtmp_in_cs {
+	uint32_t csid : 24; /* 0: free slot */
+	bool extended : 1;  /* ts_field was sent as an extended timestamp */
+	bool open : 1;	    /* the message has begun and is not complete */
+	uint32_t ts;	    /* of the present message */
+	uint32_t ts_field;  /* what a type-3 header adds for a new message (T7) */
+	uint32_t len : 24, type : 8;
+	uint32_t stream_id;
+	uint32_t got; /* bytes of the partial */
+	struct rtmp_in_partial *partial;
+};
 
 struct rtmp_in {
 	struct mem *mem;
@@ -33,10 +48,11 @@ struct rtmp_in {
 	uint32_t message_max; /* bytes */
 	uint32_t cs_max;      /* open chunk streams */
 	uint32_t cs_n, cs_cap;
-	struct rtmp_in_cs *cs; /* hash table: cs_cap slots, a quarter of them free */
-	uint32_t cur;	       /* slot of the chunk stream being read */
-	uint32_t chunk_left;   /* payload bytes left of the present chunk */
-	uint8_t head[18];      /* a header cut by the end of input */
+	struct rtmp_in_cs *cs;		    /* hash table: cs_cap slots, a quarter of them free */
+	struct rtmp_in_cs few[RTMP_IN_FEW]; /* where it begins: it must not move */
+	uint32_t cur;			    /* slot of the chunk stream being read */
+	uint32_t chunk_left;		    /* payload bytes left of the present chunk */
+	uint8_t head[18];		    /* a header cut by the end of input */
 	uint8_t head_n;
 	bool in_chunk; /* between a chunk's header and its end */
 	uint8_t torn;  /* partial messages dropped (T10) */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -265,15 +266,17 @@ static void options_defaults(struct net_options *o)
 
 static int uring_init(struct uring *n)
 {
+	const size_t scratch_bytes = n->ring.sq.ring_entries * sizeof(*n->scratch);
 	int rc;
 
 	pool_init(&n->conns, "connections", sizeof(struct uring_conn), n->opt.conns_max);
 	n->conns.allocs = n->opt.allocs;
 	tls_core_init(&n->tls, !n->opt.no_ktls, n->opt.allocs);
-	n->scratch = calloc(n->ring.sq.ring_entries, sizeof(*n->scratch));
+	n->scratch = malloc(scratch_bytes);
 	n->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (!n->scratch || n->wake_fd < 0)
 		return -ENOMEM;
+	explicit_bzero(n->scratch, scratch_bytes); /* its pages are there before they are needed */
 	rc = uring_recv_init(n);
 	if (rc)
 		return rc;

@@ -248,13 +248,14 @@ static void serve(const struct epoll_event *ev)
 	}
 }
 
-static uint64_t sessions_ended(const struct engine *e)
+static uint64_t sessions_changed(const struct engine *e)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < e->cores_n; i++) {
 		const struct shm_core *c = shm_core_of(e->shm, i);
 
+		n += shm_get(&c->ctr[CTR_ACCEPTS]);
 		for (unsigned why = 0; why < REASON_MAX; why++)
 			n += shm_get(&c->closes[why]);
 	}
@@ -262,22 +263,22 @@ static uint64_t sessions_ended(const struct engine *e)
 }
 
 /*
- * What ended sessions and streams left in the heap goes back to the system: the heap keeps it by
- * itself, and a node that was busy once would look so for ever.
+ * What handshakes, ended sessions and streams left in the heap goes back to the system: the heap keeps
+ * it by itself, and a node that was busy once would look so for ever.
  */
 static void memory_settle(const struct engine *e, uint64_t now_us)
 {
 	static uint64_t due_us, seen;
 	static unsigned rounds;
-	uint64_t ended;
+	uint64_t changed;
 
 	if (now_us < due_us)
 		return;
 	due_us = now_us + SETTLE_US;
-	ended = sessions_ended(e);
-	if (ended != seen)
+	changed = sessions_changed(e);
+	if (changed != seen)
 		rounds = SETTLE_ROUNDS;
-	seen = ended;
+	seen = changed;
 	if (!rounds)
 		return;
 	rounds--;

@@ -16,7 +16,7 @@
 #define PLAYER_MESSAGE	 65536u /* longest message that a player may send */
 
 /* With all that belongs to it a viewer is to cost a kilobyte (bench: memory). */
-static_assert(sizeof(struct rtmp_server) <= 640, "ten cache lines");
+static_assert(sizeof(struct rtmp_server) <= 768, "twelve cache lines");
 
 /* ---- deadlines ---- */
 
