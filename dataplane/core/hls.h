@@ -16,7 +16,8 @@
  *   3. No EXTINF rounds to more than EXT-X-TARGETDURATION, which never gets shorter, and longer only
  *      by an open that says so.
  *   4. A segment leaves the playlist only when three target durations remain; it stays available for
- *      the playlist's length and its own, and as long as it is one of the last hls.keep.
+ *      the length of the longest playlist that it was in and two target durations, and as long as it
+ *      is one of the last hls.keep.
  *   5. What follows an interruption begins with a discontinuity.
  *
  * Threads: hls_find and hls_view_* on cores; all else on the control thread; hls_new and hls_free on

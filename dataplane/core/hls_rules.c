@@ -9,9 +9,10 @@
 
 #include "base/check.h"
 
-#define NAMED_MAX 2048u /* inits, and keys, of a stream */
-#define PARTS_MAX 512u	/* of a segment */
-#define KEY_BYTES 16u
+#define NAMED_MAX    2048u /* inits, and keys, of a stream */
+#define PARTS_MAX    512u  /* of a segment */
+#define KEY_BYTES    16u
+#define LEFT_OUT_MAX 1000u /* numbers */
 
 __attribute__((format(printf, 4, 5))) static int refuse(struct hls_fault *f, const char *code,
 							const char *field, const char *fmt, ...)
@@ -43,7 +44,9 @@ static void bridge(struct hls_writer *w, const struct hls_open *o, const struct 
 
 	if (missing > (uint64_t)conf->hls_window) {
 		hls_writer_unlist_all(w, now_us);
-		/* What is kept must stay consecutive, so what is not listed goes at once. */
+		/* What is kept stays consecutive; where that would take too much, it goes at once. */
+		if (missing <= LEFT_OUT_MAX && !hls_writer_leave_out(w, o->media_seq, now_us))
+			return;
 		hls_writer_forget(w);
 		w->next_seq = o->media_seq;
 		return;

@@ -9,6 +9,7 @@
 #define SECOND_US     1000000ull
 #define TARGETS_LEFT  3u /* target durations that remain when a segment leaves the playlist */
 #define PARTS_KEPT    5u /* target durations from the end in which parts are available */
+#define TARGETS_MORE  1u /* target durations that what left stays beyond what RFC 8216 asks for */
 #define LISTED_FACTOR 8u /* of hls.window: no playlist is longer, however short its segments */
 
 void *hls_list_add(struct hls_list *l, size_t bytes)
@@ -126,6 +127,20 @@ void hls_writer_forget(struct hls_writer *w)
 	drop_segs(w, w->listed);
 }
 
+int hls_writer_leave_out(struct hls_writer *w, uint64_t seq, uint64_t now_us)
+{
+	while (w->next_seq < seq) {
+		struct hls_kept *s = hls_list_add(&w->segs, sizeof(*s));
+
+		if (!s)
+			return -ENOMEM;
+		s->m = (struct m3u8_segment){.seq = w->next_seq++, .gap = true};
+		s->left_us = now_us;
+		w->listed++;
+	}
+	return 0;
+}
+
 static void trim_playlist(struct hls_writer *w, unsigned window, uint64_t now_us)
 {
 	uint64_t left_us = hls_writer_length_us(w),
@@ -139,15 +154,32 @@ static void trim_playlist(struct hls_writer *w, unsigned window, uint64_t now_us
 	}
 }
 
-/* RFC 8216, 6.2.2: available for its own and the longest playlist's length after it has left. */
+/*
+ * RFC 8216, 6.2.2: available for its own and the longest playlist's length after it has left, and a
+ * target duration more: playlists that are cached (interop L6) or on their way name it still.
+ */
+static bool may_go(const struct hls_writer *w, const struct hls_kept *s, uint64_t now_us)
+{
+	uint64_t stay_us = s->longest_us + (1 + TARGETS_MORE) * SECOND_US * w->target_s;
+
+	return s->left_us + stay_us <= now_us;
+}
+
 static void trim_kept(struct hls_writer *w, unsigned keep, uint64_t now_us)
 {
-	uint64_t stay_us = hls_writer_length_us(w) + SECOND_US * w->target_s;
 	unsigned n = 0;
 
-	while (w->listed - n > keep && hls_segs(w)[n].left_us + stay_us <= now_us)
+	while (w->listed - n > keep && may_go(w, &hls_segs(w)[n], now_us))
 		n++;
 	drop_segs(w, n);
+}
+
+static void note_length(struct hls_writer *w)
+{
+	uint64_t us = hls_writer_length_us(w);
+
+	for (unsigned i = w->listed; i < w->segs.n; i++)
+		hls_segs(w)[i].longest_us = max_of(hls_segs(w)[i].longest_us, us);
 }
 
 static void trim_parts(struct hls_writer *w)
@@ -179,6 +211,7 @@ static void trim(struct hls_writer *w, const struct config *conf, uint64_t now_u
 	uint32_t init = UINT32_MAX, key = UINT32_MAX;
 
 	trim_playlist(w, (unsigned)conf->hls_window, now_us);
+	note_length(w);
 	trim_kept(w, (unsigned)conf->hls_keep, now_us);
 	trim_parts(w);
 	for (unsigned i = 0; i < w->segs.n; i++) {

@@ -12,7 +12,8 @@
 struct hls_kept {
 	struct m3u8_segment m;
 	struct segment *object; /* NULL: a gap */
-	uint64_t left_us;	/* when it left the playlist */
+	uint64_t longest_us;	/* the longest playlist that it was in */
+	uint64_t left_us;	/* when it left it */
 };
 
 struct hls_kept_part {
@@ -64,6 +65,8 @@ void hls_writer_interrupt(struct hls_writer *w, const struct config *conf, uint6
 void hls_writer_unlist_all(struct hls_writer *w, uint64_t now_us);
 /* What is out of the playlist is not available any more either. */
 void hls_writer_forget(struct hls_writer *w);
+/* Numbers up to `seq` that no playlist has; nothing is in it. 0 or -ENOMEM. */
+int hls_writer_leave_out(struct hls_writer *w, uint64_t seq, uint64_t now_us);
 /* How long everything in the playlist lasts. */
 uint64_t hls_writer_length_us(const struct hls_writer *w);
 

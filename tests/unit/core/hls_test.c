@@ -328,7 +328,7 @@ static void test_L5_a_segment_stays_a_playlist_and_its_own_length_after_it_left(
 	assert_int_equal(open_as(w, w, false, 2000, 0, 0, 0), 0);
 	segments(w, 7); /* 0 has just left */
 	assert_int_equal(list(w)->media_seq, 1);
-	segments(w, 6);
+	segments(w, 7); /* and a target duration for caches */
 	assert_non_null(hls_view_segment(hls_view(stream(w)), 0, &object));
 	segments(w, 1);
 	assert_null(hls_view_segment(hls_view(stream(w)), 0, &object));
@@ -336,6 +336,55 @@ static void test_L5_a_segment_stays_a_playlist_and_its_own_length_after_it_left(
 	w->bench.conf.hls_keep = 20;
 	segments(w, 18);
 	assert_int_equal(hls_view(stream(w))->segs_n, 26);
+}
+
+static bool has_object(struct world *w, uint64_t seq)
+{
+	struct segment *object = NULL;
+
+	return hls_view_segment(hls_view(stream(w)), seq, &object) && object;
+}
+
+static void test_L5_the_longest_playlist_counts_not_the_present_one(void **state)
+{
+	struct world *w = *state;
+
+	w->bench.conf.hls_keep = 0;
+	assert_int_equal(open_as(w, w, false, 2000, 0, 0, 0), 0);
+	segments(w, 6);
+	hls_close(w->hls, stream(w), w->now_us);
+	/* Another container begins with an empty playlist. */
+	assert_int_equal(open_as(w, w, true, 2000, 0, 6, 0), 0);
+	assert_int_equal(init(w, 1), 0);
+	for (unsigned i = 0; i < 7; i++) {
+		segments(w, 1);
+		assert_true(has_object(w, 0) && has_object(w, 5));
+	}
+	segments(w, 1);
+	assert_false(has_object(w, 0));
+}
+
+static void test_L5_numbers_that_are_left_out_take_nothing_away(void **state)
+{
+	struct world *w = *state;
+
+	w->bench.conf.hls_keep = 0;
+	assert_int_equal(open_as(w, w, false, 2000, 0, 0, 0), 0);
+	segments(w, 6);
+	hls_close(w->hls, stream(w), w->now_us);
+	assert_int_equal(open_as(w, w, false, 2000, 0, 500, 0), 0);
+	assert_int_equal(list(w)->segs_n, 0);
+	assert_int_equal(list(w)->media_seq, 500);
+	segments(w, 6);
+	assert_true(list(w)->seg[0].discontinuity);
+	segments(w, 1);
+	assert_true(has_object(w, 0) && has_object(w, 5) && !has_object(w, 6));
+	segments(w, 1);
+	assert_false(has_object(w, 5));
+	hls_close(w->hls, stream(w), w->now_us);
+	assert_int_equal(open_as(w, w, false, 2000, 0, 1u << 30, 0), 0); /* too many */
+	segments(w, 1);
+	assert_int_equal(hls_view(stream(w))->segs_n, 1);
 }
 
 /* ---- what there is no room for ---- */
@@ -560,6 +609,8 @@ int main(void)
 		T(test_L3_the_target_duration_is_a_true_bound_and_never_gets_shorter),
 		T(test_a_playlist_of_short_segments_lasts_three_target_durations),
 		T(test_L5_a_segment_stays_a_playlist_and_its_own_length_after_it_left),
+		T(test_L5_the_longest_playlist_counts_not_the_present_one),
+		T(test_L5_numbers_that_are_left_out_take_nothing_away),
 		T(test_a_segment_without_room_is_a_gap_and_its_number_is_used),
 		T(test_M8_segments_name_initialisation_sections_that_were_sent),
 		T(test_L9_keys_that_no_segment_needs_go),
