@@ -508,10 +508,17 @@ static void config_remote(const json_t *doc, json_t *config)
 			  (json_int_t)domain_arg_int(doc, f, "remote_auth_ttl", 60) * 1000));
 }
 
+/* What is wanted more is packaged more often. */
+static int hls_rank(const char *word)
+{
+	return !strcmp(word, "always") ? 2 : !strcmp(word, "on_demand");
+}
+
 static void config_sessions(const json_t *doc, json_t *config)
 {
 	const char *policy = domain_arg(doc, "live_publish", "policy");
 	const char *tick = domain_arg(doc, "live_play", "tick");
+	const char *hls = domain_arg(doc, "live_play", "hls");
 	int64_t hold = domain_arg_int(doc, "live_publish", "hold_ms", -1);
 	int64_t delay = domain_arg_int(doc, "live_play", "delay_s", 0);
 	json_t *publish = json_object(), *play = json_object();
@@ -522,6 +529,8 @@ static void config_sessions(const json_t *doc, json_t *config)
 		json_object_set_new(publish, "hold_ms", json_integer(hold));
 	if (*tick)
 		json_object_set_new(play, "tick", json_string(tick));
+	if (*hls)
+		json_object_set_new(play, "hls", json_string(hls));
 	if (delay)
 		json_object_set_new(play, "delay_s", json_integer(delay));
 	if (json_object_size(publish))
@@ -530,6 +539,36 @@ static void config_sessions(const json_t *doc, json_t *config)
 		json_object_set(config, "play", play);
 	json_decref(publish);
 	json_decref(play);
+}
+
+bool domains_name_hls(const json_t *all)
+{
+	const char *name;
+	json_t *doc;
+
+	json_object_foreach ((json_t *)(uintptr_t)all, name, doc)
+		if (*domain_arg(doc, "live_play", "hls"))
+			return true;
+	return false;
+}
+
+const char *domains_hls(const json_t *all, const char *stream, const char *otherwise)
+{
+	size_t n = strcspn(stream, "/");
+	const char *name, *most = NULL;
+	json_t *doc;
+
+	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
+		const char *center = domain_center(all, name);
+		const char *word = domain_arg(doc, "live_play", "hls");
+
+		if (!domain_is_play(doc) || strlen(center) != n || memcmp(center, stream, n))
+			continue;
+		word = *word ? word : otherwise;
+		if (!most || hls_rank(word) > hls_rank(most))
+			most = word;
+	}
+	return most ? most : otherwise;
 }
 
 json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms)

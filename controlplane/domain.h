@@ -61,6 +61,10 @@ bool domain_del_function(json_t *doc, const char *function);
 
 /* Where streams of this domain are: its ingest domain, or else itself. all: name -> document. */
 const char *domain_center(const json_t *all, const char *name);
+/* Whether any says how its streams are packaged (live_play's hls). */
+bool domains_name_hls(const json_t *all);
+/* A stream's hls.mode: the most that a domain which plays it wants; `otherwise`: where none says so. */
+const char *domains_hls(const json_t *all, const char *stream, const char *otherwise);
 /* domain.set's config; a new reference. triggered: it has pulls that viewers begin. */
 json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms);
 

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "controlplane/domain.h"
+#include "controlplane/domains.h"
 #include "controlplane/package_pool.h"
 #include "controlplane/store_redis_hls.h"
 
@@ -338,9 +340,15 @@ static const struct pool_ops pool_ops = {on_said, on_gone};
 
 /* ---- what is live, what is asked for ------------------------------------------------------------- */
 
-static bool mode_is(const struct packages *ps, const char *mode)
+static const json_t *domains(const struct packages *ps)
 {
-	return !strcmp(ps->cp->conf.hls_mode, mode);
+	return book_all(domains_book(ps->cp->domains));
+}
+
+/* The stream's: its domains', or else the configuration's. */
+static bool mode_is(const struct packages *ps, const char *stream, const char *mode)
+{
+	return !strcmp(domains_hls(domains(ps), stream, ps->cp->conf.hls_mode), mode);
 }
 
 static void on_live(void *arg, json_t *answer)
@@ -351,7 +359,8 @@ static void on_live(void *arg, json_t *answer)
 
 	if (answer && !dp_error(answer) && a->epoch == a->ps->epoch)
 		json_array_foreach (json_object_get(answer, "streams"), i, row)
-			if (json_is_string(json_object_get(row, "publisher")))
+			if (json_is_string(json_object_get(row, "publisher")) &&
+			    mode_is(a->ps, dp_text(row, "stream"), "always"))
 				want(a->ps, dp_text(row, "stream"), false);
 	free(a);
 }
@@ -361,7 +370,7 @@ static void look(struct packages *ps)
 	struct asked *a;
 
 	ps->look_us = clock_us();
-	if (!mode_is(ps, "always"))
+	if (strcmp(ps->cp->conf.hls_mode, "always") != 0 && !domains_name_hls(domains(ps)))
 		return;
 	a = calloc(1, sizeof(*a));
 	must(a);
@@ -383,7 +392,8 @@ static void on_held(void *arg, json_t *answer)
 	json_array_foreach (json_object_get(answer, "streams"), i, row)
 		json_object_set(ps->known, dp_text(row, "stream"), (json_t *)(uintptr_t)row);
 	json_array_foreach (json_object_get(answer, "streams"), i, row)
-		if (mode_is(ps, "on_demand") && int_of(row, "idle_ms") < ps->cp->conf.hls_idle)
+		if (mode_is(ps, dp_text(row, "stream"), "on_demand") &&
+		    int_of(row, "idle_ms") < ps->cp->conf.hls_idle)
 			want(ps, dp_text(row, "stream"), false);
 	look(ps);
 out:
@@ -421,16 +431,16 @@ void packages_event(struct packages *ps, const char *name, const json_t *event)
 	const char *stream = dp_text(event, "stream");
 	struct package *p = find(ps, stream);
 
-	if (!strcmp(name, "stream.publish") && mode_is(ps, "always")) {
+	if (!strcmp(name, "stream.publish") && mode_is(ps, stream, "always")) {
 		if (p && p->state == PACKAGE_FAILED)
 			package_remove(p);
 		else if (p)
 			p->again = true;
 		if (!json_is_true(json_object_get(event, "internal")))
 			want(ps, stream, false);
-	} else if (!strcmp(name, "hls.wanted") && !mode_is(ps, "off")) {
+	} else if (!strcmp(name, "hls.wanted") && !mode_is(ps, stream, "off")) {
 		want(ps, stream, true);
-	} else if (!strcmp(name, "hls.idle") && p && !mode_is(ps, "always")) {
+	} else if (!strcmp(name, "hls.idle") && p && !mode_is(ps, stream, "always")) {
 		if (p->worker)
 			pool_tell(p->worker, json_pack("{ss ss sb}", "package", "stop", "stream",
 						       stream, "end", 0));

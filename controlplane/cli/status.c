@@ -92,15 +92,16 @@ static void add_stream(struct table *t, const json_t *s)
 	add_count(t, client_number(s, "viewers_rtmp"));
 	add_count(t, client_number(s, "viewers_flv"));
 	add_count(t, client_number(s, "viewers_ws"));
+	add_count(t, client_number(s, "viewers_hls"));
 	add_count(t, client_number(s, "pushes"));
 	table_add(t, status_age(age, json_object_get(s, "since")));
 }
 
 void status_print_streams(FILE *to, const json_t *status, bool color, bool all)
 {
-	static const char *const heads[] = {"STREAM", "PUBLISHER", "VIDEO",   "AUDIO",
-					    ">GOP",   ">IN",	   ">OUT",    ">RTMP",
-					    ">FLV",   ">WS",	   ">PUSHES", ">SINCE"};
+	static const char *const heads[] = {"STREAM", "PUBLISHER", "VIDEO", "AUDIO", ">GOP",
+					    ">IN",    ">OUT",	   ">RTMP", ">FLV",  ">WS",
+					    ">HLS",   ">PUSHES",   ">SINCE"};
 	struct table t;
 	json_t *s;
 	size_t i;

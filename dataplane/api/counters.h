@@ -22,7 +22,7 @@
 #include "api/paths.h"
 
 #define SHM_MAGIC   0x4d524c31u /* "MRL1" */
-#define SHM_VERSION 1u
+#define SHM_VERSION 2u
 
 enum counter {
 #define COUNTER(sym, name, kind, unit, help) CTR_##sym,
@@ -42,6 +42,8 @@ struct shm_head {
 	uint64_t paths_off;
 	/* What bpf/ does: tcpstat 1: loaded; connections without a place in it; steer's choices. */
 	shm_u64 tcpstat, tcpstat_lost, steer, steer_chosen, steer_fallback;
+	/* Memory of HLS segments (hls.memory bounds it); packets of packaging workers refused. */
+	shm_u64 hls_bytes, hls_refused;
 };
 
 /* One per core; closes[] counts ended connections by enum reason. */

@@ -23,13 +23,14 @@
  *   stream.unwatched  stream:s     nobody has watched a triggered pull for pull.idle_ms
  *   viewer.start      id:s stream:s domain:s protocol:s address:s params:s     where viewer_events is on
  *   viewer.stop       id:s stream:s domain:s protocol:s address:s reason:s duration_ms:i bytes:i
+ *                     HLS: with hls.viewer; bytes is 0, they are fetched by whoever caches
  *   auth.ask          ask:i kind:s domain:s app:s name:s params:s address:s protocol:s referer:s?
  *                     kind is publish or play; to be answered by the verb auth.answer
  *   pull.state        id:s state:s reason:s detail:s
  *   push.state        id:s state:s reason:s detail:s
  *   hls.wanted        stream:s    somebody asks for a live stream that is not packaged; at most
  *                                 once a second for each stream
- *   hls.idle          stream:s    nobody has asked for hls.idle (hls.mode on_demand); again after
+ *   hls.idle          stream:s    nobody has asked for hls.idle, which matters on demand; again after
  *                                 each further hls.idle
  *   state is one of connecting, running, waiting, failed. A slow subscriber loses events, not the
  *   data plane its time: it then gets {"event":"lost","count":n} and must list again.

@@ -218,8 +218,9 @@ static void serve(struct auth *a, struct session *s, const struct domain *d,
 	a->triggered = d->triggered;
 	a->pull_wait_ms = d->pull_wait_ms;
 	a->pull_negative_ms = d->pull_negative_ms;
-	/* HLS is many requests: its viewers are told apart elsewhere. */
-	if (!d->viewer_events || (q->suffix && !strcmp(q->suffix, "m3u8")))
+	a->tells = d->viewer_events;
+	/* HLS is many requests: its viewers are told apart elsewhere (hls_viewers.h). */
+	if (!a->tells || (q->suffix && !strcmp(q->suffix, "m3u8")))
 		return;
 	a->note = mem_resize(&s->mem, NULL, 0, sizeof(*a->note));
 	if (!a->note)
@@ -314,6 +315,25 @@ uint64_t auth_left_ms(const struct auth *a)
 	return a->until_s * 1000 > now_ms ? a->until_s * 1000 - now_ms : 1;
 }
 
+static void tell(const struct auth *a, struct session *s, bool start, enum reason why)
+{
+	char id[20], address[NET_ADDR_TEXT] = "";
+	struct event_viewer v = {
+		.id = session_id_text(id, s),
+		.stream = s->about ? s->about : "",
+		.domain = a->note->domain,
+		.params = start ? a->note->params : "",
+		.protocol = s->protocol,
+		.address = address,
+		.duration_ms = (s->core->now_us - s->since_us) / 1000,
+		.bytes = s->conn ? s->conn->bytes_out : 0,
+	};
+
+	if (s->conn)
+		net_addr_text(address, &s->conn->peer);
+	event_viewer(s->core, &v, start, why);
+}
+
 void auth_viewer(struct auth *a, struct session *s)
 {
 	if (a->until_s)
@@ -321,7 +341,7 @@ void auth_viewer(struct auth *a, struct session *s)
 	if (!a->note)
 		return;
 	a->note->started = true;
-	event_viewer(s, a->note->domain, a->note->params, true, REASON_NONE);
+	tell(a, s, true, REASON_NONE);
 }
 
 void auth_end(struct auth *a, struct session *s, enum reason why)
@@ -330,6 +350,6 @@ void auth_end(struct auth *a, struct session *s, enum reason why)
 	if (!a->note)
 		return;
 	if (a->note->started)
-		event_viewer(s, a->note->domain, "", false, why);
+		tell(a, s, false, why);
 	note_free(a, s);
 }

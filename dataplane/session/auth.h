@@ -46,6 +46,7 @@ struct auth {
 	struct viewer_note *note; /* a viewer whose start and stop are told */
 	uint64_t until_s;	  /* wall clock: when the session is to end; 0: it is not */
 	bool inner;		  /* came with a pass: no audience */
+	bool tells;		  /* a viewer whose domain wants viewer events */
 	/* of a viewer, once it is allowed: */
 	bool triggered; /* its stream may be pulled when it asks (session/wanted.h) */
 	uint32_t pull_wait_ms, pull_negative_ms;

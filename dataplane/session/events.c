@@ -131,24 +131,24 @@ void event_hls(bool wanted, const char *stream)
 	event_push(&e);
 }
 
-void event_viewer(const struct session *s, const char *domain, const char *params, bool start,
-		  enum reason why)
+void event_viewer(struct core *c, const struct event_viewer *v, bool start, enum reason why)
 {
 	struct event e = {
 		.kind = start ? EVENT_VIEWER_START : EVENT_VIEWER_STOP,
 		.why = (uint8_t)why,
-		.duration_ms = (s->core->now_us - s->since_us) / 1000,
-		.bytes = s->conn ? s->conn->bytes_out : 0,
-		.more = more_new(s->core),
+		.duration_ms = v->duration_ms,
+		.bytes = v->bytes,
+		.more = more_new(c),
 	};
 
 	if (!e.more)
 		return;
-	text(e.name, sizeof(e.name), s->about ? s->about : "");
-	put_peer(&e, s);
-	text(e.more->domain, sizeof(e.more->domain), domain);
-	params_mask(e.more->params, sizeof(e.more->params), params);
-	session_id_text(e.more->id, s);
+	text(e.name, sizeof(e.name), v->stream);
+	text(e.detail, sizeof(e.detail), v->address);
+	text(e.protocol, sizeof(e.protocol), v->protocol);
+	text(e.more->domain, sizeof(e.more->domain), v->domain);
+	params_mask(e.more->params, sizeof(e.more->params), v->params);
+	text(e.more->id, sizeof(e.more->id), v->id);
 	event_push(&e);
 }
 

@@ -17,6 +17,7 @@
 struct auth_request;
 struct event;
 struct publish;
+struct core;
 struct session;
 
 /* The publisher of a stream begins; pushes that wait for the stream are told as well. */
@@ -29,9 +30,13 @@ void event_wanted(const char *stream, const char *domain, const char *params);
 void event_unwatched(const char *stream);
 /* hls.wanted, else hls.idle. */
 void event_hls(bool wanted, const char *stream);
-/* start or stop of the viewer s, whose stream it is described by. */
-void event_viewer(const struct session *s, const char *domain, const char *params, bool start,
-		  enum reason why);
+struct event_viewer {
+	const char *id, *stream, *domain, *protocol, *address;
+	const char *params;	     /* at the start */
+	uint64_t duration_ms, bytes; /* at the end */
+};
+/* viewer.start, else viewer.stop. */
+void event_viewer(struct core *c, const struct event_viewer *v, bool start, enum reason why);
 
 /* As it is sent; NULL without memory. */
 json_t *event_json(const struct event *e);

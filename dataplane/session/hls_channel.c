@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/usock.h"
+#include "core/shm.h"
 #include "session/events.h"
 #include "session/hls_hold.h"
 #include "session/hls_packet.h"
@@ -25,6 +26,7 @@ static struct {
 	int epoll;
 	int fd[HLS_CHANNELS_MAX]; /* -1: a free place */
 	uint64_t said_us[HLS_CHANNELS_MAX];
+	uint64_t refused; /* packets */
 } all = {.epoll = -1};
 
 /* What owns the streams of a channel: its place. */
@@ -149,6 +151,7 @@ static void packet_take(unsigned i, const char *text, size_t n, int fd)
 	struct ctl_error e;
 
 	if (hls_packet_parse(&p, text, n, &e) || packet_run(i, &p, fd, &e, &media_seq)) {
+		all.refused++;
 		say_refused(i, p.stream, &e);
 		complain(i, p.stream, &e, media_seq);
 	}
@@ -169,6 +172,7 @@ static void channel_read(unsigned i)
 		} else if (n == -EMSGSIZE) {
 			ctl_error_set(&e, "bad_request", "", "longer than %d bytes",
 				      HLS_PACKET_MAX);
+			all.refused++;
 			complain(i, "", &e, -1);
 		}
 		if (fd >= 0)
@@ -288,7 +292,7 @@ json_t *hls_channel_streams(void)
 	return list;
 }
 
-/* Nobody asks any more: the control plane may stop packaging it. */
+/* Nobody asks any more: the control plane may stop packaging it, if that is how it is packaged. */
 static void say_idle(uint64_t now_us)
 {
 	uint64_t idle_us = (uint64_t)engine_conf(all.engine)->hls_idle * 1000;
@@ -306,7 +310,8 @@ static void say_idle(uint64_t now_us)
 
 void hls_channels_tick(uint64_t now_us)
 {
-	if (!strcmp(engine_conf(all.engine)->hls_mode, "on_demand"))
-		say_idle(now_us);
+	say_idle(now_us);
 	hls_settle(all.engine->hls, now_us);
+	shm_set(&all.engine->shm->hls_bytes, all.engine->hls->store.used);
+	shm_set(&all.engine->shm->hls_refused, all.refused);
 }

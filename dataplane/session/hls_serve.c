@@ -12,6 +12,7 @@
 #include "session/events.h"
 #include "session/hls_viewers.h"
 #include "session/http_server.h"
+#include "session/path.h"
 #include "session/wanted.h"
 
 #define HOLD_TARGETS   3u /* a blocking request is held so many target durations (interop L11) */
@@ -317,14 +318,21 @@ static void answer_playlist(struct http_server *h, const struct hls_view *v,
 			    const char *key)
 {
 	bool counted = *engine_conf(h->session.core->engine)->hls_viewer != 'o';
-	char viewer[HLS_VIEWER_TEXT] = "";
+	char viewer[HLS_VIEWER_TEXT] = "", address[NET_ADDR_TEXT] = "";
+	struct hls_viewer_ask asked = {
+		.key = key,
+		.params = name->params,
+		.life_us = VIEWER_TARGETS * 1000000ull * v->list.target_s,
+		.domain = h->auth.tells ? name->domain : NULL,
+		.address = address,
+	};
 	enum reason why = REASON_NONE;
 	bool made = false;
 
+	if (counted && asked.domain && h->session.conn)
+		net_addr_text(address, &h->session.conn->peer);
 	if (counted)
-		why = hls_viewer_seen(h->session.core, key, name->params,
-				      VIEWER_TARGETS * 1000000ull * v->list.target_s, viewer,
-				      &made);
+		why = hls_viewer_seen(h->session.core, &asked, viewer, &made);
 	if (why != REASON_NONE)
 		hls_refuse(h, 503, why);
 	else if (url->what == HLS_MASTER || made)
@@ -366,6 +374,18 @@ static void playlist(struct http_server *h, const struct hls_stream *s,
 
 /* ---- the request ---- */
 
+/* What the connection carries is counted as the stream's; a player seldom changes it. */
+static void note_path(struct session *s, const char *key)
+{
+	struct stream *stream = stream_find(s->core->engine->registry, key);
+
+	if (!stream)
+		return;
+	if (s->path.shm != stream->shm || s->path.gen != shm_get(&stream->shm->gen))
+		path_role(s, stream, ROLE_HLS);
+	stream_put(stream, s->core);
+}
+
 static void note_request(struct hls_stream *s, uint64_t now_us)
 {
 	atomic_store_explicit(&s->asked_us, now_us, memory_order_relaxed);
@@ -390,8 +410,11 @@ static void go(struct http_server *h, const struct http_head *head, const struct
 		hls_refuse(h, 404, REASON_HLS_OFF);
 		return;
 	}
-	if (stream && !h->hls.held_until_us)
-		note_request(stream, c->now_us);
+	if (!h->hls.held_until_us) {
+		note_path(&h->session, key);
+		if (stream)
+			note_request(stream, c->now_us);
+	}
 	if (url->what == HLS_PLAYLIST || url->what == HLS_MASTER)
 		playlist(h, stream, name, url, key);
 	else

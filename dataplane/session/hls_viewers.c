@@ -13,9 +13,18 @@
 #include "core/shm.h"
 #include "core/stream.h"
 #include "media/url.h"
+#include "net/net.h"
+#include "session/domain_config.h"
+#include "session/events.h"
 
 #define SHARDS	256u
 #define TICK_US 1000000u
+
+/* A viewer of whom somebody wants to know. */
+struct hls_viewer_note {
+	uint64_t since_us;
+	char domain[DOMAIN_NAME_MAX], address[NET_ADDR_TEXT];
+};
 
 struct hls_viewer {
 	LIST_ENTRY(hls_viewer) shard; /* under its lock */
@@ -23,6 +32,7 @@ struct hls_viewer {
 	uint64_t id;
 	struct stream *stream; /* with a reference */
 	_Atomic uint64_t until_us;
+	struct hls_viewer_note *note; /* or NULL */
 };
 
 LIST_HEAD(hls_viewer_list, hls_viewer);
@@ -55,7 +65,38 @@ static void count(struct core *c, struct stream *s, uint64_t one)
 	core_count(c, CTR_VIEWERS_HLS, one);
 }
 
-static void forget(struct core *c, struct hls_viewer *v)
+static void tell(struct core *c, const struct hls_viewer *v, const char *params, bool start,
+		 enum reason why)
+{
+	char id[HLS_VIEWER_TEXT];
+	struct event_viewer e = {
+		.id = id,
+		.stream = v->stream->key,
+		.domain = v->note->domain,
+		.params = params,
+		.protocol = "hls",
+		.address = v->note->address,
+		.duration_ms = (c->now_us - v->note->since_us) / 1000,
+	};
+
+	snprintf(id, sizeof(id), "%016" PRIx64, v->id);
+	event_viewer(c, &e, start, why);
+}
+
+/* Without memory its coming and going are not told. */
+static void note(struct core *c, struct hls_viewer *v, const struct hls_viewer_ask *asked)
+{
+	v->note = asked->domain ? calloc(1, sizeof(*v->note)) : NULL;
+	if (!v->note)
+		return;
+	c->allocs++;
+	v->note->since_us = c->now_us;
+	snprintf(v->note->domain, sizeof(v->note->domain), "%s", asked->domain);
+	snprintf(v->note->address, sizeof(v->note->address), "%s", asked->address);
+	tell(c, v, asked->params, true, REASON_NONE);
+}
+
+static void forget(struct core *c, struct hls_viewer *v, enum reason why)
 {
 	unsigned shard = v->id % SHARDS;
 
@@ -64,6 +105,9 @@ static void forget(struct core *c, struct hls_viewer *v)
 	pthread_mutex_unlock(&all.shard[shard].lock);
 	LIST_REMOVE(v, mine);
 	count(c, v->stream, (uint64_t)0 - 1);
+	if (v->note)
+		tell(c, v, "", false, why);
+	free(v->note);
 	atomic_fetch_sub(&all.total, 1);
 	stream_put(v->stream, c);
 	free(v);
@@ -77,9 +121,10 @@ static void tick(struct timer *t, uint64_t now_us)
 
 	for (v = LIST_FIRST(&all.core[i].mine); v; v = next) {
 		next = LIST_NEXT(v, mine);
-		if (now_us > atomic_load_explicit(&v->until_us, memory_order_relaxed) ||
-		    !stream_is_live(v->stream))
-			forget(c, v);
+		if (!stream_is_live(v->stream))
+			forget(c, v, REASON_STREAM_ENDED);
+		else if (now_us > atomic_load_explicit(&v->until_us, memory_order_relaxed))
+			forget(c, v, REASON_IDLE_TIMEOUT);
 	}
 	if (!LIST_EMPTY(&all.core[i].mine))
 		wheel_arm(&c->wheel, t, now_us + TICK_US);
@@ -95,7 +140,8 @@ static bool full(struct core *c, struct stream *s)
 }
 
 /* Takes the reference of s. */
-static enum reason add(struct core *c, uint64_t id, struct stream *s, uint64_t until_us)
+static enum reason add(struct core *c, uint64_t id, struct stream *s,
+		       const struct hls_viewer_ask *asked)
 {
 	unsigned shard = id % SHARDS;
 	struct hls_viewer *v;
@@ -110,7 +156,8 @@ static enum reason add(struct core *c, uint64_t id, struct stream *s, uint64_t u
 	c->allocs++;
 	v->id = id;
 	v->stream = s;
-	atomic_init(&v->until_us, until_us);
+	atomic_init(&v->until_us, c->now_us + asked->life_us);
+	note(c, v, asked);
 	atomic_fetch_add(&all.total, 1);
 	count(c, s, 1);
 	pthread_mutex_lock(&all.shard[shard].lock);
@@ -162,22 +209,22 @@ static bool given_id(const char *params, uint64_t *id)
 	return true;
 }
 
-enum reason hls_viewer_seen(struct core *c, const char *key, const char *params, uint64_t life_us,
+enum reason hls_viewer_seen(struct core *c, const struct hls_viewer_ask *asked,
 			    char text[HLS_VIEWER_TEXT], bool *made)
 {
-	uint64_t id, until_us = c->now_us + life_us;
-	struct stream *s = stream_find(c->engine->registry, key);
+	struct stream *s = stream_find(c->engine->registry, asked->key);
+	uint64_t id;
 	enum reason why = REASON_NONE;
 
 	pthread_once(&all.once, make_locks);
-	*made = !given_id(params, &id);
+	*made = !given_id(asked->params, &id);
 	if (*made)
 		id = new_id();
 	snprintf(text, HLS_VIEWER_TEXT, "%016" PRIx64, id);
 	if (!s)
 		return REASON_NONE; /* it has ended: who is left plays the rest uncounted */
-	if (!touch(id, s, until_us)) {
-		why = add(c, id, s, until_us);
+	if (!touch(id, s, c->now_us + asked->life_us)) {
+		why = add(c, id, s, asked);
 		if (why == REASON_NONE)
 			return why;
 	}
@@ -186,11 +233,11 @@ enum reason hls_viewer_seen(struct core *c, const char *key, const char *params,
 	return why == REASON_CAP_VIEWERS ? why : REASON_NONE;
 }
 
-void hls_viewers_end(struct core *c)
+void hls_viewers_end(struct core *c, enum reason why)
 {
 	struct hls_viewer *v;
 
 	wheel_cancel(&c->wheel, &all.core[c->id].timer);
 	while ((v = LIST_FIRST(&all.core[c->id].mine)))
-		forget(c, v);
+		forget(c, v, why);
 }

@@ -227,6 +227,8 @@ static void answer_request(struct http_server *h, const struct http_head *head)
 		answer_file(h, head);
 		break;
 	case HTTP_OPTIONS:
+		h->keep = !head->close &&
+			  !h->cut; /* what it is asked for follows on the connection */
 		answer_options(h, head);
 		break;
 	default:

@@ -579,7 +579,7 @@ void sessions_end(struct core *c, enum reason why)
 	net_listen_stop(all->net);
 	while (!LIST_EMPTY(&all->open))
 		session_close(LIST_FIRST(&all->open), why);
-	hls_viewers_end(c);
+	hls_viewers_end(c, why);
 	for (;;) {
 		uint64_t now_us = clock_us();
 

@@ -192,6 +192,33 @@ assert not [e for e in ctl.events if e['event'].startswith('viewer.')]
 PY
 }
 
+@test "L7 HLS viewers with an identity are told of" {
+	dp_start --set hls.viewer=playlist
+	peers <<'PY'
+from hls_channel import Channel, Packager
+ctl = Domains()
+ctl.ask('subscribe')
+ctl.pair(None, {'viewer_events': True})
+source, _ = publisher('a')
+source.video(0, AVC_HEADER)
+source.video(0, key(0))
+source.synced()
+p = Packager(Channel(), PUSH + '/live/a', target_ms=1000)
+p.segment(b'x', 1000000)
+assert p.channel.quiet()
+_, status, body = fetch('/live/a.m3u8?token=1', read=100)
+mine = [line for line in body.decode().split('\n') if 'hls_viewer=' in line][0]
+start = ctl.until('viewer.start')
+assert mine.endswith('hls_viewer=' + start['id']), (mine, start)
+assert (start['stream'], start['domain'], start['protocol']) == (PUSH + '/live/a', PLAY, 'hls'), start
+assert start['params'] == 'token=***' and start['address'].startswith('127.0.0.1:'), start
+assert fetch('/live/' + mine, read=100)[1] == 200
+stop = ctl.until('viewer.stop', id=start['id'])   # it asks no more
+assert stop['reason'] == 'idle_timeout' and stop['duration_ms'] >= 3000, stop
+assert not [e for e in ctl.events if e['event'].startswith('viewer.')]
+PY
+}
+
 @test "a session ends with its signature where the domain says so" {
 	dp_start
 	peers <<'PY'

@@ -184,6 +184,33 @@ static void test_the_data_plane_is_told_what_the_functions_say(void **state)
 	json_decref(all);
 }
 
+static void test_the_domain_that_wants_most_says_how_a_stream_is_packaged(void **state)
+{
+	json_t *all = json_object(), *play;
+	const char *const names[] = {"a.example.com", "b.example.com", "c.example.com"};
+
+	json_object_set_new(all, "push.example.com", make(DOMAIN_INGEST));
+	for (size_t i = 0; i < 3; i++) {
+		play = make(DOMAIN_PLAY);
+		json_object_set_new(play, "push", json_string("push.example.com"));
+		json_object_set_new(all, names[i], play);
+	}
+	assert_false(domains_name_hls(all));
+	assert_string_equal(domains_hls(all, "push.example.com/live/a", "on_demand"), "on_demand");
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(set(json_object_get(all, names[i]),
+				     "[" ONE("live_play", ARG("hls", "off")) "]", NULL),
+				 0);
+	assert_true(domains_name_hls(all));
+	assert_string_equal(domains_hls(all, "push.example.com/live/a", "on_demand"), "off");
+	assert_string_equal(domains_hls(all, "other.example.com/live/a", "on_demand"), "on_demand");
+	assert_int_equal(set(json_object_get(all, names[1]),
+			     "[" ONE("live_play", ARG("hls", "always")) "]", NULL),
+			 0);
+	assert_string_equal(domains_hls(all, "push.example.com/live/a", "off"), "always");
+	json_decref(all);
+}
+
 static void test_a_domain_finds_its_ingest_domain(void **state)
 {
 	json_t *all = json_object();
@@ -227,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_a_white_and_a_black_list_exclude_each_other),
 		cmocka_unit_test(test_a_function_set_again_keeps_its_id),
 		cmocka_unit_test(test_the_data_plane_is_told_what_the_functions_say),
+		cmocka_unit_test(test_the_domain_that_wants_most_says_how_a_stream_is_packaged),
 		cmocka_unit_test(test_a_domain_finds_its_ingest_domain),
 		cmocka_unit_test(test_domain_and_stream_names),
 	};

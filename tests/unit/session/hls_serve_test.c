@@ -265,6 +265,8 @@ static void test_H2_a_browser_may_ask_from_another_page(void **state)
 	expect(&w->peer, GET("/live/a/0.ts"), "200", "\r\nAccess-Control-Allow-Origin: *\r\n", "x");
 	expect(&w->peer, "OPTIONS /live/a/0.ts HTTP/1.1\r\nHost: h\r\n\r\n", "204",
 	       "\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n", "");
+	/* On the same connection, as browsers do it. */
+	expect(&w->peer, GET("/live/a/0.ts"), "200", "\r\nConnection: keep-alive\r\n", "x");
 }
 
 /* ---- holding ---- */
