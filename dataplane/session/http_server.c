@@ -190,6 +190,11 @@ static void answer_file(struct http_server *h, const struct http_head *head)
 	struct hls_url hls;
 	char suffix[16], text[256];
 
+	if (h->session.refused != REASON_NONE) {
+		http_answer(h, 503, "Retry-After: 5\r\n", reason_help(h->session.refused),
+			    h->session.refused);
+		return;
+	}
 	if (sessions_send_on(h->session.core)) {
 		answer_send_on(h, head);
 		return;

@@ -121,6 +121,18 @@ static void send_on(struct rtmp_server *r, const struct rtmp_cmd *connect)
 	session_close_after_flush(&r->session, REASON_DRAIN);
 }
 
+/* It came where a cap is reached. */
+static void reject(struct rtmp_server *r, const struct rtmp_cmd *connect)
+{
+	enum reason why = r->session.refused;
+	uint8_t text[ANSWER_MAX];
+	struct wr w = wr_of(text, sizeof(text));
+
+	rtmp_cmd_error(&w, connect->txn, "NetConnection.Connect.Rejected", reason_help(why));
+	rtmp_answer(r, 0, &w);
+	session_close_after_flush(&r->session, why);
+}
+
 static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cmd)
 {
 	struct sink *out = session_sink(&r->session);
@@ -131,6 +143,10 @@ static enum reason call_connect(struct rtmp_server *r, const struct rtmp_cmd *cm
 
 	if (why != REASON_NONE)
 		return why;
+	if (r->session.refused != REASON_NONE) {
+		reject(r, cmd);
+		return REASON_NONE;
+	}
 	if (sessions_send_on(r->session.core)) {
 		send_on(r, cmd);
 		return REASON_NONE;

@@ -21,6 +21,7 @@
 #define SESSIONS_MAX	   (1u << 24) /* of one kind on one core; caps refuse long before */
 #define END_US		   1500000u
 #define LAST_WORDS_MS	   2000u /* for session_close_after_flush() */
+#define REFUSING_MAX	   256u	 /* on a core, at a time */
 #define LISTEN_NOTSENT	   131072u
 #define DEAD_PEER_EXTRA_MS 10000u
 #define BODY_SEND_MAX \
@@ -34,6 +35,7 @@ struct sessions {
 	LIST_HEAD(, session) open;
 	uint32_t alive; /* open ones, and closing ones that the network has not released */
 	uint64_t serial;
+	unsigned refusing; /* sessions that are only told why they cannot stay */
 	bool draining, ending;
 	unsigned kinds;
 	struct {
@@ -93,6 +95,7 @@ static void session_free(struct session *s)
 		mem_free(&s->mem, s->about, strlen(s->about) + 1);
 	expensive(s->mem.used == 0);
 	all->alive--;
+	all->refusing -= s->refused != REASON_NONE;
 	pool_put(pool_for(all, s->ops), s);
 }
 
@@ -379,6 +382,24 @@ static enum reason admit(struct sessions *all, const struct net_conn *conn, bool
 	return caps_take(&conn->peer, conf->limit_connections, proxy ? 0 : conf->limit_per_address);
 }
 
+/*
+ * Who comes where a cap is reached gets an answer in his own protocol rather than a reset, as long
+ * as few do: a flood is not worth the memory, nor TLS the handshake.
+ */
+static bool is_told(const struct sessions *all, enum reason why, int tag)
+{
+	return (why == REASON_CAP_CONNECTIONS || why == REASON_CAP_ADDRESS) &&
+	       all->refusing < REFUSING_MAX && !all->listener_tls[tag];
+}
+
+static void tell_refused(struct session *s, enum reason why)
+{
+	of_core(s->core)->refusing++;
+	s->refused = (uint8_t)why;
+	s->capped = false;
+	session_deadline(s, LAST_WORDS_MS, why);
+}
+
 static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 {
 	struct sessions *all = owner;
@@ -387,18 +408,19 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 	char peer[NET_ADDR_TEXT];
 	struct session *s = NULL;
 
-	if (why == REASON_NONE) {
+	if (why == REASON_NONE || is_told(all, why, tag))
 		s = session_new(all->core, all->listener[tag]);
-		if (!s) {
-			caps_give(&conn->peer);
-			why = REASON_NO_MEMORY;
-		}
+	if (!s && why == REASON_NONE) {
+		caps_give(&conn->peer);
+		why = REASON_NO_MEMORY;
 	}
-	if (!s) {
+	if (why != REASON_NONE) {
 		core_count(all->core, CTR_REFUSED, 1);
-		shm_add(&all->core->ctr->closes[why], 1);
 		log_warn("refused", "peer=%s reason=%s", net_addr_text(peer, &conn->peer),
 			 reason_name(why));
+	}
+	if (!s) {
+		shm_add(&all->core->ctr->closes[why], 1);
 		return false;
 	}
 	s->tls = all->listener_tls[tag];
@@ -410,6 +432,8 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 	conn->user = s;
 	if (s->ops->opened)
 		s->ops->opened(s);
+	if (why != REASON_NONE)
+		tell_refused(s, why);
 	return true;
 }
 

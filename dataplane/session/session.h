@@ -84,6 +84,7 @@ struct session {
 	bool capped;			    /* counted by session/caps.h */
 	bool behind_proxy, proxy_head_over; /* session/client.h */
 	uint8_t close_why;
+	uint8_t refused; /* enum reason: it is here only to be told why it cannot stay; NONE */
 };
 
 /* ---- per core ---- */

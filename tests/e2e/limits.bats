@@ -14,14 +14,20 @@ teardown() {
 
 refused_then_served() { # reason, at its cap with a publisher, a viewer and one more connection
 	script REASON="$1" <<'PY'
+import urllib.error, urllib.request
 first, view = live_and_watched()
 third = Peer()
+fourth = Peer()
+name, info = fourth.answer(fourth.call('connect', {'app': 'live'}))[::2]
+assert (name, info['code']) == ('_error', 'NetConnection.Connect.Rejected'), info
+wait_log('refused', f'peer={fourth.name}', f'reason={os.environ["REASON"]}')
+wait_log('session_end', fourth.name, f'reason={os.environ["REASON"]}')
+asked = urllib.request.Request(f'http://127.0.0.1:{os.environ["HTTP"]}/live/a.flv')
 try:
-    Peer()
-    raise SystemExit('a connection beyond the cap was taken')
-except (Closed, OSError):
-    pass
-wait_log('refused', 'peer=127.0.0.1:', f'reason={os.environ["REASON"]}')
+    urllib.request.urlopen(asked, timeout=8)
+    raise SystemExit('a request beyond the cap was served')
+except urllib.error.HTTPError as e:
+    assert (e.code, e.headers['Retry-After']) == (503, '5'), e
 first.video(40, inter(1))
 assert view.media(1) == [(VIDEO, 40, inter(1))]
 third.sock.close()
@@ -30,7 +36,7 @@ Peer().watch('a')
 PY
 }
 
-@test "limits.connections: one too many is reset, and the next is welcome when one has gone" {
+@test "limits.connections: one too many is told so, and the next is welcome when one has gone" {
 	dp_start --set limits.connections=3 --set cores=2
 	within 5 no_connection_is_left
 	refused_then_served cap_connections

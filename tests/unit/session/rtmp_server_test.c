@@ -417,16 +417,31 @@ static void test_an_unpublished_encoder_may_not_stay_for_ever(void **state)
 
 static void test_limits_refuse_connections_with_their_reason(void **state)
 {
+	static const char get[] = "GET /live/x.flv HTTP/1.0\r\n\r\n";
 	struct node *n = *state;
-	struct peer p[3];
+	struct rtmp_peer told;
+	struct rtmp_cmd cmd;
+	struct peer p[4];
 
 	node_set(n, "limits.connections_per_address", "2");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		peer_open(&p[i], n, 0);
+	rtmp_peer_open(&told, n);
+	rtmp_peer_call(&told, 0, rtmp_cmd_connect, 1, "live", "rtmp://127.0.0.1/live", false);
+	rtmp_peer_expect(&told, RTMP_CMD_ERROR, &cmd);
+	assert_memory_equal(cmd.code.p, "NetConnection.Connect.Rejected", cmd.code.n);
+	peer_until_eof(&told.peer);
+	peer_open(&p[2], n, 1);
+	peer_send(&p[2], get, sizeof(get) - 1);
 	peer_until_eof(&p[2]);
-	assert_int_equal(node_closes(n, REASON_CAP_ADDRESS), 1);
-	assert_int_equal(node_count(n, CTR_REFUSED), 1);
-	for (int i = 0; i < 3; i++)
+	assert_memory_equal(p[2].in, "HTTP/1.1 503 ", 13);
+	peer_open(&p[3], n, 1); /* asks nothing */
+	node_pass_ms(n, 2100);
+	peer_until_eof(&p[3]);
+	assert_int_equal(node_closes(n, REASON_CAP_ADDRESS), 3);
+	assert_int_equal(node_count(n, CTR_REFUSED), 3);
+	rtmp_peer_close(&told);
+	for (int i = 0; i < 4; i++)
 		peer_close(&p[i]);
 	node_until(n, node_closes(n, REASON_PROBE) == 2);
 }
