@@ -162,8 +162,8 @@ static void put_dataplane(const struct cp *cp, struct evbuffer *out)
 	metric_one(out, M_DP_START, (double)shm_head(shm)->start_wall_ms / 1000);
 	metric_one(out, M_DP_BEAT, seconds_since(shm_beat_us(shm), clock_us()));
 	metric_one(out, M_ARENA, (double)cp->conf.dp_arena);
-	metric_one(out, M_HLS_MEMORY, (double)shm_get(&shm_head(shm)->hls_bytes));
-	metric_one(out, M_HLS_PACKETS_REFUSED, (double)shm_get(&shm_head(shm)->hls_refused));
+	metric_one(out, M_HLS_MEMORY, (double)shm_get(&shm_head_now(shm)->hls_bytes));
+	metric_one(out, M_HLS_PACKETS_REFUSED, (double)shm_get(&shm_head_now(shm)->hls_refused));
 	put_cores(shm, out);
 	metrics_node_paths(shm, out);
 	metric_head(out, M_CLOSES);

@@ -111,6 +111,8 @@ not_packaged() {
 	in_target "$list"
 	segments a "$list" "$T/a.ts"
 	same_pictures "$T/a.ts"
+	[ "$(metric millrace_hls_memory_bytes)" -gt 100000 ]
+	[ "$(metric millrace_hls_packets_refused_total)" = 0 ]
 	grep -q '^a/[0-9]*.ts' <<<"$list"
 	[[ $list != *DISCONTINUITY$'\n'* ]]
 }
