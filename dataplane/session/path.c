@@ -93,18 +93,19 @@ static bool begin_counting(struct session *s)
 	return p->counted;
 }
 
-static void look(struct session *s)
+static bool look(struct session *s)
 {
 	struct shm_paths *stream = stream_paths(s);
 	struct path *p = &s->path;
 	struct net_path now;
 
 	if (!net_path(s->conn, &now) || !begin_counting(s))
-		return;
+		return false;
 	count_look(shm_paths_of(s->core->engine->shm, s->core->id), p->role, &now, p->counted);
 	if (stream)
 		count_look(stream, p->role, &now, p->counted);
 	*p->counted = now;
+	return true;
 }
 
 /* ---- a session ---- */
@@ -140,9 +141,10 @@ void path_end(struct session *s, struct path_end *out)
 	}
 	if (!s->conn || s->connecting)
 		return;
-	if (is_counted_here(s))
-		look(s);
-	net_path(s->conn, &out->tcp);
+	if (is_counted_here(s) && look(s))
+		out->tcp = *s->path.counted; /* the line says what was counted */
+	else
+		net_path(s->conn, &out->tcp);
 	if (s->path.counted)
 		mem_free(&s->mem, s->path.counted, sizeof(*s->path.counted));
 	s->path.counted = NULL;
