@@ -43,6 +43,8 @@ needs_tcpstat() {
 	lose 20
 	view viewer
 	within 30 has "$T/viewer.flv" 600000
+	# While something is sent.
+	within 10 is domain_retransmit_ratio 'domain="default"' '>= 0'
 	kill "$PID"
 	within 10 ended
 	[ "$(field retransmits)" -gt 0 ]
@@ -55,7 +57,6 @@ needs_tcpstat() {
 	# Every one of them was looked at: the histogram has looks with repeats in them.
 	bucket=$(value stream_retransmit_ratio_bucket 'stream="default/live/a",le="0"') all=$(value stream_retransmit_ratio_count 'stream="default/live/a"')
 	[ "$all" -gt "$bucket" ]
-	within 5 is domain_retransmit_ratio 'domain="default"' '>= 0'
 }
 
 received() { # bytes and packets of B's interface

@@ -42,6 +42,12 @@ static inline struct shm_relay *relay_at(struct writer *w, unsigned i)
 	return (void *)(w->p + w->head->relay_off + i * w->head->relay_bytes);
 }
 
+/* A writer's structures begin on cache lines. */
+static inline uint32_t lines(size_t bytes)
+{
+	return (uint32_t)((bytes + 63) & ~(size_t)63);
+}
+
 static inline void begin(struct writer *w)
 {
 	struct shm_head h = {.magic = SHM_MAGIC,
@@ -52,12 +58,12 @@ static inline void begin(struct writer *w)
 			     .streams = STREAMS,
 			     .relays = RELAYS};
 
-	h.core_bytes = sizeof(struct shm_core) + 64;
-	h.audience_bytes = sizeof(struct shm_audience) + 64;
-	h.paths_bytes = sizeof(struct shm_paths) + 64;
-	h.stream_paths_off = sizeof(struct shm_stream) + CORES * h.audience_bytes + 64;
+	h.core_bytes = lines(sizeof(struct shm_core)) + 64;
+	h.audience_bytes = lines(sizeof(struct shm_audience)) + 64;
+	h.paths_bytes = lines(sizeof(struct shm_paths)) + 64;
+	h.stream_paths_off = lines(sizeof(struct shm_stream)) + CORES * h.audience_bytes + 64;
 	h.stream_slot_bytes = h.stream_paths_off + (CORES + 1) * h.paths_bytes + 64;
-	h.relay_bytes = sizeof(struct shm_relay) + 64;
+	h.relay_bytes = lines(sizeof(struct shm_relay)) + 64;
 	h.core_off = 4096;
 	h.stream_off = h.core_off + CORES * h.core_bytes;
 	h.relay_off = h.stream_off + STREAMS * h.stream_slot_bytes;
