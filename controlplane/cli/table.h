@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define TABLE_COLS 12
+#define TABLE_COLS 16
 
 struct table {
 	const char *const *heads; /* a leading '>' aligns the column to the right */
