@@ -56,6 +56,10 @@ int main(int argc, char **argv)
 		puts("millrace-worker " MILLRACE_VERSION);
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		fputs(help, stdout);
+		return 0;
+	}
 	if (argc > 1 || !has_channel()) {
 		fputs(help, stderr);
 		return 2;
