@@ -64,13 +64,15 @@ static int write_file(const char *path, const char *text)
 /* As dataplane/session/domains.h reads it. */
 static void save_snapshot(const struct domains *d)
 {
-	json_t *configs = json_object(), *blocks = json_array(), *doc, *all;
+	json_t *configs, *blocks, *doc, *all;
 	const char *name;
 	char *text;
 	int rc;
 
 	if (!book_known(d->book) || !book_known(d->blocks))
 		return;
+	configs = json_object();
+	blocks = json_array();
 	json_object_foreach (book_all(d->book), name, doc)
 		json_object_set_new(configs, name, config_of(d, name, doc));
 	json_object_foreach (book_all(d->blocks), name, doc)
