@@ -4,12 +4,14 @@
 # Optional: without clang, bpftool or libbpf the same functions are there (none.c), and every open
 # says what was missing when this was built. bpf_lib and bpf_libs are what a program links.
 
-bpf_names := tcpstat guard steer lookup
+bpf_names := tcpstat guard steer lookup trace
 bpf_lib   := $(B)/libmrbpf.a
 BPFTOOL   := $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool /usr/local/sbin/bpftool))
 BPF_CLANG := $(shell command -v clang 2>/dev/null)
 BPF_STRIP := $(shell command -v llvm-strip 2>/dev/null)
 have_libbpf := $(shell pkg-config --exists libbpf 2>/dev/null && echo yes)
+# As bpf_tracing.h names it: the registers of function arguments.
+bpf_arch := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 # Kernel headers of this architecture, for clang -target bpf.
 bpf_include := -I. -I/usr/include/$(shell $(CC) -print-multiarch)
 
@@ -31,9 +33,9 @@ else
 bpf_src  := bpf/loader.c bpf/cgroup.c $(bpf_names:%=bpf/%.c)
 bpf_libs := -lbpf -lelf -lz
 
-build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*_abi.h bpf/*.def)
+build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*_abi.h bpf/*.bpf.h bpf/*.def)
 	@mkdir -p $(@D)
-	$(call say,BPF,$<)$(BPF_CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter $(bpf_include) -c -o $@.part $< && \
+	$(call say,BPF,$<)$(BPF_CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -D__TARGET_ARCH_$(bpf_arch) $(bpf_include) -c -o $@.part $< && \
 	  $(BPF_STRIP) -g $@.part && mv $@.part $@
 build/bpf/%.skel.h: build/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.part 2>$@.log && mv $@.part $@ || { cat $@.log; exit 1; }

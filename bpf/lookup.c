@@ -70,6 +70,13 @@ int bpf_lookup_listener(struct bpf_lookup *l, uint32_t slot, int fd)
 	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.listeners), &slot, &value, BPF_ANY);
 }
 
+bool bpf_lookup_has(const struct bpf_lookup *l, uint32_t slot)
+{
+	uint64_t cookie;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(l->skel->maps.listeners), &slot, &cookie);
+}
+
 /* The map of the family and, in *key, large enough for both, its key; -1: no such address. */
 static int find(const struct bpf_lookup *l, int family, const void *addr, unsigned bits,
 		uint16_t port, struct lookup_v6 *key)

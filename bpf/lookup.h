@@ -10,6 +10,7 @@
 #ifndef BPF_LOOKUP_H
 #define BPF_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ void bpf_lookup_close(struct bpf_lookup *l);
  * listener of the same address, for this alone, brings connections to the steered ones.
  */
 int bpf_lookup_listener(struct bpf_lookup *l, uint32_t slot, int fd);
+/* A listener is in that slot: one that no longer listens has left it. */
+bool bpf_lookup_has(const struct bpf_lookup *l, uint32_t slot);
 /* family AF_INET or AF_INET6, addr 4 or 16 bytes, its first `bits` count; the longest wins. */
 int bpf_lookup_add(struct bpf_lookup *l, int family, const void *addr, unsigned bits, uint16_t port,
 		   uint32_t slot);

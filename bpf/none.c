@@ -11,6 +11,7 @@
 #include "bpf/lookup.h"
 #include "bpf/steer.h"
 #include "bpf/tcpstat.h"
+#include "bpf/trace.h"
 
 static int refuse(char *err, size_t err_n)
 {
@@ -159,6 +160,11 @@ int bpf_lookup_listener(struct bpf_lookup *l, uint32_t slot, int fd)
 	return -EOPNOTSUPP;
 }
 
+bool bpf_lookup_has(const struct bpf_lookup *l, uint32_t slot)
+{
+	return false;
+}
+
 int bpf_lookup_add(struct bpf_lookup *l, int family, const void *addr, unsigned bits, uint16_t port,
 		   uint32_t slot)
 {
@@ -166,6 +172,22 @@ int bpf_lookup_add(struct bpf_lookup *l, int family, const void *addr, unsigned 
 }
 
 int bpf_lookup_del(struct bpf_lookup *l, int family, const void *addr, unsigned bits, uint16_t port)
+{
+	return -EOPNOTSUPP;
+}
+
+int bpf_trace_open(struct bpf_trace **out, const char *cgroup, char *err, size_t err_n)
+{
+	*out = NULL;
+	return refuse(err, err_n);
+}
+
+void bpf_trace_close(struct bpf_trace *t)
+{
+	must(!t);
+}
+
+int bpf_trace_read(struct bpf_trace *t, struct trace_sums *sums)
 {
 	return -EOPNOTSUPP;
 }

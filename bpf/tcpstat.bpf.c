@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/log2.bpf.h"
 #include "bpf/tcpstat_abi.h"
 
 /* What was counted of a connection already. */
@@ -85,21 +86,6 @@ static struct tcpstat_sums *sums_made(const struct tcpstat_key *key)
 static void change(__u64 *n, __s64 by)
 {
 	__sync_fetch_and_add(n, by);
-}
-
-static __u32 log2_of(__u32 v)
-{
-	__u32 r = 0;
-
-	if (v >> 16)
-		r += 16, v >>= 16;
-	if (v >> 8)
-		r += 8, v >>= 8;
-	if (v >> 4)
-		r += 4, v >>= 4;
-	if (v >> 2)
-		r += 2, v >>= 2;
-	return r + (v >> 1);
 }
 
 static void count_ratio(struct tcpstat_sums *s, __u32 sent, __u32 again)

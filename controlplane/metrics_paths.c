@@ -85,6 +85,14 @@ static void put_programs(const struct shm *shm, struct evbuffer *out)
 	metric_head(out, M_KERNEL);
 	metric_put(out, M_KERNEL, (double)shm_get(&h->tcpstat), "tcpstat");
 	metric_put(out, M_KERNEL, (double)shm_get(&h->steer), "steer");
+	metric_put(out, M_KERNEL, (double)shm_get(&h->trace), "trace");
+	metric_put(out, M_KERNEL, (double)shm_get(&h->lookup), "lookup");
+	if (shm_get(&h->trace)) {
+		metric_head(out, M_CONNECT);
+		put_hist(M_CONNECT, &h->connect, SHM_RTT_SHIFT, NULL, out);
+		metric_head(out, M_STALL);
+		put_hist(M_STALL, &h->stall, SHM_STALL_SHIFT, NULL, out);
+	}
 	metric_one(out, M_TCPSTAT_LOST, (double)shm_get(&h->tcpstat_lost));
 	metric_head(out, M_STEERED);
 	metric_put(out, M_STEERED, (double)shm_get(&h->steer_chosen), "program");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,9 @@
 #include "bpf/cgroup.h"
 #include "bpf/steer.h"
 #include "bpf/tcpstat.h"
+#include "bpf/trace.h"
 #include "core/shm.h"
+#include "lookup.h"
 #include "session/path.h"
 
 #define POLL_US 1000000u
@@ -32,8 +35,10 @@ struct row {
 };
 
 static struct {
-	char cgroup[1100], missing[400];
+	char cgroup[1100];
+	char no_tcpstat[400], no_trace[400]; /* why not */
 	struct bpf_tcpstat *tcpstat;
+	struct bpf_trace *trace;
 	enum steer_mode mode;
 	struct steered at[SESSION_LISTENERS_MAX];
 	unsigned at_n, cores;
@@ -55,22 +60,30 @@ static void say_missing(const char *program, const char *why)
 
 void kernel_open(const struct config *conf)
 {
-	char *why = kernel.missing;
+	char why[400];
 
-	if (!conf->bpf_tcpstat)
+	if (!conf->bpf_tcpstat && !conf->bpf_trace)
 		return;
-	if (!bpf_cgroup_enter(kernel.cgroup, sizeof(kernel.cgroup), why, sizeof(kernel.missing)) &&
-	    !bpf_tcpstat_open(&kernel.tcpstat, kernel.cgroup, NULL, why, sizeof(kernel.missing)))
+	if (bpf_cgroup_enter(kernel.cgroup, sizeof(kernel.cgroup), why, sizeof(why))) {
+		snprintf(kernel.no_tcpstat, sizeof(why), "%s", conf->bpf_tcpstat ? why : "");
+		snprintf(kernel.no_trace, sizeof(why), "%s", conf->bpf_trace ? why : "");
+		return;
+	}
+	if (conf->bpf_tcpstat && !bpf_tcpstat_open(&kernel.tcpstat, kernel.cgroup, NULL,
+						   kernel.no_tcpstat, sizeof(kernel.no_tcpstat)))
 		path_notes(bpf_tcpstat_tags(kernel.tcpstat));
+	if (conf->bpf_trace)
+		bpf_trace_open(&kernel.trace, kernel.cgroup, kernel.no_trace,
+			       sizeof(kernel.no_trace));
 }
 
-/* Later, so that the first line of a start that fails is its reason. */
-static void say_tcpstat(void)
+static void say_opened(const char *program, bool loaded, const char *why)
 {
-	if (kernel.tcpstat)
-		log_info("kernel_program", "program=tcpstat state=loaded cgroup=%s", kernel.cgroup);
-	else if (kernel.missing[0])
-		say_missing("tcpstat", kernel.missing);
+	if (loaded)
+		log_info("kernel_program", "program=%s state=loaded cgroup=%s", program,
+			 kernel.cgroup);
+	else if (why[0])
+		say_missing(program, why);
 }
 
 static void keep_row(void *arg, const struct tcpstat_key *key, const struct tcpstat_sums *sums)
@@ -99,16 +112,17 @@ static void add(struct tcpstat_sums *to, const struct tcpstat_sums *from)
 		((__u64 *)to)[i] += ((const __u64 *)from)[i];
 }
 
-/* The program's buckets are as wide but start at 1 us. */
-static void put_rtt(struct shm_hist *h, const struct tcpstat_sums *s)
+/* The programs' buckets are as wide but start at 1 us. */
+static void put_hist(struct shm_hist *h, const __u64 *counts, unsigned counts_n, uint64_t sum_us,
+		     unsigned shift)
 {
 	uint64_t n[SHM_HIST_BUCKETS] = {0};
 
-	for (unsigned i = 0; i < TCPSTAT_RTT_BUCKETS; i++)
-		n[shm_bucket((uint64_t)1 << i, SHM_RTT_SHIFT)] += s->rtt[i];
+	for (unsigned i = 0; i < counts_n; i++)
+		n[shm_bucket((uint64_t)1 << i, shift)] += counts[i];
 	for (unsigned i = 0; i < SHM_HIST_BUCKETS; i++)
 		shm_set(&h->n[i], n[i]);
-	shm_set(&h->sum_us, s->srtt_us);
+	shm_set(&h->sum_us, sum_us);
 }
 
 static void put_path(struct shm_path *p, const struct tcpstat_sums *s)
@@ -131,7 +145,8 @@ static void put_paths(struct shm_paths *to, const struct tcpstat_sums by_role[SH
 		add(&way[role_way(role)], &by_role[role]);
 	}
 	for (unsigned w = 0; w < SHM_WAYS; w++) {
-		put_rtt(&to->rtt[w], &way[w]);
+		put_hist(&to->rtt[w], way[w].rtt, TCPSTAT_RTT_BUCKETS, way[w].srtt_us,
+			 SHM_RTT_SHIFT);
 		for (unsigned i = 0; i < SHM_RATIO_BUCKETS; i++)
 			shm_set(&to->ratio[w][i], way[w].ratio[i]);
 	}
@@ -205,6 +220,18 @@ static void poll_tcpstat(const struct engine *e)
 	shm_set(&e->shm->tcpstat_lost, bpf_tcpstat_lost(kernel.tcpstat));
 }
 
+/* ---- tracing ---- */
+
+static void poll_trace(const struct engine *e)
+{
+	struct trace_sums s;
+
+	if (bpf_trace_read(kernel.trace, &s))
+		return;
+	put_hist(&e->shm->connect, s.connect.n, TRACE_BUCKETS, s.connect.sum_us, SHM_RTT_SHIFT);
+	put_hist(&e->shm->stall, s.stall.n, TRACE_BUCKETS, s.stall.sum_us, SHM_STALL_SHIFT);
+}
+
 /* ---- steering ---- */
 
 static void give_listeners(const struct steered *s)
@@ -231,15 +258,31 @@ static bool steer_one(struct steered *s, const int *listener, const int *cpu, ch
 	return true;
 }
 
+static void open_lookup(const struct listeners *l)
+{
+	char err[400];
+
+	if (lookup_open(l, err, sizeof(err)))
+		say_missing("lookup", err);
+	else if (lookup_places())
+		log_info("kernel_program", "program=lookup state=loaded places=%u",
+			 lookup_places());
+}
+
 void kernel_steer(struct engine *e, const struct listeners *l, const int *cpu)
 {
 	const char *mode = e->conf->bpf_steer;
 	char err[400] = "";
 
-	say_tcpstat();
+	/* Only now, so that the first line of a start that fails is its reason. */
+	say_opened("tcpstat", kernel.tcpstat, kernel.no_tcpstat);
+	say_opened("trace", kernel.trace, kernel.no_trace);
+	open_lookup(l);
 	kernel.cores = e->cores_n;
 	kernel.mode = strcmp(mode, "cpu") ? STEER_BY_LOAD : STEER_BY_CPU;
 	shm_set(&e->shm->tcpstat, kernel.tcpstat != NULL);
+	shm_set(&e->shm->trace, kernel.trace != NULL);
+	shm_set(&e->shm->lookup, lookup_places() > 0);
 	if (!strcmp(mode, "off") || e->cores_n < 2)
 		return;
 	if (kernel.mode == STEER_BY_CPU && cpu[0] < 0) {
@@ -247,7 +290,8 @@ void kernel_steer(struct engine *e, const struct listeners *l, const int *cpu)
 		return;
 	}
 	for (unsigned i = 0; i < l->n; i++) {
-		if (!l->one[i].fd)
+		/* Connections that lookup brings are its own to place: by their hash. */
+		if (!l->one[i].fd || l->one[i].anywhere)
 			continue;
 		if (!steer_one(&kernel.at[kernel.at_n], l->one[i].fd, cpu, err, sizeof(err))) {
 			say_missing("steer", err);
@@ -295,7 +339,10 @@ void kernel_poll(void *engine)
 	kernel.due_us = now_us + POLL_US;
 	if (kernel.tcpstat)
 		poll_tcpstat(e);
+	if (kernel.trace)
+		poll_trace(e);
 	poll_steer(e);
+	lookup_poll();
 }
 
 void kernel_close(void)
@@ -308,8 +355,11 @@ void kernel_close(void)
 		bpf_steer_close(kernel.at[i].steer);
 	}
 	kernel.at_n = 0;
+	lookup_close();
 	bpf_tcpstat_close(kernel.tcpstat);
 	kernel.tcpstat = NULL;
+	bpf_trace_close(kernel.trace);
+	kernel.trace = NULL;
 	bpf_cgroup_leave(kernel.cgroup);
 	free(kernel.rows);
 	kernel.rows = NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The programs of bpf/ that the data plane uses: tcpstat counts by stream, steer chooses cores.
+ * The programs of bpf/ that the data plane uses: tcpstat counts by stream, trace
+ * measures connecting and stalls, steer chooses cores,
+ * lookup brings many addresses to few listeners (lookup.h).
  *
  *   kernel_open --listeners opened--> kernel_steer --privileges dropped--> kernel_poll ... --> kernel_close
  *

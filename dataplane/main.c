@@ -35,6 +35,7 @@
 #include "core/shm.h"
 #include "core/stream.h"
 #include "kernel.h"
+#include "lookup.h"
 #include "media/wire.h"
 #include "session/certificates.h"
 #include "session/auth_remote.h"
@@ -390,6 +391,20 @@ static void listen_at(struct node *n, const char *key, const char *addresses,
 		die("%s", text);
 }
 
+static void listen_for_lookup(struct node *n, struct net_tls *tls)
+{
+	const struct lookup_serves serves[PLACE_KINDS] = {
+		[PLACE_RTMP] = {&rtmp_server_ops, NULL},
+		[PLACE_HTTP] = {&http_server_ops, NULL},
+		[PLACE_RTMPS] = {&rtmp_server_ops, tls},
+		[PLACE_HTTPS] = {&http_server_ops, tls},
+	};
+	char text[512];
+
+	if (lookup_listen(&n->listeners, n->conf.bpf_lookup, serves, text, sizeof(text)))
+		die("%s", text);
+}
+
 static void listeners_open(struct node *n)
 {
 	struct net_tls *tls = certificates_init();
@@ -404,6 +419,7 @@ static void listeners_open(struct node *n)
 	listen_at(n, "http.listen", n->conf.http_listen, &http_server_ops, NULL);
 	listen_at(n, "rtmps.listen", n->conf.rtmps_listen, &rtmp_server_ops, tls);
 	listen_at(n, "https.listen", n->conf.https_listen, &http_server_ops, tls);
+	listen_for_lookup(n, tls);
 }
 
 static enum arena_pages pages_of(const char *word)
@@ -479,7 +495,7 @@ static void say_closed(const struct node *n)
 	for (unsigned i = 0; i < n->listeners.n; i++) {
 		struct ip ip = net_addr_ip(&n->listeners.one[i].at);
 
-		others = others || !ip_is_loopback(&ip);
+		others = others || n->listeners.one[i].anywhere || !ip_is_loopback(&ip);
 	}
 	if (others && domains_state() == DOMAINS_OPEN && !n->conf.domain_open)
 		log_warn("no_domain", "effect=\"only this machine may publish and play\" "

@@ -44,6 +44,10 @@ struct shm_head {
 	shm_u64 tcpstat, tcpstat_lost, steer, steer_chosen, steer_fallback;
 	/* Memory of HLS segments (hls.memory bounds it); packets of packaging workers refused. */
 	shm_u64 hls_bytes, hls_refused;
+	/* trace 1: loaded; what connections made from here took, and sends that found no room. */
+	shm_u64 trace;
+	struct shm_hist connect, stall;
+	shm_u64 lookup; /* 1: loaded */
 };
 
 /* One per core; closes[] counts ended connections by enum reason. */

@@ -29,10 +29,11 @@ struct shm_hist {
 	shm_u64 sum_us;
 	shm_u64 n[SHM_HIST_BUCKETS];
 };
-#define SHM_LOOP_SHIFT 4  /* 16 us .. 0.26 s */
-#define SHM_JOIN_SHIFT 10 /* 1 ms .. 17 s */
-#define SHM_LAG_SHIFT  12 /* 4 ms .. 67 s */
-#define SHM_RTT_SHIFT  8  /* 0.26 ms .. 4.2 s */
+#define SHM_LOOP_SHIFT	4  /* 16 us .. 0.26 s */
+#define SHM_JOIN_SHIFT	10 /* 1 ms .. 17 s */
+#define SHM_LAG_SHIFT	12 /* 4 ms .. 67 s */
+#define SHM_RTT_SHIFT	8  /* 0.26 ms .. 4.2 s */
+#define SHM_STALL_SHIFT 10 /* 1 ms .. 17 s */
 
 /* Retransmitted of sent segments in one look at a connection, per 10,000; the last has no bound. */
 #define SHM_RATIO_BUCKETS 8

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/cidr.h"
+#include "base/place.h"
 #include "base/cidr.h"
 #include "base/conf_value.h"
 #include "base/log.h"
@@ -132,6 +133,22 @@ static bool ranges_ok(const char *key, const char *text, struct conf_error *e)
 	return !r;
 }
 
+static bool places_ok(const struct config *c, struct conf_error *e)
+{
+	struct place places[PLACES_MAX];
+	char bad[64], shown[96];
+	int r = places_parse(places, c->bpf_lookup, bad, sizeof(bad));
+
+	if (r == -E2BIG)
+		snprintf(e->text, sizeof(e->text), "bpf.lookup: more than %d places", PLACES_MAX);
+	else if (r < 0)
+		snprintf(e->text, sizeof(e->text),
+			 "bpf.lookup: %s: must be kind=addresses:port, like "
+			 "rtmp=203.0.113.0/24:1935 or https=[2001:db8::/32]:443",
+			 log_q(shown, sizeof(shown), bad));
+	return r >= 0;
+}
+
 static int ranges_check(const char *key, const char *ranges, struct conf_error *e)
 {
 	struct cidr_set set;
@@ -189,7 +206,7 @@ int conf_check(const struct config *c, struct conf_error *e)
 	if (!ranges_ok("proxy.trusted", c->proxy_trusted, e) ||
 	    !ranges_ok("relay.deny", c->relay_deny, e) ||
 	    !ranges_ok("bpf.guard_allow", c->guard_allow, e) ||
-	    !ranges_ok("bpf.guard_deny", c->guard_deny, e))
+	    !ranges_ok("bpf.guard_deny", c->guard_deny, e) || !places_ok(c, e))
 		return -EINVAL;
 	if (!nodes_ok(c->drain_redirect))
 		return broken(e,

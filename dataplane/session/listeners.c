@@ -129,6 +129,7 @@ int listeners_add_tls(struct listeners *l, const char *key, const char *addresse
 		l->one[l->n].key = key;
 		l->one[l->n].ops = ops;
 		l->one[l->n].tls = tls;
+		l->one[l->n].anywhere = false;
 		r = net_addr_parse(&at, one);
 		if (!r)
 			r = add_one(l, at);
@@ -143,7 +144,8 @@ unsigned listeners_take(struct listeners *l, unsigned core, struct session_liste
 	for (unsigned i = 0; i < l->n; i++) {
 		int fd = l->one[i].fd ? l->one[i].fd[core] : -1;
 
-		out[i] = (struct session_listener){l->one[i].ops, fd, l->one[i].at, l->one[i].tls};
+		out[i] = (struct session_listener){l->one[i].ops, fd, l->one[i].at, l->one[i].tls,
+						   l->one[i].anywhere};
 		if (l->one[i].fd)
 			l->one[i].fd[core] = -1;
 	}

@@ -17,6 +17,7 @@ struct listeners {
 		const struct session_ops *ops;
 		const char *key;     /* static text */
 		struct net_tls *tls; /* NULL: plain */
+		bool anywhere;	     /* what comes to other addresses is brought here too */
 		union net_addr at;
 		int *fd; /* one per core, -1 once a core has it; NULL: the bypass's */
 	} one[SESSION_LISTENERS_MAX];

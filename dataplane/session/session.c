@@ -581,7 +581,7 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		all->listener[i] = at[i].ops;
 		all->listener_tls[i] = at[i].tls;
-		all->listener_local[i] = is_local(&at[i].at);
+		all->listener_local[i] = is_local(&at[i].at) && !at[i].anywhere;
 		all->listeners++;
 		r = at[i].fd < 0 ? net_listen_at(all->net, &at[i].at, (int)i)
 		    : at[i].tls	 ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)

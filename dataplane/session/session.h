@@ -93,6 +93,7 @@ struct session_listener {
 	int fd; /* owned by the network from sessions_init() on; -1: `at` is the bypass's */
 	union net_addr at;
 	struct net_tls *tls; /* NULL: plain */
+	bool anywhere;	     /* what comes to other addresses is brought here too */
 };
 #define SESSION_LISTENERS_MAX 32
 
