@@ -22,6 +22,7 @@ struct access;
 struct audit;
 struct commands;
 struct packages;
+struct domain_sums;
 struct domains;
 struct guard;
 struct live;
@@ -46,6 +47,7 @@ struct cp {
 	struct dp *dp;
 	struct shm *shm; /* NULL while the data plane is away */
 	struct streams *streams;
+	struct domain_sums *domain_sums;
 	struct reconcile *reconcile;
 	struct jobs *jobs;
 	struct assets *assets;

@@ -25,6 +25,7 @@
 #include "controlplane/assets.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
+#include "controlplane/domain_sums.h"
 #include "controlplane/domains.h"
 #include "controlplane/live.h"
 #include "controlplane/local.h"
@@ -190,6 +191,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	if (cp->shm) {
 		shm_sample(cp->shm, clock_us());
+		domain_sums_note(cp->domain_sums, cp->shm);
 		streams_refresh(cp->streams, cp->shm);
 	}
 	commands_tick(cp->commands);
@@ -342,6 +344,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 		return -EACCES;
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
+	cp->domain_sums = domain_sums_new((size_t)cp->conf.metrics_streams);
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
 	cp->remote_auth = remote_auth_new(cp);
@@ -432,6 +435,7 @@ static void close_all(struct cp *cp)
 	live_free(cp->live);
 	domains_free(cp->domains);
 	streams_free(cp->streams);
+	domain_sums_free(cp->domain_sums);
 	tasks_free(cp->tasks);
 	hooks_free(cp->hooks);
 	nonces_free(cp->nonces);

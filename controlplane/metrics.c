@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bpf/guard.h"
+#include "controlplane/domain_sums.h"
 #include "controlplane/guard.h"
 #include "controlplane/jobs.h"
 #include "controlplane/metrics_certs.h"
@@ -203,6 +204,7 @@ void metrics_handle(struct cp *cp, struct http_call *c)
 		put_workers(cp, out);
 		metrics_tasks(cp->tasks, cp->shm, most, out);
 		put_dataplane(cp, out);
+		domain_sums_put(cp->domain_sums, out);
 	}
 	if (cp->shm)
 		metrics_streams(cp->shm, cp->streams, only, most, out);

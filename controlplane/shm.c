@@ -172,13 +172,11 @@ static void copy_text(char *dst, const char *src, size_t n)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *out)
+/* out->gen is what was read of it before. */
+static void read_stream(const struct shm *s, uint32_t slot, struct shm_stream_view *out)
 {
 	const struct shm_stream *st = stream_at(s, slot);
 
-	*out = (struct shm_stream_view){.gen = gen_of(&st->gen)};
-	if (!(out->gen & 1))
-		return false;
 	copy_text(out->name, st->name, sizeof(out->name));
 	out->internal = shm_get(&st->internal);
 	out->since_ms = shm_get(&st->publish_wall_ms);
@@ -212,7 +210,29 @@ bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *o
 	out->again_ps = rate_ps(&s->tcp[slot][TCP_AGAIN], out->gen);
 	out->rtt_n_ps = rate_ps(&s->tcp[slot][TCP_RTT_N], out->gen);
 	out->rtt_us_ps = rate_ps(&s->tcp[slot][TCP_RTT_US], out->gen);
-	return gen_same(&st->gen, out->gen);
+}
+
+bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *out)
+{
+	const shm_u64 *gen = &stream_at(s, slot)->gen;
+
+	*out = (struct shm_stream_view){.gen = gen_of(gen)};
+	if (!(out->gen & 1))
+		return false;
+	read_stream(s, slot, out);
+	return gen_same(gen, out->gen);
+}
+
+/* A slot keeps its counts until it is taken again; while that happens some are zero already. */
+bool shm_stream_ended(const struct shm *s, uint32_t slot, uint64_t gen, struct shm_stream_view *out)
+{
+	const shm_u64 *now = &stream_at(s, slot)->gen;
+
+	*out = (struct shm_stream_view){.gen = gen_of(now)};
+	if (out->gen != gen + 1)
+		return false;
+	read_stream(s, slot, out);
+	return gen_same(now, gen + 1);
 }
 
 /* Both are made of 64-bit counts only. */

@@ -49,6 +49,10 @@ const struct shm_head *shm_head(const struct shm *s);
 uint32_t shm_streams(const struct shm *s);
 /* false: the slot is free, or changed hands while it was read. */
 bool shm_stream_at(const struct shm *s, uint32_t slot, struct shm_stream_view *out);
+/* The last counts of one that was there as `gen` and has ended; false: its slot has been
+ * taken since. What is read while that happens may be too little, never too much. */
+bool shm_stream_ended(const struct shm *s, uint32_t slot, uint64_t gen,
+		      struct shm_stream_view *out);
 /* Only the name is compared; false: no such stream. */
 bool shm_stream_find(const struct shm *s, const char *name, struct shm_stream_view *out,
 		     uint32_t *slot);

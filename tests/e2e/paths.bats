@@ -83,6 +83,12 @@ received() { # bytes and packets of B's interface
 	echo "seen $seen counted $counted"
 	[ "$counted" -le "$seen" ] && [ $((seen - counted)) -lt 300 ]
 	[ "$counted" -gt "$(stat -c %s "$T/viewer.flv")" ]
+	# The domain's, which outlives the stream, has it too, and what its publisher was answered.
+	wire=$(value stream_tcp_wire_bytes_total "$OUT")
+	kill "$PUBLISHER"
+	within 15 not value stream_tcp_wire_bytes_total "$OUT"
+	is domain_tcp_wire_bytes_total 'domain="default"' ">= $wire"
+	is domain_joins_total 'domain="default"' '== 1'
 }
 
 @test "round-trip times: as the connection itself has them" {
