@@ -34,9 +34,10 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
 
 static bool role_allows(const char *role, const char *action)
 {
-	static const char *const admins[] = {"DescribeAuditRecords", "CreateApiUser",
-					     "DeleteApiUser",	     "DescribeApiUsers",
-					     "CreateApiKey",	     "DeleteApiKey"};
+	static const char *const admins[] = {
+		"DescribeAuditRecords",	     "CreateApiUser",	      "DeleteApiUser",
+		"DescribeApiUsers",	     "CreateApiKey",	      "DeleteApiKey",
+		"DescribeNodeConfiguration", "ApplyNodeConfiguration"};
 	static const char *const secrets[] = {"DescribeLiveDomainConfigs",
 					      "DescribeLiveStreamsNotifyUrlConfig",
 					      "GenerateLiveUrls"};

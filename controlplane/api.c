@@ -131,7 +131,7 @@ bool api_value_broken(const struct api_param *p, struct api_arg *a, struct api_b
 		rule = rule_destination(text);
 	else if (p->type == API_HTTP && *text)
 		rule = rule_url(text, RULE_HTTP | RULE_HTTPS);
-	else if (!rule_is_plain(text))
+	else if (p->type != API_LINES && !rule_is_plain(text))
 		rule = "must not hold control characters";
 	return rule ? breaks(b, "%s", rule) : false;
 }

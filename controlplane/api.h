@@ -30,6 +30,7 @@ enum api_type {
 	API_URLS,
 	API_RTMP,
 	API_HTTP,
+	API_LINES,
 	API_DOMAIN,
 	API_NAME
 };

@@ -25,8 +25,8 @@ struct audit {
 
 static bool is_secret(const char *name)
 {
-	static const char *const names[] = {"key", "auth_key1", "auth_key2", "secret",
-					    "NotifyAuthKey"};
+	static const char *const names[] = {"key",    "auth_key1",     "auth_key2",
+					    "secret", "NotifyAuthKey", "Content"};
 
 	for (size_t i = 0; i < array_len(names); i++)
 		if (!strcmp(names[i], name))

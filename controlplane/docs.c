@@ -136,6 +136,9 @@ static const char *type_text(const struct api_param *p, char *dst, size_t n)
 		snprintf(dst, n, "rtmp://, rtmps:// or (ours) srt:// URL, up to %lld bytes",
 			 (long long)p->max);
 		break;
+	case API_LINES:
+		snprintf(dst, n, "lines, up to %lld bytes", (long long)p->max);
+		break;
 	case API_DOMAIN:
 		snprintf(dst, n, "host name");
 		break;

@@ -14,7 +14,6 @@
 #include "controlplane/numbers.h"
 #include "controlplane/packages.h"
 #include "controlplane/refusal.h"
-#include "controlplane/settings.h"
 #include "controlplane/streams.h"
 #include "controlplane/view.h"
 
@@ -263,20 +262,6 @@ static void drain(struct cp *cp, struct http_call *c)
 	ask_dp(cp, c, "drain", json_pack("{sb}", "on", *on == '1'), reply_plain);
 }
 
-static void reload(struct cp *cp, struct http_call *c)
-{
-	struct conf_error e;
-	struct refusal r;
-
-	/* Both processes read the same file: what is wrong with it is said once, here. */
-	if (settings_reload(cp, &e)) {
-		refuse(&r, 400, "InvalidConfiguration", "%s", e.text);
-		fail(c, &r);
-		return;
-	}
-	ask_dp(cp, c, "reload", NULL, reply_plain);
-}
-
 /* ---- paths ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -290,7 +275,6 @@ static const struct {
 	{"/local/viewers", false, viewers},
 	{"/local/stream/kick", true, stream_kick},
 	{"/local/viewer/kick", true, viewer_kick},
-	{"/local/reload", true, reload},
 	{"/local/drain", true, drain},
 	{"/local/guard", false, guard_local_show},
 	{"/local/guard", true, guard_local_set},

@@ -6,7 +6,6 @@
  *   GET  /local/streams?stream=K     one stream; without K all of them
  *   GET  /local/viewers[?stream=K]   viewers
  *   POST /local/stream/kick?stream=K, /local/viewer/kick?id=I
- *   POST /local/reload               read the configuration again, here and in the data plane
  *   POST /local/drain?on=1|0         refuse new connections, or accept them again
  *
  * Errors are {Code, Message} with a status of 400, 404 or 503. Threads: the event loop's.

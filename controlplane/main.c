@@ -21,6 +21,7 @@
 #include "controlplane/guard.h"
 #include "controlplane/access.h"
 #include "controlplane/api.h"
+#include "controlplane/apply.h"
 #include "controlplane/audit.h"
 #include "controlplane/assets.h"
 #include "controlplane/commands.h"
@@ -95,6 +96,7 @@ static void on_dp_up(void *arg, int shm_fd)
 		streams_reset(cp->streams, shm_streams(cp->shm));
 	else
 		log_error("shared_memory", "why=\"%s\"", err);
+	apply_up(cp);
 	domains_up(cp->domains);
 	live_up(cp->live);
 	pulls_up(cp->pulls);
@@ -256,7 +258,7 @@ static int drop_privileges(char *err, size_t err_n)
 static int read_settings(struct cp *cp, char *err, size_t err_n)
 {
 	struct conf_error e;
-	int rc = settings_read(cp, &cp->conf, &e);
+	int rc = settings_read(cp, NULL, &cp->conf, &e);
 
 	if (rc) {
 		snprintf(err, err_n, "%s", e.text);
@@ -386,6 +388,21 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
+static void on_reloaded(void *arg, int status, json_t *body)
+{
+	char text[600];
+
+	if (status != 200)
+		log_error("reload", "why=%s", log_q(text, sizeof(text), dp_text(body, "Message")));
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	static const struct params none;
+
+	api_run(arg, "ApplyNodeConfiguration", &none, on_reloaded, NULL);
+}
+
 static void libevent_log(int severity, const char *text)
 {
 	log_debug("libevent", "text=\"%s\"", text);
@@ -395,10 +412,12 @@ static void run(struct cp *cp)
 {
 	struct event *term = evsignal_new(cp->base, SIGTERM, on_signal, cp->base);
 	struct event *intr = evsignal_new(cp->base, SIGINT, on_signal, cp->base);
+	struct event *hangup = evsignal_new(cp->base, SIGHUP, on_hangup, cp);
 	struct event *second = event_new(cp->base, -1, EV_PERSIST, on_second, cp);
 	struct timeval tv = {1, 0};
 
-	must(term && intr && second);
+	must(term && intr && hangup && second);
+	event_add(hangup, NULL);
 	event_add(term, NULL);
 	event_add(intr, NULL);
 	event_add(second, &tv);
@@ -407,6 +426,7 @@ static void run(struct cp *cp)
 	event_base_dispatch(cp->base);
 	event_free(term);
 	event_free(intr);
+	event_free(hangup);
 	event_free(second);
 }
 

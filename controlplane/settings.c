@@ -21,10 +21,12 @@ static int apply_set(struct config *c, const char *text, struct conf_error *e)
 	return conf_set(c, key, eq + 1, e);
 }
 
-int settings_read(const struct cp *cp, struct config *out, struct conf_error *e)
+int settings_read(const struct cp *cp, const char *content, struct config *out,
+		  struct conf_error *e)
 {
 	static struct config c; /* 20 KiB; one loop, one reader */
-	int rc = conf_load(&c, cp->conf_path, e);
+	int rc = content ? conf_load_text(&c, cp->conf_path, content, strlen(content), e)
+			 : conf_load(&c, cp->conf_path, e);
 
 	for (char **set = cp->sets; !rc && set && *set; set++)
 		rc = apply_set(&c, *set, e);
@@ -47,19 +49,40 @@ static void keep_old(void *arg, const struct conf_key *k)
 		memcpy((char *)both[1] + k->offset, (const char *)both[0] + k->offset, n);
 }
 
-int settings_reload(struct cp *cp, struct conf_error *e)
-{
-	static struct config next;
-	struct config *both[] = {&cp->conf, &next};
-	int rc = settings_read(cp, &next, e);
+struct changes {
+	const struct config *from, *to;
+	json_t *list;
+};
 
-	if (rc)
-		return rc;
-	conf_diff(&cp->conf, &next, keep_old, both);
-	cp->conf = next;
+static void note_change(void *arg, const struct conf_key *k)
+{
+	struct changes *c = arg;
+	char from[1100], to[1100];
+
+	conf_value_shown(c->from, k, from, sizeof(from));
+	conf_value_shown(c->to, k, to, sizeof(to));
+	json_array_append_new(c->list, json_pack("{ss ss ss ss}", "Key", k->path, "From", from,
+						 "To", to, "Effect", conf_when_text(k->when)));
+}
+
+json_t *settings_changes(const struct cp *cp, const struct config *next)
+{
+	struct changes c = {&cp->conf, next, json_array()};
+
+	conf_diff(c.from, c.to, note_change, &c);
+	return c.list;
+}
+
+void settings_take(struct cp *cp, const struct config *next)
+{
+	static struct config taken;
+	struct config *both[] = {&cp->conf, &taken};
+
+	taken = *next;
+	conf_diff(&cp->conf, next, keep_old, both);
+	cp->conf = taken;
 	guard_configure(cp->guard, &cp->conf);
-	log_set_level((enum log_level)log_level_of(next.log_level));
-	log_set_format(next.log_format);
+	log_set_level((enum log_level)log_level_of(taken.log_level));
+	log_set_format(taken.log_format);
 	log_info("reloaded", "file=%s", cp->conf_path ? cp->conf_path : "none");
-	return 0;
 }

@@ -51,11 +51,15 @@ _millrace() {
 
 	local choices
 	case "${words[*]:0:2}" in
-	task | stream | hls | viewer | callback | node | domain | url | guard) choices=$(_millrace_words "${words[0]}") ;;
+	task | stream | hls | viewer | callback | node | domain | url | guard | config) choices=$(_millrace_words "${words[0]}") ;;
 	"") choices=$(_millrace_words "") ;;
 	"task list" | "task create" | "stream list" | "viewer list" | "hls list" | "domain add" | "domain list") return ;;
 	task\ *) choices=$(millrace "${state[@]}" task list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	stream\ *) choices=$(millrace "${state[@]}" stream list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	config\ *)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	"guard remove") choices=$(millrace "${state[@]}" guard list 2>/dev/null | awk '$3 == "operator" { print $1 }') ;;
 	"viewer kick") choices=$(millrace "${state[@]}" viewer list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	"callback list" | "node list") return ;;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration: check a file, show what is in force, write the sample and the manual page. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
+#include "base/check.h"
+
 #include "base/conf.h"
-#include "base/log.h"
 #include "controlplane/cli/client.h"
+#include "controlplane/cli/table.h"
 
 static const struct opt config_opts[] = {
 	{"config", "FILE", "the file to check or show"},
@@ -17,18 +21,6 @@ static const struct opt config_opts[] = {
 };
 enum { OPT_CONFIG, OPT_SAMPLE, OPT_SHOW, OPT_MAN };
 
-/* The value as text; a Redis URL without its password. */
-static const char *shown(const struct config *c, const struct conf_key *k, char *dst, size_t n)
-{
-	char value[1100];
-
-	conf_value_text(c, k, value, sizeof(value));
-	if (!strcmp(k->path, "redis.url"))
-		return log_url(dst, n, value);
-	snprintf(dst, n, "%s", value);
-	return dst;
-}
-
 static void show(const struct cli *cli, const struct config *c)
 {
 	size_t n;
@@ -37,7 +29,7 @@ static void show(const struct cli *cli, const struct config *c)
 	char text[1100];
 
 	for (size_t i = 0; i < n; i++) {
-		shown(c, &keys[i], text, sizeof(text));
+		conf_value_shown(c, &keys[i], text, sizeof(text));
 		if (cli->json)
 			json_object_set_new(all, keys[i].path, json_string(text));
 		else
@@ -171,9 +163,123 @@ static int run_config(struct cli *cli, const struct args *a)
 	return CLI_OK;
 }
 
+/* ---- files, checked and applied ---- */
+
+#define CONTENT_BYTES 65536 /* as the API takes it */
+
+static int run_check(struct cli *cli, const struct args *a)
+{
+	struct conf_error e = {""};
+	struct config c;
+
+	if (conf_load(&c, a->rest[0], &e))
+		return cli_fail(CLI_USAGE, "%s", e.text);
+	printf("%s: good\n", a->rest[0]);
+	return CLI_OK;
+}
+
+/* The whole file into fresh memory; NULL after saying why. */
+static char *content_of(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = f ? calloc(1, CONTENT_BYTES + 1) : NULL;
+	size_t n = text ? fread(text, 1, CONTENT_BYTES + 1, f) : 0;
+	const char *why = !f || !text || ferror(f) ? strerror(errno)
+			  : n > CONTENT_BYTES	   ? "longer than 64 KiB"
+			  : !n			   ? "empty"
+			  : strlen(text) != n	   ? "it holds a NUL byte"
+						   : NULL;
+
+	if (f)
+		fclose(f);
+	if (!why)
+		return text;
+	cli_fail(CLI_USAGE, "%s: %s", path, why);
+	free(text);
+	return NULL;
+}
+
+static void print_changes(const json_t *changes)
+{
+	static const char *const heads[] = {"KEY", "IN FORCE", "WILL BE", "COUNTS"};
+	struct table t;
+	json_t *row;
+	size_t i;
+
+	if (!json_array_size(changes)) {
+		puts("nothing differs");
+		return;
+	}
+	table_init(&t, heads, array_len(heads));
+	json_array_foreach ((json_t *)changes, i, row) {
+		const char *from = client_text(row, "From"), *to = client_text(row, "To");
+		const char *effect = client_text(row, "Effect");
+
+		table_add(&t, client_text(row, "Key"));
+		table_add(&t, *from ? from : "\"\"");
+		table_add(&t, *to ? to : "\"\"");
+		table_add(&t, !strcmp(effect, "restart")	? "at the next start"
+			      : !strcmp(effect, "new_sessions") ? "for new sessions"
+								: effect);
+	}
+	table_print(&t, stdout);
+	table_fini(&t);
+}
+
+/* file NULL: what the node's own file holds. */
+static int ask(struct cli *cli, const char *action, const char *file)
+{
+	struct client_param params[] = {{"Content", NULL}, {NULL, NULL}};
+	char *content = file ? content_of(file) : NULL;
+	json_t *answer;
+	int rc;
+
+	if (file && !content)
+		return CLI_USAGE;
+	params[0].value = content;
+	rc = client_rpc(cli, action, params, &answer);
+	free(content);
+	if (rc)
+		return rc;
+	if (cli->json)
+		client_print(answer);
+	else
+		print_changes(json_object_get(answer, "Changes"));
+	json_decref(answer);
+	return CLI_OK;
+}
+
+static int run_diff(struct cli *cli, const struct args *a)
+{
+	return ask(cli, "DescribeNodeConfiguration", a->n_rest ? a->rest[0] : NULL);
+}
+
+static int run_apply(struct cli *cli, const struct args *a)
+{
+	return ask(cli, "ApplyNodeConfiguration", a->rest[0]);
+}
+
+static int run_reload(struct cli *cli, const struct args *a)
+{
+	return ask(cli, "ApplyNodeConfiguration", NULL);
+}
+
 const struct command config_commands[] = {
 	{"config", "", "Check a configuration, or print the sample",
 	 "With --config FILE alone the file is checked and nothing else is done.", config_opts, 0,
 	 0, run_config},
+	{"config check", "FILE", "Check a configuration file", NULL, NULL, 1, 1, run_check},
+	{"config diff", "[FILE]", "Show what FILE would change, and when it would count",
+	 "Compared with what is in force. Without FILE it is the node's own file: what was changed\n"
+	 "in it and not reloaded, or counts at the next start.",
+	 NULL, 0, 1, run_diff},
+	{"config apply", "FILE", "Make FILE the node's configuration",
+	 "It is checked, takes the place of the node's file (which stays as NAME.previous) and is\n"
+	 "read by control plane and data plane. Where one of them refuses it, the old file is put\n"
+	 "back and nothing changes.",
+	 NULL, 1, 1, run_apply},
+	{"reload", "", "Read the configuration file again",
+	 "Shows what changed and when it counts. A mistake in the file changes nothing.", NULL, 0,
+	 0, run_reload},
 	{NULL},
 };

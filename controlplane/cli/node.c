@@ -1,44 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands about the node as a whole: reload, drain, version. */
+/* Commands about the node as a whole: drain, version. */
 #include <string.h>
 
 #include "controlplane/cli/client.h"
-#include "controlplane/cli/format.h"
-
-/* "rtmp.window, log.level", or "nothing" */
-static void print_keys(const char *what, const json_t *keys)
-{
-	const char *sep = "";
-	char text[128];
-	json_t *key;
-	size_t i;
-
-	printf("%s: ", what);
-	json_array_foreach (keys, i, key) {
-		const char *s = json_string_value(key);
-
-		printf("%s%s", sep, format_safe(text, sizeof(text), s ? s : ""));
-		sep = ", ";
-	}
-	puts(*sep ? "" : "nothing");
-}
-
-static int run_reload(struct cli *cli, const struct args *a)
-{
-	json_t *answer;
-	int rc = client_post(cli, "/local/reload", NULL, &answer);
-
-	if (rc)
-		return rc;
-	if (cli->json) {
-		client_print(answer);
-	} else {
-		print_keys("applied", json_object_get(answer, "applied"));
-		print_keys("at the next start", json_object_get(answer, "later"));
-	}
-	json_decref(answer);
-	return CLI_OK;
-}
 
 static int run_drain(struct cli *cli, const struct args *a)
 {
@@ -71,10 +35,6 @@ static int run_version(struct cli *cli, const struct args *a)
 }
 
 const struct command node_commands[] = {
-	{"reload", "", "Read the configuration file again",
-	 "Says which changed keys apply now and which only at the next start. A mistake in the\n"
-	 "file changes nothing.",
-	 NULL, 0, 0, run_reload},
 	{"drain", "on|off", "Refuse new connections, or accept them again",
 	 "Encoders, viewers and relays that are there go on; `millrace status` shows when the\n"
 	 "node has emptied. Of several nodes (cluster.enabled) relays go to the others at once.",

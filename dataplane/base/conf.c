@@ -224,6 +224,25 @@ int conf_check(const struct config *c, struct conf_error *e)
 	return 0;
 }
 
+void conf_value_shown(const struct config *c, const struct conf_key *k, char *dst, size_t n)
+{
+	char value[1100];
+
+	conf_value_text(c, k, value, sizeof(value));
+	if (!strcmp(k->path, "redis.url"))
+		log_url(dst, n, value);
+	else
+		snprintf(dst, n, "%s", strcmp(k->path, "callback.key") || !*value ? value : "***");
+}
+
+const char *conf_when_text(enum conf_when when)
+{
+	static const char *const words[] = {
+		[CONF_NOW] = "now", [CONF_NEW] = "new_sessions", [CONF_RESTART] = "restart"};
+
+	return words[when];
+}
+
 void conf_diff(const struct config *a, const struct config *b,
 	       void (*each)(void *arg, const struct conf_key *k), void *arg)
 {

@@ -209,19 +209,26 @@ static int read_file(const char *path, char **text, size_t *n, struct conf_error
 
 int conf_load(struct config *c, const char *path, struct conf_error *e)
 {
+	char *text = NULL;
+	size_t n = 0;
+	int rc = path ? read_file(path, &text, &n, e) : 0;
+
+	if (!rc)
+		rc = conf_load_text(c, path, text, n, e);
+	free(text);
+	return rc;
+}
+
+int conf_load_text(struct config *c, const char *path, const char *text, size_t n,
+		   struct conf_error *e)
+{
 	struct conf_error why = {""};
 	struct load l = {.file = path, .e = e};
-	char *text = NULL;
-	size_t n;
 	int rc = 0;
 
 	conf_defaults(&l.conf);
-	if (path) {
-		rc = read_file(path, &text, &n, e);
-		if (!rc)
-			rc = parse(&l, text, n);
-		free(text);
-	}
+	if (text)
+		rc = parse(&l, text, n);
 	if (!rc && conf_check(&l.conf, &why)) {
 		snprintf(e->text, sizeof(e->text), "%.160s%s%.340s", path ? path : "",
 			 path ? ": " : "", why.text);

@@ -5,7 +5,7 @@
 #   ffmpeg -> origin (millrace up) <- edge (millrace up) <- viewers
 #                    \__ one redis-server __/
 
-# shellcheck disable=SC2030,SC2031,SC2174 # each test has nodes of its own
+# shellcheck disable=SC2030,SC2031,SC2034,SC2174 # each test has nodes of its own; lib.bash reads S
 load lib
 load clips
 

@@ -388,9 +388,42 @@ static void test_state_folder(void **state)
 	assert_int_equal(conf_state_dir(&c, dir, 5), -ENAMETOOLONG);
 }
 
+static void test_a_content_is_checked_as_a_file_of_that_name(void **state)
+{
+	static const char good[] = "play:\n  tick: low\n", bad[] = "\nplay:\n  tock: low\n";
+	struct conf_error e = {""};
+	struct config c;
+
+	assert_int_equal(conf_load_text(&c, "n.yaml", good, strlen(good), &e), 0);
+	assert_string_equal(c.play_tick, "low");
+	assert_int_equal(conf_load_text(&c, "n.yaml", bad, strlen(bad), &e), -EINVAL);
+	assert_memory_equal(e.text, "n.yaml:3: ", 10);
+	assert_string_equal(c.play_tick, "low");
+}
+
+static void test_values_are_shown_without_secrets(void **state)
+{
+	const struct conf_key *k;
+	struct config c;
+	char text[1100];
+	size_t n;
+
+	conf_defaults(&c);
+	strcpy(c.callback_key, "secret");
+	strcpy(c.redis_url, "redis://u:secret@h/1");
+	k = conf_keys(&n);
+	for (; n; n--, k++) {
+		conf_value_shown(&c, k, text, sizeof(text));
+		assert_null(strstr(text, "secret"));
+	}
+	assert_string_equal(conf_when_text(CONF_NEW), "new_sessions");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_content_is_checked_as_a_file_of_that_name),
+		cmocka_unit_test(test_values_are_shown_without_secrets),
 		cmocka_unit_test(test_every_default_obeys_its_own_rule),
 		cmocka_unit_test(test_a_file_sets_nested_and_dotted_keys),
 		cmocka_unit_test(test_nothing_in_a_file_means_defaults),
