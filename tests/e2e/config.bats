@@ -68,8 +68,7 @@ last_audit() { # jq filter
 	[ "$(last_audit .ActionName)" = ApplyNodeConfiguration ]
 	[ "$(last_audit '.Before["http.cors_origin"] + " " + .After["http.cors_origin"]')" = '* https://a.example' ]
 	not grep -q verysecret "$S/audit.log"
-	size=$(stat -c %s "$T/out")
-	within 10 eval '[ "$(stat -c %s "$T/out")" -gt $((size + 50000)) ]'
+	within 10 eval "[ \$(stat -c %s $T/out) -gt $(($(stat -c %s "$T/out") + 50000)) ]"
 	alive "$viewer"
 }
 
