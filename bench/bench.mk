@@ -4,13 +4,14 @@
 BENCH ?= quick
 SHARE ?= 0
 bench_libs := $(call lib,base)
-bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load)
+bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged)
 bench_of    = $(call obj,$(addprefix bench/,$(addsuffix .c,$(1))))
 
 $(B)/bench/publisher: $(call bench_of,publisher rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/limit: $(call bench_of,limit traffic sock) $(bench_libs)
 $(B)/bench/loadgen: $(call bench_of,loadgen viewer tls demux stats rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/hls_load: $(call bench_of,hls_load sock) $(bench_libs)
+$(B)/bench/forged: $(call bench_of,forged sock) $(bench_libs)
 $(B)/bench/loadgen: bench_more := -lssl
 $(bench_bin):
 	@mkdir -p $(@D)

@@ -22,6 +22,7 @@ SCENARIOS = {
            "against nginx with the same as files in tmpfs",
     "cores": "two data-plane cores against one",
     "bpf": "all programs in the kernel on against off",
+    "forged": "200 viewers, with and without made-up URLs being refused, as many as come through",
     "churn": "stream names that come and go",
 }
 
@@ -115,6 +116,12 @@ def bpf(args):
                       runs=max(args.runs, 6), set=STEADY + keys)
 
 
+def forged(args):
+    for flood in ("none", "flood"):
+        yield case_of(args, "forged", "millrace", "rtmp", "normal", 200, rate=500, forged=flood, seconds=10,
+                      bit_rate=500000, before=2)
+
+
 def churn(args, names):
     yield case_of(args, "churn", "millrace", "rtmp", "normal", 0, streams=names, runs=1, after=18)
 
@@ -124,6 +131,7 @@ def all_of(args):
     found += tls(args)
     found += hls(args, 4000 if args.form == "full" else 1000)
     found += bpf(args)
+    found += forged(args)
     if args.form == "full":
         found += memory(args, (1000, 4000, 8000))
         found += joins(args)

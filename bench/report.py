@@ -16,7 +16,7 @@ from cases import SCENARIOS, TICKS
 
 # What makes two results, of different dates, the same case.
 IDENTITY = ("scenario", "server", "protocol", "tick", "viewers", "streams", "bit_rate", "cores",
-            "programs")
+            "programs", "forged")
 SRS_MERGED = 0.054    # CPU s/Gbit, 350 ms; measured elsewhere, as are the bare limits beside it
 SRS_LIMITS = {133: 0.022, 33: 0.066}
 
@@ -30,6 +30,8 @@ def name_of(case):
         words.append("%d cores" % case["cores"])
     if case.get("programs"):
         words.append("programs " + case["programs"])
+    if case.get("forged"):
+        words.append("forged URLs: " + case["forged"])
     return " ".join(words)
 
 
@@ -70,6 +72,8 @@ def medians(result):
         "kernel_per_viewer": of(lambda r: r["kernel_growth"] / case["viewers"]),
         "resident_growth": of(lambda r: r["resident_growth"]),
         "growth_bytes": of(lambda r: r["growth_bytes"]),
+        "forged_a_minute": of(lambda r: r["forged_a_minute"]),
+        "forged_served": of(lambda r: r["forged_served"]),
         "remote_cost": remote_cost(runs) if case["cores"] > 1 else None,
         "skips": sum(r.get("skips", 0) for r in runs),
         "slow_skips": sum(r.get("slow_skips", 0) for r in runs),
@@ -211,6 +215,20 @@ def load_marks(results):
                    and not m["slow_lost"])
 
 
+def forged_marks(results):
+    quiet = find(results, scenario="forged", forged="none")
+    flood = find(results, scenario="forged", forged="flood")
+    if not quiet or not flood:
+        return
+    before, m = quiet["median"]["latency_ms"]["p99"], flood["median"]
+    yield ("p99 of viewers beside forged URLs", "%.1f ms as without, + 10 %%" % before,
+           "%.1f ms beside %d thousand a minute" % (m["latency_ms"]["p99"], m["forged_a_minute"] / 1000),
+           m["latency_ms"]["p99"] <= before * 1.1)
+    yield ("memory and answers after forged URLs", "+ 2 MiB, all 403", "%+.2f MiB, %d others" % (
+        m["growth_bytes"] / 2**20, m["forged_served"]),
+        m["growth_bytes"] <= 2 << 20 and not m["forged_served"])
+
+
 def shape_marks(results):
     one = find(results, scenario="streams", streams=1)
     many = find(results, scenario="streams", streams=1000)
@@ -235,6 +253,7 @@ def shape_marks(results):
     if off and on:
         got = on["median"]["cpu_per_gbit"] / off["median"]["cpu_per_gbit"]
         yield "cost with the programs in the kernel over without", "1.02", "%.3f" % got, got <= 1.02
+    yield from forged_marks(results)
     one = find(results, scenario="cores", cores=1)
     two = find(results, scenario="cores", cores=2)
     if one and two:

@@ -77,6 +77,15 @@ def end(process):
             process.wait()
 
 
+# Viewers come by the address, forged URLs by the name that signs its own.
+DOMAINS = {"domains": {
+    "push.bench.test": {"type": "ingest"},
+    "default": {"type": "play", "center": "push.bench.test"},
+    "play.bench.test": {"type": "play", "center": "push.bench.test",
+                        "auth": {"type": "a", "key1": "benchbench", "publish": False, "play": True}}},
+    "blocks": []}
+
+
 class Snapshot:
     """What a server has used up to a moment."""
 
@@ -133,6 +142,9 @@ class Bench:
             sets = ["cores=%d" % case["cores"], "play.tick=" + case["tick"],
                     "pin_cores=" + ("true" if case["cores"] > 1 else "false"),
                     "rtmp.listen=127.0.0.1:%d" % port, "http.listen=127.0.0.1:%d" % http]
+            if case["scenario"] == "forged":
+                with open(os.path.join(folder, "domains.json"), "w") as f:
+                    json.dump(DOMAINS, f)
             if case["protocol"] == "https":
                 https = free_port()
                 sets += certificate(folder) + ["https.listen=127.0.0.1:%d" % https]
@@ -148,6 +160,9 @@ class Bench:
                 "flv": "http://127.0.0.1:%d/live/bench" % http,
                 "hls": "http://127.0.0.1:%d/live/bench" % (port if case["server"] == "nginx" else http),
                 "https": "https://127.0.0.1:%s/live/bench" % https}[case["protocol"]]
+        if case["scenario"] == "forged":
+            publish = publish.replace("/live/", "/live?vhost=push.bench.test/")
+            case["http"] = "http://127.0.0.1:%d/live/bench" % http
         return server, publish, play
 
     def start_publisher(self, case, url, *more):
@@ -177,6 +192,25 @@ class Bench:
         finally:
             end(load)
         seen.update(used)
+        return seen
+
+    def view_forged(self, case, url, server, counters):
+        """The same beside requests that are refused: how many there were, and what they left in memory."""
+        if case["forged"] == "none":
+            return self.view(case, url, server, counters)
+        before = meter.resident_bytes(server.pid)
+        flood = self.start(self.load_cpu, "nice", "-n", 19, self.program("bench/forged"), "--url", case["http"],
+                           stdout=subprocess.PIPE)
+        try:
+            time.sleep(3)
+            early = meter.resident_bytes(server.pid)
+            seen = self.view(case, url, server, counters)
+            seen["growth_bytes"] = seen["resident_bytes"] - max(early, before)
+        finally:
+            flood.terminate()
+            said = json.loads(flood.communicate()[0])
+        seen["forged_a_minute"] = round(said["refused"] * 60 / said["seconds"])
+        seen["forged_served"] = said["served"]
         return seen
 
     def ingest(self, case, server, counters):
@@ -216,7 +250,8 @@ class Bench:
         before, kernel = meter.resident_bytes(server.pid), meter.kernel_bytes()
         if not case["viewers"]:
             return self.ingest(case, server, counters)
-        seen = self.view(case, play, server, counters)
+        view = self.view_forged if case["scenario"] == "forged" else self.view
+        seen = view(case, play, server, counters)
         gbit = seen["bytes"] * 8 / 1e9
         seen["cpu_per_gbit"] = round(seen["cpu_seconds"] / gbit, 5) if gbit else None
         seen["resident_growth"] = seen["resident_bytes"] - before
