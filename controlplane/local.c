@@ -42,20 +42,46 @@ static json_t *stream_rows(struct cp *cp, uint64_t now_us, uint64_t *viewers, ui
 	return rows;
 }
 
-static json_t *task_rows(struct cp *cp, uint64_t now_us)
+static json_t *task_row(struct cp *cp, const struct relay *r, uint64_t now_us)
 {
+	struct task_numbers n;
+	json_t *row;
+
+	numbers_of(cp->shm, r, now_us, &n);
+	row = view_task_row(r->task, &n);
+	json_object_set_new(row, "Node", json_string(tasks_node(cp->tasks, r)));
+	return row;
+}
+
+/* At most n, without the skip oldest: nothing else is done while they are written. */
+static json_t *task_rows(struct cp *cp, uint64_t now_us, uint64_t skip, uint64_t n)
+{
+	struct relay *r = tasks_first(cp->tasks);
 	json_t *rows = json_array();
 
-	for (struct relay *r = tasks_first(cp->tasks); r; r = tasks_next(r)) {
-		struct task_numbers n;
-		json_t *row;
-
-		numbers_of(cp->shm, r, now_us, &n);
-		row = view_task_row(r->task, &n);
-		json_object_set_new(row, "Node", json_string(tasks_node(cp->tasks, r)));
-		json_array_append_new(rows, row);
-	}
+	for (; r && skip; skip--)
+		r = tasks_next(r);
+	for (; r && n; n--, r = tasks_next(r))
+		json_array_append_new(rows, task_row(cp, r, now_us));
 	return rows;
+}
+
+/* false: refused. */
+static bool count_given(struct http_call *c, const char *name, uint64_t most, uint64_t *n)
+{
+	const char *text = params_value(&c->params, name);
+	struct refusal r;
+	char *end;
+
+	if (!text)
+		return true;
+	*n = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && *n <= most)
+		return true;
+	refuse(&r, 400, "InvalidParameter", "%s must be 0 to %llu; the value is \"%.40s\".", name,
+	       (unsigned long long)most, text);
+	fail(c, &r);
+	return false;
 }
 
 static json_int_t of_shm(struct cp *cp, uint64_t (*get)(const struct shm *))
@@ -70,9 +96,13 @@ static json_int_t total(struct cp *cp, enum counter c)
 
 static void status(struct cp *cp, struct http_call *c)
 {
-	uint64_t now_us = clock_us(), viewers, live;
-	json_t *rows = stream_rows(cp, now_us, &viewers, &live), *body, *totals;
+	uint64_t now_us = clock_us(), viewers, live, skip = 0, most = LOCAL_TASKS_MAX;
+	json_t *rows, *body, *totals;
 
+	if (!count_given(c, "tasks", LOCAL_TASKS_MAX, &most) ||
+	    !count_given(c, "skip", UINT32_MAX, &skip))
+		return;
+	rows = stream_rows(cp, now_us, &viewers, &live);
 	totals = json_pack("{sI sI sI sI sI sI sI}", "streams", (json_int_t)live, "viewers",
 			   (json_int_t)viewers, "tasks", (json_int_t)tasks_count(cp->tasks),
 			   "in_bps", of_shm(cp, shm_in_bps), "out_bps", of_shm(cp, shm_out_bps),
@@ -84,7 +114,7 @@ static void status(struct cp *cp, struct http_call *c)
 			 (int)dp_up(cp->dp), "pid", dp_up(cp->dp) ? dp_pid(cp->dp) : 0, "cores",
 			 dp_up(cp->dp) ? dp_cores(cp->dp) : 0, "redis", "connected",
 			 (int)store_ready(cp->store), "totals", totals, "streams", rows, "tasks",
-			 task_rows(cp, now_us));
+			 task_rows(cp, now_us, skip, most));
 	must(body);
 	http_reply_json(c, 200, body);
 }

@@ -55,7 +55,8 @@ struct relay {
 	struct hold hold;
 	bool dirty; /* Redis does not have what is true */
 	STAILQ_HEAD(, waiter) waiters;
-	TAILQ_ENTRY(relay) link; /* oldest first */
+	TAILQ_ENTRY(relay) link;   /* oldest first */
+	LIST_ENTRY(relay) wishing; /* while it has a wish */
 };
 
 struct relays {

@@ -34,8 +34,8 @@ struct relay *tasks_by_dst(struct tasks *ts, const char *dst_url)
 {
 	struct relay *r;
 
-	TAILQ_FOREACH (r, &ts->all.list, link)
-		for (unsigned i = 0; r->wish && i < dests_count(r->wish); i++)
+	LIST_FOREACH (r, &ts->wishing, wishing)
+		for (unsigned i = 0; i < dests_count(r->wish); i++)
 			if (!strcmp(dests_url(r->wish, i), dst_url))
 				return r;
 	return relays_by_dst(&ts->all, dst_url);
@@ -328,6 +328,7 @@ static void on_committed(void *arg, const char *error)
 	struct commit *c = arg;
 
 	c->relay->wish = NULL;
+	LIST_REMOVE(c->relay, wishing);
 	if (error)
 		commit_failed(c, error);
 	else
@@ -357,6 +358,7 @@ void tasks_commit(struct tasks *ts, struct relay *r, struct task *next, const st
 	must(c && !r->wish);
 	*c = (struct commit){ts, r, next, make_hook(next, fx), *fx, done, arg};
 	r->wish = next;
+	LIST_INSERT_HEAD(&ts->wishing, r, wishing);
 	if (ts->cluster && !fx->exit_reason &&
 	    (r->unborn || (strcmp(r->task->dst_url, next->dst_url) ||
 			   strcmp(r->task->dst_urls, next->dst_urls))))
@@ -475,6 +477,7 @@ struct tasks *tasks_new(struct event_base *base, struct hooks *hooks, const char
 	ts->node = node;
 	relays_init(&ts->all);
 	TAILQ_INIT(&ts->tombs);
+	LIST_INIT(&ts->wishing);
 	ts->wake_timer = evtimer_new(base, on_wake, ts);
 	ts->resave = event_new(base, -1, EV_PERSIST, on_resave, ts);
 	must(ts->wake_timer && ts->resave);

@@ -21,6 +21,7 @@ struct tasks {
 	struct wallclock *wallclock;
 	struct schedule wakes;
 	struct relays all;
+	LIST_HEAD(, relay) wishing; /* few of many */
 	TAILQ_HEAD(, tomb) tombs;
 	bool loaded;
 	struct cluster *cluster; /* NULL: one node, which has every task */

@@ -137,6 +137,7 @@ void status_print_tasks(FILE *to, const json_t *status, bool color)
 {
 	static const char *const heads[] = {"TASK",	   "NAME",     "STATE", "REASON", "SOURCE",
 					    "DESTINATION", ">RETRIES", ">IN",	">OUT",	  "ENDS"};
+	double all = client_number(json_object_get(status, "totals"), "tasks");
 	struct table t;
 	json_t *o;
 	size_t i;
@@ -151,6 +152,8 @@ void status_print_tasks(FILE *to, const json_t *status, bool color)
 	else
 		fputs("no tasks\n", to);
 	table_fini(&t);
+	if (i && i < all)
+		fprintf(to, "the %zu oldest of %.0f; all: millrace task list\n", i, all);
 }
 
 /* ---- the whole ---- */

@@ -152,7 +152,7 @@ static bool cp_answers(struct up *u)
 {
 	json_t *status;
 
-	if (client_try_get(u->cli, "/local/status", 1000, &status))
+	if (client_try_get(u->cli, "/local/status?tasks=0", 1000, &status))
 		return false;
 	json_decref(status);
 	return true;
@@ -280,6 +280,14 @@ static void show_line(struct up *u, const json_t *status)
 	fflush(stdout);
 }
 
+/* Rows of tasks only for who reads them: there may be many thousand. */
+static const char *status_path(const struct up *u)
+{
+	if (u->used[UP_DEMO])
+		return "/local/status";
+	return u->screen ? "/local/status?tasks=100" : "/local/status?tasks=0";
+}
+
 static void watch(struct up *u)
 {
 	uint64_t next_look = 0, next_line = 0, now;
@@ -294,7 +302,7 @@ static void watch(struct up *u)
 		if (now >= next_look) {
 			next_look = now + SCREEN_US;
 			status = NULL;
-			client_try_get(u->cli, "/local/status", 1000, &status);
+			client_try_get(u->cli, status_path(u), 1000, &status);
 			if (status && u->used[UP_DEMO])
 				demo_tick(&u->demo, u->cli, status);
 			if (u->screen) {

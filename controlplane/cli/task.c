@@ -253,10 +253,39 @@ static int run_update(struct cli *cli, const struct args *a)
 	return rc;
 }
 
+/* The status with the rows of all tasks, page after page; some may come or go meanwhile. */
+static int all_tasks(struct cli *cli, json_t **status)
+{
+	int rc = client_get(cli, "/local/status", NULL, status);
+	json_t *rows, *totals, *page;
+	char skip[24];
+	size_t had;
+
+	if (rc)
+		return rc;
+	rows = json_object_get(*status, "tasks");
+	totals = json_object_get(*status, "totals");
+	do {
+		had = json_array_size(rows);
+		if ((double)had >= client_number(totals, "tasks"))
+			return CLI_OK;
+		snprintf(skip, sizeof(skip), "%zu", had);
+		rc = client_get(cli, "/local/status",
+				(struct client_param[]){{"skip", skip}, {NULL, NULL}}, &page);
+		if (rc) {
+			json_decref(*status);
+			return rc;
+		}
+		json_array_extend(rows, json_object_get(page, "tasks"));
+		json_decref(page);
+	} while (json_array_size(rows) > had);
+	return CLI_OK;
+}
+
 static int run_list(struct cli *cli, const struct args *a)
 {
 	json_t *status, *list;
-	int rc = client_get(cli, "/local/status", NULL, &status);
+	int rc = all_tasks(cli, &status);
 
 	if (rc)
 		return rc;

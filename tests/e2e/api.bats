@@ -73,6 +73,17 @@ create() { # [k=v...]: later keys win
 	[ "$output" -ge 400 ]
 }
 
+@test "the owner's status shows tasks page by page, so that many thousand do not hold up the rest" {
+	local before
+	before=$(mr task list --json | jq '.tasks | length')
+	for i in 1 2 3; do create "TaskId=page$i"; done
+	run -0 curl -s --unix-socket "$S/api.sock" "http://localhost/local/status?tasks=1&skip=$((before + 1))"
+	jq -e --argjson n $((before + 3)) '[.tasks[].TaskId] == ["page2"] and .totals.tasks == $n' <<<"$output"
+	run -0 curl -s --unix-socket "$S/api.sock" 'http://localhost/local/status?tasks=1001'
+	[[ $(jq -r .Message <<<"$output") == *tasks*1000* ]]
+	[ "$(mr task list --json | jq '.tasks | length')" = $((before + 3)) ]
+}
+
 # refused PARAMETER RULE-PART k=v...: the answer is 400 and names the parameter and the rule
 refused() {
 	local parameter=$1 part=$2 before after
