@@ -428,6 +428,42 @@ static bool apply(struct api_call *c, const struct change *ch, enum task_state s
 		      ch->name, task_state_name(s), a->text);
 }
 
+/* A list of files for a task that plays one: it waits until the worker takes it. */
+static bool is_next_list(struct api_call *c, const struct task *t)
+{
+	return api_arg(c, "SourceUrlsAt")->text && task_is_list(t) && t->state != TASK_IDLE &&
+	       t->state != TASK_OFFLINE;
+}
+
+/* What follows for a stopped task from another list: it is played from its beginning. */
+static void begin_anew(struct api_call *c, struct task *t)
+{
+	task_text(&t->next_urls, "");
+	task_text(&t->next_at, "");
+	if (!api_arg(c, "FileIndex")->text)
+		t->file_index = 0;
+	if (!api_arg(c, "Offset")->text)
+		t->offset_s = 0;
+}
+
+static bool apply_sources(struct api_call *c, struct task *t, struct refusal *r)
+{
+	const struct change ch = {"SourceUrls", CHANGE_SOURCES, &t->source_urls, NULL};
+	const struct api_arg *a = api_arg(c, "SourceUrls"), *at = api_arg(c, "SourceUrlsAt");
+
+	if (at->text && !a->text)
+		return refuse(r, 400, "MissingParameter",
+			      "SourceUrls is missing: SourceUrlsAt says when it counts.");
+	if (a->text && is_next_list(c, t)) {
+		task_text(&t->next_urls, a->text);
+		task_text(&t->next_at, at->text);
+		return true;
+	}
+	if (a->text && t->state == TASK_OFFLINE && !is_same(&ch, a))
+		begin_anew(c, t);
+	return apply(c, &ch, t->state, r);
+}
+
 static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 {
 	const struct change changes[] = {
@@ -437,7 +473,6 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 		{"EndTime", CHANGE_END, NULL, &t->end_s},
 		{"SourceType", CHANGE_SOURCE_TYPE, &t->source_type, NULL},
 		{"SourceProtocol", CHANGE_PROTOCOL, &t->source_protocol, NULL},
-		{"SourceUrls", CHANGE_SOURCES, &t->source_urls, NULL},
 		{"BackupSourceUrls", CHANGE_BACKUP, &t->backup_urls, NULL},
 		{"BackupAfter", CHANGE_BACKUP, NULL, &t->backup_after_s},
 		{"BackupReturn", CHANGE_BACKUP, NULL, &t->backup_return_s},
@@ -449,12 +484,29 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 		{"Offset", CHANGE_OFFSET, NULL, &t->offset_s},
 	};
 
+	if (!apply_sources(c, t, r))
+		return false;
 	for (size_t i = 0; i < array_len(changes); i++)
 		if (!apply(c, &changes[i], t->state, r))
 			return false;
 	if (api_arg(c, "DstUrl")->text || api_arg(c, "DstUrls")->text)
 		dests_build(t);
 	return true;
+}
+
+/* What is played, now and then. */
+static bool check_sources(struct api_call *c, const struct task *t, struct refusal *r)
+{
+	struct task *then;
+	bool fine = sources_check(t, r) && assets_check(c->cp->assets, t, r);
+
+	if (!fine || !*t->next_urls)
+		return fine;
+	then = task_copy(t);
+	task_take_list(then);
+	fine = sources_check(then, r) && assets_check(c->cp->assets, then, r);
+	task_free(then);
+	return fine;
 }
 
 void relay_update(struct api_call *c)
@@ -466,8 +518,8 @@ void relay_update(struct api_call *c)
 	if (!relay)
 		return;
 	next = task_copy(relay->task);
-	if (!apply_all(c, next, &r) || !sources_check(next, &r) || !destinations_check(next, &r) ||
-	    !assets_check(c->cp->assets, next, &r) ||
+	if (!apply_all(c, next, &r) || !check_sources(c, next, &r) ||
+	    !destinations_check(next, &r) ||
 	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
 		task_free(next);
 		api_refuse(c, &r);

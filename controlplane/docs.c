@@ -356,6 +356,7 @@ static const char redis_tail[] =
 	"| task.created, task.updated, task.state | Node, TaskId, State (name), Reason, Detail |\n"
 	"| task.destination | with DstUrls: Node, TaskId, Destination (0: DstUrl, 1: the first of DstUrls, ...), "
 	"State (Running, Retrying, Failed), Reason, Detail |\n"
+	"| task.list | the list of SourceUrlsAt is played from now on: Node, TaskId |\n"
 	"| task.source | with BackupSourceUrls or SlateUrl: Node, TaskId, Source (as ActiveSource), Reason |\n"
 	"| callback.delivered, callback.dead, callback.dropped | TaskId, EventId, Tries, Why |\n"
 	"| task.taken, task.released | Node, TaskId: the node has it now; another node may take it |\n"

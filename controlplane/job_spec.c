@@ -100,6 +100,16 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	return spec;
 }
 
+json_t *job_spec_next(const struct task *t, const struct assets *assets)
+{
+	json_t *urls = json_loads(t->next_urls, 0, NULL);
+
+	must(urls);
+	if (!strcmp(t->source_type, "vod"))
+		resolve(urls, assets);
+	return json_pack("{so sb}", "next", urls, "now", (int)!strcmp(t->next_at, "now"));
+}
+
 json_t *job_spec_push(const struct task *t, const char *url, const struct config *conf,
 		      const char *inner_key)
 {

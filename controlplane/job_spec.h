@@ -20,6 +20,8 @@ struct assets;
  */
 json_t *job_spec(const struct task *t, const struct config *conf, const struct assets *assets,
 		 const char *inner_key);
+/* The list that waits to be played instead, for jobs_set_next(). */
+json_t *job_spec_next(const struct task *t, const struct assets *assets);
 /* The same of the worker that sends the task's stream on to a destination. */
 json_t *job_spec_push(const struct task *t, const char *url, const struct config *conf,
 		      const char *inner_key);

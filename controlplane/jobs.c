@@ -30,6 +30,8 @@ struct job {
 	uint64_t started_us, sample_us, sample_bytes;
 	unsigned deaths;
 	int64_t repeat;
+	json_t *next;	     /* the list that waits; NULL: none */
+	int64_t next_number; /* of the lists that waited */
 	struct job_progress progress;
 	bool over;   /* its last word was said and told */
 	bool doomed; /* being stopped */
@@ -69,6 +71,7 @@ static void job_free(struct job *j)
 	j->owner->n--;
 	event_free(j->timer);
 	json_decref(j->description);
+	json_decref(j->next);
 	free(j);
 }
 
@@ -107,6 +110,19 @@ static void take_position(struct job *j, const json_t *o)
 	j->owner->ops->progress(j->owner->arg, j->id, p);
 }
 
+/* The list that waited is played; an answer about one before that says nothing. */
+static void take_list(struct job *j, const json_t *o)
+{
+	if (!j->next || json_integer_value(json_object_get(o, "number")) != j->next_number)
+		return;
+	json_object_set(j->description, "urls", json_object_get(j->next, "next"));
+	json_object_set_new(j->description, "file", json_integer(0));
+	json_object_set_new(j->description, "offset_ms", json_integer(0));
+	json_decref(j->next);
+	j->next = NULL;
+	j->owner->ops->told(j->owner->arg, j->id, o);
+}
+
 static void take_event(struct job *j, const json_t *o)
 {
 	const char *event = text_of(o, "event"), *reason = text_of(o, "reason");
@@ -121,6 +137,8 @@ static void take_event(struct job *j, const json_t *o)
 		tell(j, LEG_RUNNING, REASON_NONE, "");
 	} else if (!strcmp(event, "position")) {
 		take_position(j, o);
+	} else if (!strcmp(event, "list")) {
+		take_list(j, o);
 	} else if (!strcmp(event, "skipped")) {
 		j->owner->ops->skipped(j->owner->arg, j->id,
 				       json_integer_value(json_object_get(o, "file")), reason,
@@ -176,6 +194,15 @@ static void on_gone(void *arg, int status)
 
 static const struct process_ops process_ops = {on_said, on_gone};
 
+static void tell_next(struct job *j)
+{
+	json_t *o = json_copy(j->next);
+
+	json_object_set_new(o, "number", json_integer(j->next_number));
+	process_tell(j->process, o, -1);
+	json_decref(o);
+}
+
 static void launch(struct job *j)
 {
 	int error;
@@ -193,6 +220,8 @@ static void launch(struct job *j)
 	}
 	json_object_set_new(j->description, "repeat", json_integer(j->repeat));
 	process_tell(j->process, j->description, -1);
+	if (j->next)
+		tell_next(j);
 	log_debug("worker", "task=%s pid=%d", j->id, (int)process_pid(j->process));
 }
 
@@ -236,6 +265,8 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description)
 	json_decref(j->description);
 	j->description = description;
 	j->repeat = json_integer_value(json_object_get(description, "repeat"));
+	json_decref(j->next);
+	j->next = NULL;
 	j->deaths = 0;
 	j->progress = (struct job_progress){0};
 	if (j->process) {
@@ -273,6 +304,21 @@ void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat)
 	o = json_pack("{sI}", "repeat", (json_int_t)repeat);
 	process_tell(j->process, o, -1);
 	json_decref(o);
+}
+
+void jobs_set_next(struct jobs *js, const char *task_id, json_t *next)
+{
+	struct job *j = find(js, task_id);
+
+	if (!j || !j->description || json_equal(j->next, next) || (!j->next && !next)) {
+		json_decref(next);
+		return;
+	}
+	json_decref(j->next);
+	j->next = next;
+	j->next_number++;
+	if (next && j->process && !j->doomed)
+		tell_next(j);
 }
 
 uint64_t jobs_crashes(const struct jobs *js)

@@ -56,6 +56,11 @@ void jobs_start(struct jobs *js, const char *task_id, json_t *description);
 void jobs_stop(struct jobs *js, const char *task_id);
 /* How often the list is played again; told to the worker only where it is new. */
 void jobs_set_repeat(struct jobs *js, const char *task_id, int64_t repeat);
+/*
+ * The list that takes the place of the one that is played (worker/job.h), or NULL: none waits. Takes
+ * the reference; told to the worker only where it is new. The event "list" says that it is played.
+ */
+void jobs_set_next(struct jobs *js, const char *task_id, json_t *next);
 size_t jobs_count(const struct jobs *js);
 /* Workers that ended without a last word, since the start. */
 uint64_t jobs_crashes(const struct jobs *js);

@@ -140,6 +140,7 @@ static void start(struct task *t)
 		t->attempt[kind]++;
 	dests_start(t);
 	blame(t, FAULT_NONE, REASON_NONE, "");
+	task_take_list(t);
 	t->current_file = t->file_index;
 	t->current_offset_s = t->offset_s;
 	t->current_round = 0;

@@ -118,6 +118,19 @@ bool task_set_field(struct task *t, const char *name, const char *value)
 	return true;
 }
 
+/* Of texts, not empty. */
+static bool is_list(const char *text)
+{
+	json_t *list = json_loads(text, 0, NULL), *one;
+	bool fine = json_array_size(list);
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		fine = fine && json_is_string(one);
+	json_decref(list);
+	return fine;
+}
+
 bool task_loaded(struct task *t, int64_t now_ms, int64_t now_us)
 {
 	char *url = task_source_url(t);
@@ -126,6 +139,8 @@ bool task_loaded(struct task *t, int64_t now_ms, int64_t now_us)
 	free(url);
 	if (!url || !*t->id || !*t->dst_url || t->state < 0 || t->state >= TASK_EXIT)
 		return false;
+	if (!is_list(t->next_urls))
+		task_text(&t->next_urls, "");
 	dests_build(t);
 	dests_load(t, now_ms, now_us);
 	if (t->next_try_ms) {
@@ -248,6 +263,16 @@ bool leg_uses_worker(const struct task *t, unsigned leg)
 		return task_uses_worker(t);
 	return leg - LEG_PUSH < dests_count(t) &&
 	       !strncasecmp(dests_url(t, leg - LEG_PUSH), "srt:", 4);
+}
+
+void task_take_list(struct task *t)
+{
+	if (!*t->next_urls)
+		return;
+	task_text(&t->source_urls, t->next_urls);
+	task_text(&t->next_urls, "");
+	task_text(&t->next_at, "");
+	t->file_index = t->offset_s = 0;
 }
 
 char *task_source_url(const struct task *t)

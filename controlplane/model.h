@@ -103,6 +103,8 @@ bool task_uses_worker(const struct task *t);
 bool leg_uses_worker(const struct task *t, unsigned leg);
 /* It has backup sources or a slate. */
 bool task_switches(const struct task *t);
+/* The list that waits, if any, is played from its beginning. */
+void task_take_list(struct task *t);
 /* The first of source_urls; the caller frees it. */
 char *task_source_url(const struct task *t);
 

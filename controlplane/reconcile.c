@@ -480,8 +480,10 @@ static void reconcile_worker(struct reconcile *r, const struct task *t, unsigned
 		worker_stop(r, t, leg, g);
 	if (g->state == LEG_NONE && want)
 		worker_start(r, t, leg, g, want);
-	if (leg == LEG_PULL)
-		jobs_set_repeat(r->jobs, t->id, t->repeat);
+	if (leg != LEG_PULL)
+		return;
+	jobs_set_repeat(r->jobs, t->id, t->repeat);
+	jobs_set_next(r->jobs, t->id, *t->next_urls ? job_spec_next(t, r->assets) : NULL);
 }
 
 static void reconcile_leg(struct reconcile *r, const struct task *t, unsigned leg, struct leg *g)
@@ -588,7 +590,9 @@ static void on_job_told(void *arg, const char *task_id, const json_t *event)
 {
 	struct reconcile *r = arg;
 
-	if (!strcmp(dp_text(event, "event"), "source"))
+	if (!strcmp(dp_text(event, "event"), "list"))
+		r->ops->list(r->arg, task_id);
+	else if (!strcmp(dp_text(event, "event"), "source"))
 		r->ops->source(r->arg, task_id,
 			       json_integer_value(json_object_get(event, "number")),
 			       dp_text(event, "reason"));

@@ -57,6 +57,8 @@ struct reconcile_ops {
 	void (*position)(void *arg, const char *task_id, const struct job_progress *p);
 	void (*skipped)(void *arg, const char *task_id, int64_t file, const char *reason,
 			const char *detail);
+	/* It plays the list that waited. */
+	void (*list)(void *arg, const char *task_id);
 	/* From one with several sources: which is shown now. */
 	void (*source)(void *arg, const char *task_id, int64_t number, const char *reason);
 };

@@ -70,6 +70,27 @@ static void on_skipped(void *arg, const char *id, int64_t file, const char *reas
 	log_warn("file_skipped", "task=%s file=%s reason=%s", id, index, reason);
 }
 
+static void on_list(void *arg, const char *id)
+{
+	struct tasks *ts = arg;
+	struct relay *r = relays_find(&ts->all, id);
+	char now[24];
+	struct task_field f[] = {
+		{"Event", "task.list"}, {"Time", now}, {"Node", ts->node}, {"TaskId", id}};
+
+	if (!r)
+		return;
+	/* A change that is being written does not bring back what is over. */
+	if (r->wish && !strcmp(r->wish->next_urls, r->task->next_urls))
+		task_take_list(r->wish);
+	task_take_list(r->task);
+	r->task->current_file = r->task->current_offset_s = 0;
+	r->dirty = true;
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)clock_wall_ms());
+	store_event(ts->store, f, array_len(f));
+	log_info("list", "task=%s", id);
+}
+
 static void on_source(void *arg, const char *id, int64_t number, const char *reason)
 {
 	struct tasks *ts = arg;
@@ -89,5 +110,5 @@ static void on_source(void *arg, const char *id, int64_t number, const char *rea
 	log_info("source", "task=%s source=%s reason=%s", id, source, reason);
 }
 
-const struct reconcile_ops tasks_reconcile_ops = {on_find,     on_each,	   tasks_changed,
-						  on_position, on_skipped, on_source};
+const struct reconcile_ops tasks_reconcile_ops = {on_find,    on_each, tasks_changed, on_position,
+						  on_skipped, on_list, on_source};

@@ -47,6 +47,10 @@ json_t *view_task_info(const struct task *t)
 		json_object_set_new(info, "RetryPolicy", json_string(t->retry_policy));
 		json_object_set_new(info, "RetryMaxInterval", json_integer(t->retry_max_s));
 	}
+	if (*t->next_urls) {
+		json_object_set_new(info, "NextSourceUrls", json_loads(t->next_urls, 0, NULL));
+		json_object_set_new(info, "SourceUrlsAt", json_string(t->next_at));
+	}
 	if (*t->dst_urls)
 		json_object_set_new(info, "DstUrls", json_loads(t->dst_urls, 0, NULL));
 	if (task_switches(t)) {

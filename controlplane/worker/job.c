@@ -61,20 +61,26 @@ static bool complete(const struct job *j)
 	       j->media_ms > 0 && (*j->output || j->kind == JOB_PROBE);
 }
 
-static bool describe(struct job *j, const json_t *o)
+static void read_urls(const json_t *list, char **url, unsigned *n)
 {
-	const json_t *urls = json_object_get(o, "urls"), *url;
-	const char *kind = json_string_value(json_object_get(o, "kind"));
-	const char *level = json_string_value(json_object_get(o, "log"));
+	const json_t *one;
 	size_t i;
 
-	*j = (struct job){.kind = kind_of(kind), .outlet = came_fd};
-	json_array_foreach (urls, i, url)
-		if (j->urls < JOB_URLS && json_is_string(url)) {
-			j->url[j->urls] = strdup(json_string_value(url));
-			must(j->url[j->urls]);
-			j->urls++;
+	json_array_foreach (list, i, one)
+		if (*n < JOB_URLS && json_is_string(one)) {
+			url[*n] = strdup(json_string_value(one));
+			must(url[*n]);
+			++*n;
 		}
+}
+
+static bool describe(struct job *j, const json_t *o)
+{
+	const char *kind = json_string_value(json_object_get(o, "kind"));
+	const char *level = json_string_value(json_object_get(o, "log"));
+
+	*j = (struct job){.kind = kind_of(kind), .outlet = came_fd};
+	read_urls(json_object_get(o, "urls"), j->url, &j->urls);
 	j->protocol = text_of(o, "protocol");
 	j->output = text_of(o, j->kind == JOB_PACKAGE ? "play" : "output");
 	j->deny = text_of(o, "deny");
@@ -129,10 +135,16 @@ bool job_receive(struct job *j)
 	return fine;
 }
 
+static void free_urls(char **url, unsigned *n)
+{
+	while (*n)
+		free(url[--*n]);
+}
+
 void job_free(struct job *j)
 {
-	for (unsigned i = 0; i < j->urls; i++)
-		free(j->url[i]);
+	free_urls(j->url, &j->urls);
+	free_urls(j->next_url, &j->next_urls);
 	free(j->protocol);
 	free(j->output);
 	free(j->deny);
@@ -140,6 +152,18 @@ void job_free(struct job *j)
 	free(j->files);
 	free(j->slate);
 	free(j->folder);
+}
+
+static void take_next(struct job *j, const json_t *o)
+{
+	const json_t *next = json_object_get(o, "next");
+
+	if (!json_is_array(next))
+		return;
+	free_urls(j->next_url, &j->next_urls);
+	read_urls(next, j->next_url, &j->next_urls);
+	j->next_now = json_is_true(json_object_get(o, "now"));
+	j->next_number = int_of(o, "number");
 }
 
 static void take_all(struct job *j)
@@ -151,6 +175,7 @@ static void take_all(struct job *j)
 		repeat = json_object_get(o, "repeat");
 		if (json_is_integer(repeat))
 			j->repeat = json_integer_value(repeat);
+		take_next(j, o);
 		json_decref(o);
 	}
 }
@@ -174,6 +199,12 @@ bool job_stopping(struct job *j)
 json_t *job_take(void)
 {
 	return receive();
+}
+
+bool job_has_next(struct job *j)
+{
+	take_all(j);
+	return j->next_urls;
 }
 
 bool job_orphaned(void)
@@ -234,6 +265,17 @@ void job_say_probed(int64_t duration_ms, const char *video, int width, int heigh
 	say(json_pack("{ss sI ss si si ss si si}", "event", "probed", "duration_ms",
 		      (json_int_t)duration_ms, "video", video, "width", width, "height", height,
 		      "audio", audio, "rate", rate, "channels", channels));
+}
+
+void job_take_next(struct job *j)
+{
+	if (!j->next_urls)
+		return;
+	free_urls(j->url, &j->urls);
+	memcpy(j->url, j->next_url, sizeof(j->url));
+	j->urls = j->next_urls;
+	j->next_urls = 0;
+	say(json_pack("{ss sI}", "event", "list", "number", (json_int_t)j->next_number));
 }
 
 void job_say_source(int number, enum reason why)

@@ -10,10 +10,12 @@
  *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":"",
  *    "slate":"", "switch_ms":3000, "return_ms":30000}
  *
- * Later ones change it: {"repeat":3}. Back go
+ * Later ones change it: {"repeat":3}; {"next":[..],"now":false,"number":1}, a list that is played
+ * after this round, or at once. Back go
  *
  *   {"event":"connecting"}  {"event":"running"}
  *   {"event":"position","file":0,"offset_ms":0,"round":0,"bytes":0}       about once a second
+ *   {"event":"list","number":1}                       the next list is played, from its first file
  *   {"event":"skipped","file":2,"reason":"remote_not_found","detail":".."}
  *   {"event":"source","number":0,"reason":"none"}     which of several is shown; -1: the slate, -2: none
  *   {"event":"probed","duration_ms":0,"video":"h264","width":0,"height":0,"audio":"aac","rate":0,"channels":0}
@@ -53,6 +55,10 @@ struct job {
 	char *files; /* folder of local sources; "": there are none */
 	bool verify;
 	int64_t repeat; /* more rounds after the first; -1: for ever */
+	char *next_url[JOB_URLS];
+	unsigned next_urls; /* 0: no list waits */
+	int64_t next_number;
+	bool next_now;
 	int64_t file, offset_ms, round;
 	int64_t connect_ms, media_ms;
 	char *slate;		      /* shown while no source is there; "": nothing */
@@ -78,6 +84,10 @@ void job_free(struct job *j);
 bool job_stopping(struct job *j);
 /* The next packet, or NULL: none now; of a package job, whose packets job_stopping() leaves. */
 json_t *job_take(void);
+/* A list waits; takes what has come. */
+bool job_has_next(struct job *j);
+/* The list that waits, if any, takes the place of the one that was played, and that is said. */
+void job_take_next(struct job *j);
 /* The channel is closed: nobody said that the stream is to end. */
 bool job_orphaned(void);
 /* Waits until then (clock_us()), taking what comes; true: the job is to stop. */

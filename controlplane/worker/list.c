@@ -3,7 +3,8 @@
  * A list of files as one live stream: played in real time, one after the other, round after round.
  *
  * A file that cannot be played, or has other codecs than the first one, is left out and the list goes
- * on; a whole round without a single frame is a failure.
+ * on; a whole round without a single frame is a failure, unless another list waits. Such a list is
+ * played after the round, or at once if it is told so.
  */
 #include <stdlib.h>
 
@@ -71,6 +72,11 @@ static void news(struct list *l, const struct input *in, int64_t pts_us)
 			 l->bytes + in->bytes);
 }
 
+static bool is_replaced(const struct list *l)
+{
+	return l->job->next_urls && l->job->next_now;
+}
+
 static enum played play_units(struct list *l, struct input *in)
 {
 	struct unit u;
@@ -78,7 +84,7 @@ static enum played play_units(struct list *l, struct input *in)
 	int64_t pts_us;
 	int rc;
 
-	while ((rc = input_next(in, &u, &f)) > 0) {
+	while ((rc = input_next(in, &u, &f)) > 0 && !is_replaced(l)) {
 		pts_us = u.pts_us;
 		if (!splice_place(&l->line, &u))
 			continue;
@@ -89,7 +95,7 @@ static enum played play_units(struct list *l, struct input *in)
 		l->any = true;
 		news(l, in, pts_us);
 	}
-	return rc ? leave_out(l, &f) : PLAYED;
+	return rc < 0 ? leave_out(l, &f) : PLAYED;
 }
 
 static enum played play_open(struct list *l, struct input *in, int64_t offset_us)
@@ -133,21 +139,25 @@ static enum played play(struct list *l, int64_t offset_us)
 static bool play_round(struct list *l, int64_t file, int64_t offset_ms)
 {
 	l->any = false;
-	for (l->file = file; l->file < l->job->urls; l->file++) {
+	for (l->file = file; l->file < l->job->urls && !is_replaced(l); l->file++) {
 		if (play(l, offset_ms * 1000) == OVER)
 			return false;
 		offset_ms = 0;
 	}
 	/* What began in the middle may have had nothing left to play. */
-	if (l->any || file)
+	if (l->any || file || is_replaced(l))
 		return true;
+	if (!job_stopping(l->job) && job_has_next(l->job)) {
+		l->job->next_now = true;
+		return true;
+	}
 	fail(l, &l->why, false);
 	return false;
 }
 
 static bool again(const struct list *l)
 {
-	return l->job->repeat < 0 || l->round < l->job->repeat;
+	return is_replaced(l) || l->job->repeat < 0 || l->round < l->job->repeat;
 }
 
 static void play_all(struct list *l)
@@ -157,7 +167,8 @@ static void play_all(struct list *l)
 	if (!play_round(l, j->file, j->offset_ms))
 		return;
 	while (again(l)) {
-		l->round++;
+		l->round = is_replaced(l) ? 0 : l->round + 1;
+		job_take_next(j);
 		if (!play_round(l, 0, 0))
 			return;
 	}

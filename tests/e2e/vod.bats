@@ -96,6 +96,61 @@ in_round() {
 	[ "$(described "$TASK" CurrentRound)" = "$1" ]
 }
 
+# new_list LIST [k=v...]: changes what the task plays
+new_list() {
+	local urls
+	# shellcheck disable=SC2086
+	urls=$(printf "\"$WWW/%s\"," $1)
+	shift
+	api Action=UpdateLivePullToPush Region=local "TaskId=$TASK" "SourceUrls=[${urls%,}]" "$@"
+}
+
+in_later_round() {
+	[ "$(described "$TASK" CurrentRound)" -ge 1 ]
+}
+
+plays_list() {
+	[ "$(described "$TASK" 'TaskInfo.SourceUrls[0]')" = "$WWW/$1" ] && [ "$(described "$TASK" TaskInfo.NextSourceUrls)" = null ]
+}
+
+@test "another list while it runs: refused as documented, with the next round or at once by SourceUrlsAt, on one time line" {
+	up
+	serve a.mp4 b.mp4 long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/r" a.mp4 RepeatNumber=-1)
+	within 10 task_is "$TASK" 1
+	run new_list b.mp4
+	[[ $output == *OperationDenied.TaskStatus* ]]
+	run new_list away.txt SourceUrlsAt=loop
+	[[ $output == *.mp4* ]]
+	plays_list a.mp4
+	record r 14 &
+	recorder=$!
+	run -0 new_list long.mp4 SourceUrlsAt=loop
+	[ "$(described "$TASK" TaskInfo.SourceUrlsAt)" = loop ]
+	within 15 plays_list long.mp4
+	within 5 in_later_round
+	within 10 at_least 2
+	run -0 new_list b.mp4 SourceUrlsAt=now
+	within 5 plays_list b.mp4
+	within 5 in_round 0
+	wait "$recorder"
+	task_is "$TASK" 1
+	continuous "$T/r.flv" 90
+}
+
+@test "a stopped task plays another list from its beginning" {
+	up
+	serve a.mp4 long.mp4
+	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/z" "a.mp4 long.mp4" FileIndex=1 Offset=5)
+	within 10 task_is "$TASK" 1
+	run -0 api Action=StopLivePullToPush Region=local "TaskId=$TASK"
+	run -0 new_list long.mp4
+	run -0 api Action=RestartLivePullToPush Region=local "TaskId=$TASK"
+	within 10 task_is "$TASK" 1
+	[ "$(described "$TASK" CurrentFileIndex)" = 0 ]
+	[ "$(described "$TASK" CurrentOffset)" -le 3 ]
+}
+
 @test "a list of which nothing can be played: Recovering, then Offline, with the reason" {
 	up
 	TASK=$(list_create "rtmp://127.0.0.1:$NGX/dst/n" "gone.mp4 away.mp4" RetryCount=1)

@@ -76,6 +76,28 @@ static void test_what_redis_holds_is_checked(void **state)
 	task_free(t);
 }
 
+static void test_a_list_that_waits_takes_the_place_of_the_other(void **state)
+{
+	struct task *t = sample();
+
+	t->file_index = 2;
+	t->offset_s = 7;
+	task_text(&t->next_urls, "[\"http://a/b.mp4\"]");
+	task_text(&t->next_at, "loop");
+	assert_true(task_loaded(t, 0, 0));
+	task_take_list(t);
+	assert_string_equal(t->source_urls, "[\"http://a/b.mp4\"]");
+	assert_string_equal(t->next_urls, "");
+	assert_int_equal(t->file_index + t->offset_s, 0);
+	t->file_index = 2;
+	task_take_list(t);
+	assert_int_equal(t->file_index, 2);
+	task_text(&t->next_urls, "[1]"); /* nobody of ours wrote that */
+	assert_true(task_loaded(t, 0, 0));
+	assert_string_equal(t->next_urls, "");
+	task_free(t);
+}
+
 static void test_P11_a_loaded_retry_never_waits_longer_than_its_interval(void **state)
 {
 	struct task *t = sample();
@@ -165,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_field_goes_out_and_comes_back),
 		cmocka_unit_test(test_a_copy_is_its_own),
+		cmocka_unit_test(test_a_list_that_waits_takes_the_place_of_the_other),
 		cmocka_unit_test(test_what_redis_holds_is_checked),
 		cmocka_unit_test(test_P11_a_loaded_retry_never_waits_longer_than_its_interval),
 		cmocka_unit_test(test_numbers_and_names_of_states),
