@@ -75,7 +75,9 @@ static void ended(struct up *u, struct child *c, int status)
 	child_ended(c, clock_us());
 	if (u->stops)
 		return;
-	if (!u->started && c != &u->child[UP_DEMO]) {
+	/* What ends by itself now will do so again; what was killed may not. */
+	if (!u->started && c != &u->child[UP_DEMO] &&
+	    !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) {
 		u->failed = c;
 		return;
 	}
@@ -109,7 +111,7 @@ static void step(struct up *u, int timeout_ms)
 	for (int i = 0; i < UP_CHILDREN; i++) {
 		if (!u->used[i])
 			continue;
-		if (u->started && !u->stops)
+		if (!u->stops && !u->failed)
 			child_tick(&u->child[i], now);
 		if (i == UP_DP || i == UP_CP)
 			child_follow(&u->child[i], note_line, u);

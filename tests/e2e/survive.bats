@@ -73,3 +73,15 @@ rtmp_flows() {
 		end_of "$pid" 6
 	done
 }
+
+@test "kill -9 of the data plane while all of it starts: it is started again" {
+	local killer
+	kill -TERM "$UP"
+	end_of "$UP" 10
+	(until pid=$(pgrep -of "millrace-dp --state $S "); do :; done && kill -KILL "$pid") &
+	killer=$!
+	up_run
+	wait "$killer"
+	grep -q 'dp was ended by signal 9; starting it again' "$T/up.log"
+	within 15 task_is "$TASK" 1
+}
