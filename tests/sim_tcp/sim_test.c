@@ -128,6 +128,27 @@ static void test_random_loss_costs_what_CUBIC_says_not_more(void **state)
 	}
 }
 
+/* A queue that overflows at two thousand segments loses hundreds at once, in as many places. */
+static void test_more_holes_than_the_scoreboard_holds_are_repaired_without_a_timeout(void **state)
+{
+	for (uint64_t seed = 100; seed < 103; seed++) {
+		struct world_options o = usual();
+		uint64_t took;
+
+		o.seed = seed;
+		o.recv_window[CLIENT] = 4000000;
+		o.path[DOWN] = o.path[UP] = (struct path){.delay_us = 1000, .rate = 125000000};
+		o.path[DOWN].queue_bytes = 1000000;
+		world_init(&w, &o);
+		world_open(&w, 100, 50000000);
+		took = run_to_end(60);
+		/* 50 MB at 125 MB/s. */
+		assert_in_range(took, SECOND * 4 / 10, SECOND * 8 / 10);
+		assert_int_equal(tcp_stats(w.stack[SERVER])->timeouts, 0);
+		world_fini(&w);
+	}
+}
+
 static void test_reordering_is_not_taken_for_loss(void **state)
 {
 	struct world_options o = usual();
@@ -440,6 +461,8 @@ int main(void)
 		cmocka_unit_test(test_ipv6_and_offloads_carry_the_same_bytes),
 		cmocka_unit_test(test_a_hundred_connections_share_a_bottleneck),
 		cmocka_unit_test(test_random_loss_costs_what_CUBIC_says_not_more),
+		cmocka_unit_test(
+			test_more_holes_than_the_scoreboard_holds_are_repaired_without_a_timeout),
 		cmocka_unit_test(test_reordering_is_not_taken_for_loss),
 		cmocka_unit_test(test_RFC9293_3_8_6_1_a_closed_window_is_probed_until_it_opens),
 		cmocka_unit_test(test_peers_that_lie_break_no_invariant_and_are_rid_of),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tcp/tcp_flight.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -114,6 +115,105 @@ static void join_neighbours(struct tcp_flight *f)
 		f->n = (uint8_t)(to + 1);
 }
 
+/* ---- a full list ---- */
+
+/*
+ * Which piece becomes one with its successor: of lost ones the history matters no more; of those on
+ * the way, two that left at nearly the same time. n: none of these.
+ */
+static unsigned least_missed(const struct tcp_flight *f)
+{
+	const struct tcp_piece *p = tcp_flight_pieces(f);
+	unsigned best = f->n;
+	uint32_t least = UINT32_MAX;
+
+	for (unsigned i = 0; i + 1u < f->n; i++) {
+		int32_t apart = (int32_t)(p[i + 1].sent_us - p[i].sent_us);
+
+		if (p[i].flags & p[i + 1].flags & PIECE_LOST)
+			return i;
+		if ((p[i].flags | p[i + 1].flags) & (PIECE_SACKED | PIECE_LOST))
+			continue;
+		if ((uint32_t)abs(apart) < least) {
+			least = (uint32_t)abs(apart);
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* That it arrived is forgotten: sent again for nothing at worst, but never waited for. */
+static void forget_arrival(struct tcp_flight *f, unsigned i)
+{
+	struct tcp_piece *p = &tcp_flight_pieces(f)[i];
+
+	if (!(p->flags & PIECE_SACKED))
+		return;
+	f->sacked -= p->end - start_of(f, i);
+	p->flags = (uint8_t)((p->flags & ~PIECE_SACKED) | PIECE_RETX);
+}
+
+/* Piece i and the next one, neither sacked, become one: lost, if one of them was. */
+static void join(struct tcp_flight *f, unsigned i)
+{
+	struct tcp_piece *p = &tcp_flight_pieces(f)[i];
+	bool lost = (p[0].flags | p[1].flags) & PIECE_LOST, later;
+
+	for (unsigned k = i; lost && k < i + 2; k++)
+		if (!(tcp_flight_pieces(f)[k].flags & PIECE_LOST))
+			tcp_flight_lose(f, k);
+	/* Nothing may seem lost too early, nor seem newer than it is when it arrives after all. */
+	later = seq_gt(p[1].sent_us, p[0].sent_us);
+	if (later != lost) {
+		p[0].sent_us = p[1].sent_us;
+		p[0].delivered = p[1].delivered;
+	}
+	p[0].flags |= p[1].flags | PIECE_MIXED;
+	p[0].end = p[1].end;
+	f->n--;
+	memmove(p + 1, p + 2, (f->n - i - 1) * sizeof(*p));
+}
+
+/* force: what is known of the last two is given up where nothing else can be. */
+static bool make_room(struct tcp_flight *f, bool force)
+{
+	unsigned i = least_missed(f);
+
+	if (i == f->n) {
+		if (!force || f->n < 2)
+			return false;
+		i = f->n - 2u;
+		forget_arrival(f, i);
+		forget_arrival(f, i + 1);
+	}
+	join(f, i);
+	return true;
+}
+
+static bool inside(const struct tcp_flight *f, uint32_t seq)
+{
+	const struct tcp_piece *p = tcp_flight_pieces(f);
+	unsigned i = 0;
+
+	while (i < f->n && seq_le(p[i].end, seq))
+		i++;
+	return i < f->n && start_of(f, i) != seq;
+}
+
+/* Makes [start, end) whole pieces: [*first, *after). False: no room. */
+static bool cut_out(struct tcp_flight *f, uint32_t start, uint32_t end, bool force, int *first,
+		    int *after)
+{
+	while ((unsigned)(f->n + inside(f, start) + inside(f, end)) > room(f))
+		if (!make_room(f, force))
+			return false;
+	*first = cut(f, start);
+	*after = cut(f, end);
+	return true;
+}
+
+/* ---- what happens to bytes ---- */
+
 void tcp_flight_sent(struct tcp_flight *f, uint32_t n, const struct tcp_piece *tmpl)
 {
 	struct tcp_piece *p = tcp_flight_pieces(f), *last = f->n ? &p[f->n - 1] : NULL;
@@ -123,12 +223,14 @@ void tcp_flight_sent(struct tcp_flight *f, uint32_t n, const struct tcp_piece *t
 		last->end = f->nxt;
 		return;
 	}
+	if (f->n == room(f) && f->block && make_room(f, true))
+		p = tcp_flight_pieces(f);
 	if (f->n < room(f)) {
 		p[f->n] = *tmpl;
 		p[f->n++].end = f->nxt;
 		return;
 	}
-	/* A full list ends with bytes whose fate is open, or takes them for such. */
+	/* Without a block the last piece takes what comes. */
 	if (last->flags & PIECE_SACKED)
 		f->sacked -= last->end - start_of(f, f->n - 1u);
 	if (last->flags & PIECE_LOST)
@@ -142,18 +244,9 @@ void tcp_flight_resent(struct tcp_flight *f, uint32_t start, uint32_t n,
 		       const struct tcp_piece *tmpl)
 {
 	struct tcp_piece *p = tcp_flight_pieces(f);
-	int first = cut(f, start), after = cut(f, start + n);
+	int first, after;
 
-	/* Without room to tell them apart the whole piece counts as sent again. */
-	if (first < 0) {
-		for (first = 0; seq_le(p[first].end, start);)
-			first++;
-	}
-	if (after < 0) {
-		for (after = first; seq_lt(p[after].end, start + n);)
-			after++;
-		after++;
-	}
+	must(cut_out(f, start, start + n, true, &first, &after));
 	for (int i = first; i < after; i++) {
 		if (p[i].flags & PIECE_SACKED)
 			continue;
@@ -224,10 +317,8 @@ void tcp_flight_sack(struct tcp_flight *f, uint32_t start, uint32_t end, uint32_
 	start = seq_max(start, f->una);
 	if (seq_ge(start, end) || seq_gt(end, f->nxt))
 		return;
-	first = cut(f, start);
-	after = cut(f, end);
 	p = tcp_flight_pieces(f);
-	if (first >= 0 && after >= 0) {
+	if (cut_out(f, start, end, f->block, &first, &after)) {
 		for (int i = first; i < after; i++) {
 			uint32_t n = p[i].end - start_of(f, (unsigned)i);
 

@@ -13,7 +13,9 @@
  *   1. pieces are in order and not empty, the first begins at una, the last ends at nxt
  *   2. sacked and lost are the bytes of the pieces so marked; no piece is both
  * Without a block there is room for three: a burst that finds none joins the last piece, which then
- * gives no RTT (MIXED), and a SACK block that cannot be noted is as if it had not come.
+ * gives no RTT (MIXED), and a SACK block that cannot be noted is as if it had not come. In a full
+ * block neighbours of one kind are joined, and what is known of the end is given up for what is news
+ * of the beginning: the list is always good enough to repair the hole at una.
  *
  * Threads: one owner.
  */

@@ -145,6 +145,30 @@ static void test_a_block_goes_back_when_three_pieces_are_enough(void **state)
 	assert_int_equal(blocks.used, 0);
 }
 
+static void test_with_more_holes_than_places_the_first_hole_can_still_be_repaired(void **state)
+{
+	struct tcp_piece again = {.sent_us = 2000};
+	struct tcp_delivery d = {0};
+	uint32_t start, n;
+
+	begin(1);
+	tcp_flight_grow(&f, &blocks);
+	for (uint32_t i = 0; i < 1000; i++)
+		send(100, i);
+	for (uint32_t i = 1; i < 1000; i += 2)
+		tcp_flight_sack(&f, 1000 + 100 * i, 1100 + 100 * i, 1500, &d);
+	tcp_flight_check(&f);
+	assert_true(f.sacked >= 5000);
+	tcp_flight_lose_all(&f, false);
+	assert_int_equal(tcp_flight_pipe(&f), 0);
+	assert_true(tcp_flight_next_lost(&f, &start, &n));
+	assert_int_equal(start, 1000);
+	tcp_flight_resent(&f, start, 50, &again);
+	tcp_flight_check(&f);
+	/* 50 bytes are on the way, and nothing else is taken for it. */
+	assert_int_equal(tcp_flight_pipe(&f), 50);
+}
+
 /*
  * Random operations, with and without room, against one byte of state per sequence number. With
  * room the two agree; without, sacked and lost never claim more than what happened.
@@ -227,6 +251,8 @@ int main(void)
 		cmocka_unit_test(test_a_late_first_transmission_is_seen_as_reordering),
 		cmocka_unit_test(test_RFC2018_8_a_peer_that_reneges_is_forgotten),
 		cmocka_unit_test(test_a_block_goes_back_when_three_pieces_are_enough),
+		cmocka_unit_test(
+			test_with_more_holes_than_places_the_first_hole_can_still_be_repaired),
 		cmocka_unit_test(test_any_operations_agree_with_a_byte_by_byte_scoreboard),
 	};
 
