@@ -4,14 +4,14 @@
 BENCH ?= quick
 SHARE ?= 0
 bench_libs := $(call lib,base)
-bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged)
+bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged tcp_null)
 bench_of    = $(call obj,$(addprefix bench/,$(addsuffix .c,$(1))))
 
 $(B)/bench/publisher: $(call bench_of,publisher rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/limit: $(call bench_of,limit traffic sock) $(bench_libs)
 $(B)/bench/loadgen: $(call bench_of,loadgen viewer tls demux stats rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/hls_load: $(call bench_of,hls_load sock) $(bench_libs)
-$(B)/bench/forged: $(call bench_of,forged sock) $(bench_libs)
+bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged tcp_null)
 $(B)/bench/loadgen: bench_more := -lssl
 $(bench_bin):
 	@mkdir -p $(@D)
@@ -21,8 +21,9 @@ bench: all $(bench_bin)
 	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)
 	$(Q)$(if $(filter full,$(BENCH)),python3 -B bench/tasks.py && python3 -B bench/packaging.py --build $(B))
 
-# The DPDK backend against io_uring, testpmd and the kernel's TCP, over a veth pair; as root.
+# The DPDK backend against io_uring, testpmd and the kernel's TCP, over a veth pair; as root. A polling TCP that
+# shares its CPU with other work measures that work: REAL_TIME=1 goes before it.
 bench-dpdk: all $(bench_bin)
-	$(Q)python3 -B bench/dpdk.py --build $(B)
+	$(Q)python3 -B bench/dpdk.py --build $(B) $(if $(REAL_TIME),--real-time)
 
 .PHONY: bench bench-dpdk

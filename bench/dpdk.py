@@ -77,8 +77,8 @@ class Node:
                 "http.listen=%s:18935 127.0.0.1:18935" % NODE]
         if backend != "uring":
             sets += ["net.backend=dpdk", "dpdk.device=" + DEVICES[backend], "dpdk.huge_pages=false",
-                     "dpdk.addresses=%s/24" % NODE, "dpdk.memory=128m", "dpdk.queue_frames=2048"]
-        command = ["taskset", "-c", str(args.server_cpu), os.path.join(args.build, "millrace-dp"),
+                     "dpdk.addresses=%s/24" % NODE, "dpdk.memory=128m", "dpdk.queue_frames=2048"] + (["dpdk.idle_us=20"] if args.real_time else [])
+        command = args.first + ["taskset", "-c", str(args.server_cpu), os.path.join(args.build, "millrace-dp"),
                    "--state", self.folder]
         for s in sets:
             command += ["--set", s]
@@ -94,7 +94,7 @@ class Node:
         self.pid = self.processes[0].pid
         self.counters = meter.Counters(self.pid)
         self.processes.append(subprocess.Popen(
-            ["taskset", "-c", str(args.load_cpu), os.path.join(args.build, "bench/publisher"), "--url",
+            args.first + ["taskset", "-c", str(args.load_cpu), os.path.join(args.build, "bench/publisher"), "--url",
              "rtmp://127.0.0.1:19935/live/bench", "--streams", "1", "--bit-rate", str(bit_rate)],
             stdout=subprocess.DEVNULL, stderr=self.log))
         self.wait_for("event=publish ")
@@ -124,16 +124,28 @@ class Node:
         shutil.rmtree(self.folder)
 
 
+def watch(args, viewers, seconds):
+    """The load generator, beginning."""
+    return subprocess.Popen(
+        args.first + ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
+         os.path.join(args.build, "bench/loadgen"), "--url", "http://%s:18935/live/bench" % NODE, "--viewers",
+         str(viewers), "--rate", "2000", "--seconds", str(seconds), "--settle", "4", "--sample", "20"],
+        stdout=subprocess.PIPE, text=True)
+
+
 def fan_out(args, wire, backend):
     """What so many viewers cost, and what the wire carried for it."""
     node = Node(args, wire, backend, args.bit_rate)
-    url = "http://%s:18935/live/bench" % NODE
-    empty = meter.resident_bytes(node.pid)
-    load = subprocess.Popen(
-        ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
-         os.path.join(args.build, "bench/loadgen"), "--url", url, "--viewers", str(args.viewers), "--rate",
-         "2000", "--seconds", str(args.seconds), "--settle", "4", "--sample", "20"],
-        stdout=subprocess.PIPE, text=True)
+    few = max(args.viewers // 5, 1)
+    try:
+        with watch(args, few, 2) as load:
+            load.stdout.readline()
+            fixed = meter.resident_bytes(node.pid)
+            load.stdout.read()
+    except BaseException:
+        node.end()
+        raise
+    load = watch(args, args.viewers, args.seconds)
     try:
         if load.stdout.readline() != "begin\n":
             raise RuntimeError("the load generator could not begin")
@@ -153,7 +165,8 @@ def fan_out(args, wire, backend):
     if backend != "uring":
         busy = cpu * min(1, used["busy_microseconds"] / 1e6 / window)
     return {"busy_s": busy, "gbit": used["sent_bytes"] * 8 / 1e9,
-            "packets": used["packets_sent"], "memory": (full - empty) / args.viewers, "seen": seen}
+            "packets": used["packets_sent"], "fixed": fixed,
+            "memory": (full - fixed) / (args.viewers - few), "seen": seen}
 
 
 def testpmd(args, device):
@@ -168,17 +181,32 @@ def testpmd(args, device):
     return max(rates) if rates else 0
 
 
+def waited(pid):
+    """Seconds that the threads were on a CPU, and that they were ready and had none."""
+    on = ready = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+            values = f.read().split()
+        on, ready = on + int(values[0]) / 1e9, ready + int(values[1]) / 1e9
+    return on, ready
+
+
 def throughput(args, wire, backend, loss):
-    """Mb/s that one viewer gets of a stream that is faster than anybody reads."""
+    """What one viewer gets of a stream that is faster than anybody reads; every frame is checked."""
     node = Node(args, wire, backend, args.flood)
     try:
         wire.lose(loss)
-        begun = time.time()
+        before = waited(node.pid)
         got = subprocess.run(
-            ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu), "curl", "-s", "-o",
-             "/dev/null", "--max-time", "6", "-w", "%{size_download}", "http://%s:18935/live/bench.flv" % NODE],
-            capture_output=True, text=True, check=False)
-        return int(got.stdout or 0) * 8 / 1e6 / (time.time() - begun)
+            args.first + ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
+             os.path.join(args.build, "bench/loadgen"), "--url", "http://%s:18935/live/bench" % NODE,
+             "--viewers", "1", "--settle", "1", "--seconds", "6", "--sample", "1"],
+            capture_output=True, text=True, check=True)
+        after = waited(node.pid)
+        seen = json.loads(got.stdout.splitlines()[-1])
+        on, ready = after[0] - before[0], after[1] - before[1]
+        return {"rate": seen["bytes"] * 8 / 1e6 / seen["seconds"], "waited": ready / (on + ready),
+                "damaged": seen["damaged"]}
     finally:
         wire.lose(0)
         node.end()
@@ -186,26 +214,50 @@ def throughput(args, wire, backend, loss):
 
 def report_fan_out(args, wire):
     print("## %d viewers of %.1f Mb/s by HTTP-FLV, one core\n" % (args.viewers, args.bit_rate / 1e6))
-    print("| network | CPU s/Gbit | packets in a CPU second | testpmd txonly | share | bytes a viewer |"
-          " faults |\n|---|---|---|---|---|---|---|")
+    print("| network | CPU s/Gbit | packets in a CPU second | testpmd txonly | share | MB with a fifth of them |"
+          " bytes for each further one | faults |\n|---|---|---|---|---|---|---|---|")
     for backend in ["uring"] + list(DEVICES):
         r = fan_out(args, wire, backend)
         most = testpmd(args, backend) if backend in DEVICES else 0
         pps = r["packets"] / r["busy_s"]
-        print("| %s | %.3f | %s | %s | %s | %d | %s |" % (
+        print("| %s | %.3f | %s | %s | %s | %.1f | %d | %s |" % (
             backend, r["busy_s"] / r["gbit"], "%d" % pps if most else "", most or "",
-            "%.2f" % (pps / most) if most else "", r["memory"], r["seen"]["lost"] + r["seen"]["damaged"]))
+            "%.2f" % (pps / most) if most else "", r["fixed"] / 1e6, r["memory"], r["seen"]["lost"] + r["seen"]["damaged"]))
         sys.stdout.flush()
 
 
 def report_loss(args, wire):
     print("\n## Mb/s of one viewer under loss; the kernel sends (CUBIC), and this program's TCP sends\n")
-    print("| loss | kernel | own, af_packet | own / kernel |\n|---|---|---|---|")
+    print("In brackets the share of its time in which the node was ready to run and had no CPU: the kernel's TCP\n"
+          "answers ACKs without it, this program's cannot.\n")
+    print("| loss | kernel | own, af_packet | own / kernel | damaged frames |\n|---|---|---|---|---|")
     for loss in LOSSES:
         kernel = throughput(args, wire, "uring", loss)
         own = throughput(args, wire, "af_packet", loss)
-        print("| %g %% | %.0f | %.0f | %.2f |" % (loss, kernel, own, own / kernel if kernel else 0))
+        print("| %g %% | %.0f (%.2f) | %.0f (%.2f) | %.2f | %d |" % (
+            loss, kernel["rate"], kernel["waited"], own["rate"], own["waited"],
+            own["rate"] / kernel["rate"] if kernel["rate"] else 0, kernel["damaged"] + own["damaged"]))
         sys.stdout.flush()
+
+
+def report_null(args):
+    """The TCP alone, against clients in the same process; its clock is its own CPU time."""
+    print("## The TCP without a device: viewers of one stream of 300 kb/s on one core, RTT 20 ms\n")
+    print("Times are CPU time of the TCP's calls: handshakes and a request answered (joins), log bytes out, ACKs in.\n"
+          "Session, device and checksums are not in them. A core carries what has a load below 1.\n")
+    print("| viewers | tick | TSO | load | turn p99 | turn p99.9 | late p99 | ns a segment | Gbit a CPU second |"
+          " joins a CPU second | bytes a viewer |\n|---|---|---|---|---|---|---|---|---|---|---|")
+    for viewers, tick, tso in ((50000, 50, 0), (200000, 50, 0), (200000, 150, 0), (200000, 150, 1)):
+        out = subprocess.run(
+            [os.path.join(args.build, "bench/tcp_null"), "--viewers", str(viewers), "--tick-ms", str(tick), "--tso",
+             str(tso), "--seconds", "4"], capture_output=True, text=True, check=True).stdout
+        r = json.loads(out)
+        print("| %d | %d ms | %s | %.2f | %.1f ms | %.1f ms | %.1f ms | %.0f | %.1f | %.0f | %.0f |" % (
+            viewers, tick, "yes" if tso else "no", r["load"], r["turn_us"]["p99"] / 1e3,
+            r["turn_us"]["p999"] / 1e3, r["late_us"]["p99"] / 1e3, r["ns_per_segment"], r["gbit_per_cpu_second"],
+            r["joins_per_cpu_second"], r["tcp_bytes_per_viewer"]))
+        sys.stdout.flush()
+    print()
 
 
 def main():
@@ -215,8 +267,11 @@ def main():
     p.add_argument("--bit-rate", type=int, default=1000000)
     p.add_argument("--flood", type=int, default=200000000)
     p.add_argument("--seconds", type=int, default=8)
-    p.add_argument("--only", choices=("fan-out", "loss"))
+    p.add_argument("--only", choices=("fan-out", "loss", "null"))
+    p.add_argument("--real-time", action="store_true",
+                   help="everything that is measured goes before other work on the machine")
     args = p.parse_args()
+    args.first = ["chrt", "--rr", "1"] if args.real_time else []
     cpus = sorted(os.sched_getaffinity(0))
     if os.getuid() or len(cpus) < 2:
         sys.exit("needs root and two CPUs")
@@ -224,10 +279,12 @@ def main():
     m = meter.machine()
     print("# net.backend dpdk, %s\n\n%s, %d CPUs, Linux %s; load %.1f at the start\n" % (
         time.strftime("%Y-%m-%d"), m["cpu"], m["cpus"], m["kernel"], os.getloadavg()[0]))
+    if args.only in (None, "null"):
+        report_null(args)
     with Wire() as wire:
-        if args.only != "loss":
+        if args.only in (None, "fan-out"):
             report_fan_out(args, wire)
-        if args.only != "fan-out":
+        if args.only in (None, "loss"):
             report_loss(args, wire)
 
 
