@@ -80,8 +80,8 @@ static bool has_all(const json_t *domains, const char *list)
 static bool scope_allows(const json_t *domains, const struct api_action *action,
 			 const struct api_arg *args)
 {
-	static const char *const params[] = {"DomainName", "DomainNames", "PushDomain",
-					     "PullDomain", "PlayDomain"};
+	static const char *const params[] = {"DomainName", "DomainNames", "Domain",
+					     "PushDomain", "PullDomain",  "PlayDomain"};
 	bool named = false;
 
 	if (!json_array_size(domains))

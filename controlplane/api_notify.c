@@ -56,9 +56,10 @@ void notify_set(struct api_call *c)
 	}
 	copy = edited(doc);
 	json_object_set_new(copy, "notify",
-			    json_pack("{ss ss ss ss ss}", "domain", name, "url",
+			    json_pack("{ss ss ss ss ss ss}", "domain", name, "url",
 				      api_text(c, "NotifyUrl", ""), "auth", auth, "key", key,
-				      "exception_url", api_text(c, "ExceptionNotifyUrl", "")));
+				      "exception_url", api_text(c, "ExceptionNotifyUrl", ""),
+				      "switch_url", api_text(c, "SwitchNotifyUrl", "")));
 	commit(c, name, copy);
 }
 
@@ -89,9 +90,10 @@ void notify_describe(struct api_call *c)
 	if (!doc)
 		return;
 	n = json_object_get(doc, "notify");
-	row = json_pack("{ss ss ss ss ss}", "DomainName", name, "NotifyUrl", member(n, "url"),
+	row = json_pack("{ss ss ss ss ss ss}", "DomainName", name, "NotifyUrl", member(n, "url"),
 			"NotifyReqAuth", n ? member(n, "auth") : "no", "NotifyAuthKey",
-			member(n, "key"), "ExceptionNotifyUrl", member(n, "exception_url"));
+			member(n, "key"), "ExceptionNotifyUrl", member(n, "exception_url"),
+			"SwitchNotifyUrl", member(n, "switch_url"));
 	api_answer(c, json_pack("{so}", "LiveStreamsNotifyConfig", row));
 }
 

@@ -590,6 +590,11 @@ json_t *domain_config(const json_t *all, const char *name, bool triggered, int64
 	config_ip(doc, config);
 	config_remote(doc, config);
 	config_sessions(doc, config);
+	if (json_is_true(json_object_get(json_object_get(doc, "multi"), "on")))
+		json_object_set_new(
+			config, "backup",
+			json_pack("{sb sO}", "on", 1, "manual",
+				  json_object_get(json_object_get(doc, "multi"), "manual")));
 	if (triggered)
 		json_object_set_new(
 			config, "pull",

@@ -5,7 +5,7 @@
  *   {"type":"liveEdge|liveVideo","status":"online|offline","created":s,"modified":s,"region":"",
  *    "push":"..." (of a play domain: its ingest domain), "main":"..." (its main streaming domain),
  *    "next":n, "functions":[{"name","id","args":{}}], "notify":{"domain","url","auth","key",
- *    "exception_url"}, "lazy":[{"app","hosts","pull_app","protocol","auth","idle_s"}]}
+ *    "exception_url","switch_url"}, "multi":{"on":b,"manual":["app/name"]}, "lazy":[{"app","hosts","pull_app","protocol","auth","idle_s"}]}
  *
  * Functions go by domain.def; a domain has each of them once at most. Everything is checked before
  * anything changes. Threads: pure, any.

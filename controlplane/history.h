@@ -13,13 +13,14 @@
 
 #include "controlplane/store_redis.h"
 
-/* Kept for 30, 7, 7, 2 and 365 days; 10000 rows each, 2880 of MINUTES. */
+/* Kept for 30, 7, 7, 2, 365 and 7 days; 10000 rows each, 2880 of MINUTES, 1000 of SWITCH. */
 enum history_kind {
 	HISTORY_PUBLISH,
 	HISTORY_CONTROL,
 	HISTORY_NOTIFY,
 	HISTORY_MINUTES,
 	HISTORY_AUDIT,
+	HISTORY_SWITCH,
 	HISTORY_KINDS
 };
 

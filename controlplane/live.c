@@ -223,6 +223,40 @@ static void end(struct live *l, struct live_stream *s, const char *reason)
 	del(l, s);
 }
 
+/* Another publisher of the same name goes on with the stream. */
+static void change(struct live *l, struct live_stream *s, const json_t *event, const char *how)
+{
+	char *params = strdup(dp_text(event, "params"));
+
+	must(params);
+	free(s->params);
+	s->params = params;
+	snprintf(s->address, sizeof(s->address), "%s", dp_text(event, "publisher"));
+	/* As the data plane's list has it from now on. */
+	s->since_ms = (int64_t)clock_wall_ms();
+	save(l, s);
+	live_notify_switch(l->cp, s, how);
+	history_add(l->cp->store, HISTORY_SWITCH, s->domain,
+		    json_pack("{sI ss ss ss ss}", "t", (json_int_t)s->since_ms, "app", s->app,
+			      "name", s->name, "change", how, "address", s->address));
+}
+
+static void published(struct live *l, const char *key, const json_t *event)
+{
+	const char *how = dp_text(event, "change");
+	struct live_stream *s = live_find(l, key);
+
+	if (s && !*how) {
+		end(l, s, "replaced");
+		s = NULL;
+	}
+	if (!s)
+		begin(l, key, event, (int64_t)clock_wall_ms());
+	s = live_find(l, key);
+	if (s && *how)
+		change(l, s, event, how);
+}
+
 void live_event(struct live *l, const char *name, const json_t *event)
 {
 	const char *key = dp_text(event, "stream");
@@ -233,11 +267,11 @@ void live_event(struct live *l, const char *name, const json_t *event)
 	if (json_is_true(json_object_get(event, "internal")))
 		return;
 	if (!strcmp(name, "stream.publish")) {
-		if (s)
-			end(l, s, "replaced");
-		begin(l, key, event, (int64_t)clock_wall_ms());
+		published(l, key, event);
 	} else if (!strcmp(name, "stream.unpublish") && s) {
-		end(l, s, dp_text(event, "reason"));
+		/* Switched: who took it over follows. */
+		if (strcmp(dp_text(event, "reason"), "switched") != 0)
+			end(l, s, dp_text(event, "reason"));
 	} else if (!strncmp(name, "viewer.", 7)) {
 		live_notify_viewer(l->cp, name, event);
 	}

@@ -176,6 +176,21 @@ void live_notify_done(struct cp *cp, const struct live_stream *s, const char *re
 	send_get(cp, s, "publish_done", false, 0, 0);
 }
 
+void live_notify_switch(struct cp *cp, const struct live_stream *s, const char *change)
+{
+	const char *url = dp_text(notify_of(cp, s->domain), "switch_url");
+	char ip[80];
+
+	host_only(ip, s->address);
+	if (*url)
+		send_post(cp, s->key, url,
+			  json_pack("{ss ss ss ss ss ss sI ss}", "Event", "PublisherSwitched",
+				    "DomainName", s->domain, "AppName", s->app, "StreamName",
+				    s->name, "Reason", change, "UpstreamIp", ip, "Time",
+				    (json_int_t)(clock_wall_ms() / 1000), "Node", cp->node),
+			  about(s->domain, s->app, s->name, "switch"));
+}
+
 void live_notify_viewer(struct cp *cp, const char *name, const json_t *event)
 {
 	bool start = !strcmp(name, "viewer.start");

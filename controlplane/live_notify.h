@@ -4,6 +4,7 @@
  *
  *   publish, publish_done   GET notify.url?action=&ip=&id=&app=&appname=&time=&usrargs=&node=&height=&width=
  *   exceptions              POST to notify.exception_url, JSON
+ *   switches                POST to notify.switch_url, JSON
  *   OnPlay, OnStop          POST to notify_url of the function viewer_notify, JSON
  *
  * One queue per stream, kept in Redis before anything is sent (hooks.h). Every end of a delivery is a
@@ -21,6 +22,8 @@ extern const struct hooks_live_ops live_notify_ops;
 void live_notify_publish(struct cp *cp, const struct live_stream *s, uint64_t width,
 			 uint64_t height);
 void live_notify_done(struct cp *cp, const struct live_stream *s, const char *reason);
+/* A backup publisher has taken s over: "manual", "no_data" or "lost". */
+void live_notify_switch(struct cp *cp, const struct live_stream *s, const char *change);
 /* "viewer.start" or "viewer.stop" as the data plane tells it. */
 void live_notify_viewer(struct cp *cp, const char *name, const json_t *event);
 

@@ -17,6 +17,7 @@
  * Events
  *   stream.publish    stream:s publisher:s protocol:s internal:b address:s? domain:s? app:s? name:s?
  *                     params:s? host:s?      of encoders; values of secret parameters are masked
+ *                     change:s?     lost, no_data or manual: why a backup publisher took over
  *   stream.unpublish  stream:s reason:s internal:b duration_ms:i bytes:i
  *   stream.wanted     stream:s domain:s params:s     a viewer of a triggered pull asks for a stream that
  *                     is not live and waits; once a second and stream at most

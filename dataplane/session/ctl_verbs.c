@@ -12,6 +12,7 @@
 #include "media/url.h"
 #include "session/hls_channel.h"
 #include "session/auth_remote.h"
+#include "session/backup.h"
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/inner.h"
@@ -125,6 +126,29 @@ static struct ctl_query *verb_stream_kick(struct call *c)
 
 	return stream_of(c, key) ? ask(c, ctl_ask_stream_kick(c->x->engine, key, REASON_KICKED))
 				 : refuse(c);
+}
+
+static struct ctl_query *verb_stream_publishers(struct call *c)
+{
+	char key[STREAM_KEY_MAX] = "";
+
+	if (*ctl_request_text(c->request, "stream") && !stream_of(c, key))
+		return refuse(c);
+	ctl_client_list(c->client, c->request->id, "publishers", backup_list(key));
+	return NULL;
+}
+
+static struct ctl_query *verb_stream_switch(struct call *c)
+{
+	int64_t sequence = ctl_request_int(c->request, "sequence", 0);
+	char key[STREAM_KEY_MAX];
+
+	if (!stream_of(c, key))
+		return refuse(c);
+	if (sequence > 0 && sequence <= UINT32_MAX && backup_switch(key, (unsigned)sequence))
+		return answer(c, NULL);
+	ctl_error_set(&c->error, "not_found", "sequence", "is none of stream.publishers");
+	return refuse(c);
 }
 
 static struct ctl_query *verb_viewer_list(struct call *c)
@@ -367,6 +391,8 @@ static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
 	[CTL_VERB_STREAM_LIST] = verb_stream_list,
 	[CTL_VERB_STREAM_SHOW] = verb_stream_show,
 	[CTL_VERB_STREAM_KICK] = verb_stream_kick,
+	[CTL_VERB_STREAM_PUBLISHERS] = verb_stream_publishers,
+	[CTL_VERB_STREAM_SWITCH] = verb_stream_switch,
 	[CTL_VERB_VIEWER_LIST] = verb_viewer_list,
 	[CTL_VERB_VIEWER_KICK] = verb_viewer_kick,
 	[CTL_VERB_PULL_CREATE] = verb_pull_create,

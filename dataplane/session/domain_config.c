@@ -319,6 +319,28 @@ static void get_remote(struct parse *p, const json_t *config, struct domain_remo
 	leave(p, back);
 }
 
+static void get_backup(struct parse *p, const json_t *config, struct domain *d)
+{
+	size_t back, n;
+	const json_t *o = enter(p, config, "backup", "on manual", &back);
+	const json_t *list = o ? get_list(p, o, "manual") : NULL;
+
+	if (o)
+		get_bool(p, o, "on", &d->backups);
+	n = list && !p->bad ? json_array_size(list) : 0;
+	d->manual = n ? calloc(n, sizeof(*d->manual)) : NULL;
+	while (d->manual && d->manual_n < n) {
+		d->manual[d->manual_n] =
+			strdup(json_string_value(json_array_get(list, d->manual_n)));
+		if (!d->manual[d->manual_n])
+			break;
+		d->manual_n++;
+	}
+	if (!p->bad && d->manual_n < n)
+		fail(p, "manual", "no memory");
+	leave(p, back);
+}
+
 static void get_publish(struct parse *p, const json_t *object, struct domain_publish *out)
 {
 	size_t back;
@@ -426,7 +448,7 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 {
 	if (!check_object(p, config,
 			  "version type center enabled viewer_events auth referer ip ip_publish "
-			  "remote publish play apps pull"))
+			  "remote publish backup play apps pull"))
 		return;
 	get_type(p, config, d);
 	d->version = get_int(p, config, "version", 0, INT64_MAX, 0);
@@ -439,6 +461,7 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 	get_ips(p, config, "ip_publish", &d->ip_publish);
 	get_remote(p, config, &d->remote);
 	get_publish(p, config, &d->publish);
+	get_backup(p, config, d);
 	get_play(p, config, &d->play);
 	get_apps(p, config, d);
 	get_pull(p, config, d);
@@ -473,6 +496,9 @@ void domain_free(struct domain *d)
 	for (unsigned i = 0; i < d->referers_n; i++)
 		free(d->referers[i]);
 	free(d->referers);
+	for (unsigned i = 0; i < d->manual_n; i++)
+		free(d->manual[i]);
+	free(d->manual);
 	free(d->ip.allow.range);
 	free(d->ip.deny.range);
 	free(d->ip_publish.allow.range);

@@ -14,6 +14,7 @@
  *    "remote":{"publish":false, "play":false, "fail_open":false, "timeout_ms":2000,
  *              "ttl_ms":60000, "by_address":true},       an answer holds for one address only
  *    "publish":{"policy":"reject"|"replace_same"|"replace", "hold_ms":3000},
+ *    "backup":{"on":false, "manual":["live/a"]},         session/backup.h; manual: never by itself
  *    "play":{"tick":"low"|"normal"|"bulk", "delay_s":0, "hls":"off"|"on_demand"|"always"},
  *    "apps":{"live":{"publish":{..}, "play":{..}}},      stronger than the domain's
  *    "pull":{"mode":"off"|"triggered", "idle_ms":60000, "wait_ms":8000, "negative_ms":5000}}
@@ -91,6 +92,9 @@ struct domain {
 	struct domain_remote remote;
 	struct domain_publish publish;
 	struct domain_play play;
+	bool backups;
+	unsigned manual_n; /* app/name of streams that are switched by hand only */
+	char **manual;
 	unsigned apps_n;
 	struct domain_app *apps;
 	bool triggered; /* pull.mode */

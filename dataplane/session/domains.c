@@ -152,6 +152,29 @@ struct domain_publish domain_publish_of(const char *key, const struct config *co
 	return domain_publish_rules(domain_find(domain), app, conf);
 }
 
+bool domain_has_backups(const char *key)
+{
+	char domain[DOMAIN_NAME_MAX], app[DOMAIN_NAME_MAX];
+	const struct domain *d;
+
+	split(key, domain, app);
+	d = domain_find(domain);
+	return d && d->backups;
+}
+
+bool domain_switches_by_itself(const char *key)
+{
+	char domain[DOMAIN_NAME_MAX], app[DOMAIN_NAME_MAX];
+	const struct domain *d;
+
+	split(key, domain, app);
+	d = domain_find(domain);
+	for (unsigned i = 0; d && i < d->manual_n; i++)
+		if (!strcmp(d->manual[i], key + strlen(domain) + 1))
+			return false;
+	return true;
+}
+
 uint32_t domain_pull_idle_ms(const char *key)
 {
 	const struct table *t = table_now();

@@ -45,6 +45,9 @@ struct domain_play domain_play_rules(const struct domain *d, const char *app,
 				     const struct config *conf);
 /* The same for a stream by its key, as its ingest domain has it. */
 struct domain_publish domain_publish_of(const char *key, const struct config *conf);
+/* Whether several may publish that name at once, and whether they take over by themselves. */
+bool domain_has_backups(const char *key);
+bool domain_switches_by_itself(const char *key);
 /* The longest pull.idle_ms of the triggered pulls that the stream may come from; 0: there is none. */
 uint32_t domain_pull_idle_ms(const char *key);
 

@@ -39,7 +39,7 @@ struct event {
 	uint8_t kind;
 	uint8_t why;	   /* enum reason */
 	bool internal;	   /* streams */
-	const char *state; /* relays; static text */
+	const char *state; /* relays, and why a publisher took over; static text */
 	char name[512];	   /* stream key or leg id */
 	char detail[192];  /* publisher's address; what the remote side said */
 	char protocol[24];

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "media/url.h"
 #include "session/auth.h"
+#include "session/backup.h"
 #include "session/ctl_request.h"
 #include "session/event_queue.h"
 #include "session/publish.h"
@@ -42,7 +43,8 @@ static struct event_more *more_new(struct core *c)
 
 void event_publish(const struct publish *p, const char *stream)
 {
-	struct event e = {.kind = EVENT_PUBLISH, .internal = p->internal};
+	struct event e = {
+		.kind = EVENT_PUBLISH, .internal = p->internal, .state = backup_change(p)};
 	const char *params = p->who ? strchr(p->who, ' ') : NULL;
 
 	text(e.name, sizeof(e.name), stream);
@@ -162,6 +164,8 @@ static json_t *publish_json(const struct event *e)
 			      "internal", e->internal);
 	char part[512];
 
+	if (o && *e->state)
+		json_object_set_new(o, "change", json_string(e->state));
 	if (!o || !e->more || !first || first == last)
 		return o;
 	json_object_set_new(o, "address", json_string(e->detail));

@@ -7,8 +7,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "media/rtmp_in.h"
+#include "session/backup.h"
 #include "session/domains.h"
 #include "session/events.h"
+
+#define BACKUP_HOLD_MS 15000 /* until the next one's key frame, with room for long GOPs */
+#define BACKUP_LOOK_MS 500   /* whether the group was ended */
 
 /* ---- beginning and ending ---- */
 
@@ -20,6 +24,8 @@ void publish_begun(struct publish *p, struct stream *stream)
 	p->stream = stream;
 	p->begun_us = s->core->now_us;
 	stream->publisher = p;
+	if (p->backup)
+		backup_begun(p);
 	core_count(s->core, CTR_PUBLISHERS, 1);
 	path_role(s, stream, p->pull ? ROLE_PULL : ROLE_PUBLISH);
 	net_addr_text(who, &s->conn->peer);
@@ -71,9 +77,17 @@ uint64_t publish_hold_ms(struct core *c, const char *key, enum reason why)
 
 void publish_end(struct publish *p, enum reason why)
 {
+	uint64_t hold_ms = 0;
+
 	publish_take_drop(p);
 	if (p->stream)
-		publish_leave(p, why, publish_hold_ms(p->session->core, p->stream->key, why));
+		hold_ms = publish_hold_ms(p->session->core, p->stream->key, why);
+	if (p->stream)
+		publish_leave(p, why,
+			      backup_follows(p, why) ? max_of(hold_ms, BACKUP_HOLD_MS) : hold_ms);
+	/* After it: the stream is held when another one's turn comes. */
+	if (p->backup)
+		backup_leave(p, why);
 	if (p->who)
 		mem_free(&p->session->mem, p->who, strlen(p->who) + 1);
 	p->who = NULL;
@@ -112,6 +126,8 @@ static void append(struct publish *p, const struct msg *m)
 			p->first_media_us = p->last_media_us;
 		note_headers(p, m);
 	}
+	if (p->backup && backup_message(p, m))
+		return;
 	p->appended = true;
 	/* Without memory the message is gone and counted, and the stream goes on. */
 	stream_append(p->stream, p->session->core, m);
@@ -136,7 +152,7 @@ static void aggregate(struct publish *p, const struct msg *m)
 
 void publish_message(struct publish *p, const struct msg *m)
 {
-	if (!p->stream)
+	if (!p->stream && !p->backup)
 		odd(p);
 	else if (m->type == MSG_AGGREGATE)
 		aggregate(p, m);
@@ -175,8 +191,12 @@ enum reason publish_watch(struct publish *p, uint64_t *next_ms)
 
 	/* Asked often enough that whichever limit comes to count is not passed by much. */
 	*next_ms = (uint64_t)max_of(dead / 4, 250);
-	if (!p->stream)
+	if (!p->stream && !p->backup)
 		return REASON_NONE;
+	if (p->backup && backup_over(p) != REASON_NONE)
+		return backup_over(p);
+	if (p->backup)
+		*next_ms = min_of(*next_ms, (uint64_t)BACKUP_LOOK_MS);
 	if (p->pull && !p->internal)
 		unwatched_look(&p->unwatched, p->session->core, p->stream, next_ms);
 	if (!p->first_media_us)

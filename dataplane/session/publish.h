@@ -12,7 +12,9 @@
  *
  * A second publisher (C4): publish.policy, or the domain's, says whether the first one makes way. It does on its own
  * core, its unpublish event first, and the stream goes on under the new one with all its viewers,
- * as it does when a publisher was lost and another comes within publish.hold (H6).
+ * as it does when a publisher was lost and another comes within publish.hold (H6). Where the domain
+ * has backup publishers a second one stands by (session/backup.h): it takes no stream, and one that
+ * makes way for it stands by in turn.
  *
  *   publish.c       events, messages, watching, the end
  *   publish_take.c  asking for a name, making way, moving between cores
@@ -26,12 +28,14 @@
 #include "session/session.h"
 #include "session/wanted.h"
 
+struct backup;
 struct publish_take;
 
 struct publish {
 	struct session *session;
 	struct stream *stream;	   /* NULL: not publishing */
 	struct publish_take *take; /* while taking */
+	struct backup *backup;	   /* one of several for the name (session/backup.h); or NULL */
 	char *who;		   /* address and parameters, for publish.policy; NULL: a pull */
 	uint64_t begun_us, last_media_us, no_header_since_us;
 	uint64_t first_media_us; /* 0: none yet */
@@ -56,6 +60,9 @@ static inline bool publish_is_taking(const struct publish *p)
 {
 	return p->take != NULL;
 }
+/* A backup publisher takes the stream of its group; the same answers, and begun() where it is taking. */
+enum reason publish_take_over(struct publish *p, const char *key,
+			      void (*begun)(struct publish *p, enum reason why));
 /* One message of any type; nothing in it is a reason to end the publisher (interop C8, C11, M19). */
 void publish_message(struct publish *p, const struct msg *m);
 /* After each batch of input: makes it visible. */

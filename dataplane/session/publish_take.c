@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "session/backup.h"
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/publish.h"
@@ -24,6 +25,7 @@ struct publish_take {
 	struct core *core;     /* the asker's */
 	void (*begun)(struct publish *p, enum reason why);
 	enum reason why; /* the answer; STREAM_ENDED: ask again */
+	bool backup;	 /* of the stream's group */
 	char who[];
 };
 
@@ -41,8 +43,11 @@ static bool makes_way(const struct publish *old, const char *who, const struct c
 	}
 }
 
-/* NONE: the stream is held, for whoever resumes it next. who is "" for pulls: they replace nobody. */
-static enum reason make_way(struct stream *s, struct core *home, const char *who)
+/*
+ * NONE: the stream is held, for whoever resumes it next. who is "" for pulls: they replace nobody.
+ * backup: the asker is of the stream's group, and a publisher of it then stands by.
+ */
+static enum reason make_way(struct stream *s, struct core *home, const char *who, bool backup)
 {
 	struct publish *old = s->publisher;
 
@@ -50,6 +55,10 @@ static enum reason make_way(struct stream *s, struct core *home, const char *who
 		return REASON_STREAM_ENDED;
 	if (!old)
 		return REASON_NONE;
+	if (backup && old->backup) {
+		publish_leave(old, REASON_SWITCHED, HANDS_MS);
+		return REASON_NONE;
+	}
 	if (!*who || !makes_way(old, who, engine_conf(home->engine)))
 		return REASON_STREAM_BUSY;
 	publish_leave(old, REASON_REPLACED, HANDS_MS);
@@ -129,7 +138,7 @@ static void take_at_home(struct mail *m, struct core *home)
 		mail_post(home->engine->cores[now_at], m);
 		return;
 	}
-	t->why = make_way(t->stream, home, t->who);
+	t->why = make_way(t->stream, home, t->who, t->backup);
 	m->run = taken;
 	if (t->why == REASON_NONE)
 		stream_hand_over(t->stream, home, t->core, t);
@@ -149,7 +158,8 @@ static enum reason take(struct publish *p, struct stream *s,
 		return REASON_NO_MEMORY;
 	}
 	c->allocs++;
-	*t = (struct publish_take){.asker = p, .stream = s, .core = c, .begun = begun};
+	*t = (struct publish_take){
+		.asker = p, .stream = s, .core = c, .begun = begun, .backup = p->backup != NULL};
 	memcpy(t->who, p->who ? p->who : "", n);
 	t->mail.run = take_at_home;
 	p->take = t;
@@ -167,7 +177,7 @@ static enum reason ask_existing(struct publish *p, struct stream *s,
 	if (s->internal != p->internal)
 		goto out;
 	if (s->home == c->id) {
-		why = make_way(s, c, p->who ? p->who : "");
+		why = make_way(s, c, p->who ? p->who : "", p->backup != NULL);
 		if (why == REASON_NONE)
 			go_on(p, s);
 		goto out;
@@ -232,16 +242,36 @@ static char *who_is(struct session *s, const char *params)
 	return who;
 }
 
+static enum reason ask_or_stand_by(struct publish *p, const char *key,
+				   void (*begun)(struct publish *p, enum reason why))
+{
+	bool first = true;
+	enum reason why = REASON_NONE;
+
+	if (!p->internal && domain_has_backups(key))
+		why = backup_join(p, key, &first);
+	return why == REASON_NONE && first ? ask(p, key, begun) : why;
+}
+
+enum reason publish_take_over(struct publish *p, const char *key,
+			      void (*begun)(struct publish *p, enum reason why))
+{
+	return ask(p, key, begun);
+}
+
 enum reason publish_ask(struct publish *p, struct session *s, const char *key, const char *params,
 			void (*begun)(struct publish *p, enum reason why))
 {
 	enum reason why;
 
-	*p = (struct publish){.session = s, .internal = key[0] == '_', .who = who_is(s, params)};
+	*p = (struct publish){.session = s,
+			      .internal = key[0] == '_',
+			      .who = who_is(s, params),
+			      .begun_us = s->core->now_us};
 	if (!p->who)
 		return REASON_NO_MEMORY;
 	session_describe(s, key);
-	why = ask(p, key, begun);
+	why = ask_or_stand_by(p, key, begun);
 	if (why != REASON_NONE)
 		publish_end(p, why);
 	return why;
