@@ -32,12 +32,13 @@ setup() {
 
 teardown() {
 	wire_teardown
+	[ -z "${PAGES:-}" ] || echo "$PAGES" >/proc/sys/vm/nr_hugepages
 }
 
 # bypass [line of configuration...]: the node, on the device
 bypass() {
 	node "net: {backend: dpdk}" "domain: {open: true}" "tasks: {retry_interval_min: 1}" "cores: ${CORES:-1}" \
-		"dpdk: {device: '${DEVICE:-net_af_packet0,iface=wire}', addresses: ${ADDRESSES:-$AT/24 $AT6/64}, huge_pages: false, idle_us: 100${DPDK:+, $DPDK}}" "$@"
+		"dpdk: {device: '${DEVICE:-net_af_packet0,iface=wire}', addresses: ${ADDRESSES:-$AT/24 $AT6/64}, huge_pages: ${HUGE:-false}, idle_us: 100${DPDK:+, $DPDK}}" "$@"
 }
 
 dp_log() {
@@ -284,6 +285,72 @@ PY
 	within 20 up_ready
 	publish_over b
 	played_is_published b
+}
+
+@test "dpdk: a connection from before a SIGKILL is reset at its next byte" {
+	bypass
+	# The kernel knows nothing of it, so nobody resets it while the node is gone.
+	background before nsenter --net="/run/netns/$B" python3 -c "
+import os, socket, time
+s = socket.create_connection(('$AT', $HTTP))
+print('open', flush=True)
+while not os.path.exists('$T/back'):
+    time.sleep(0.05)
+s.settimeout(20)
+s.sendall(b'GET /live/a.flv HTTP/1.1\r\n')
+try:
+    print('got', s.recv(1), flush=True)
+except ConnectionResetError:
+    print('reset', flush=True)"
+	within 15 grep -q open "$T/before.log"
+	old=$(pid_of dp)
+	kill -KILL "$old"
+	within 10 not alive "$old"
+	within 20 up_ready
+	: >"$T/back"
+	within 25 grep -q reset "$T/before.log"
+}
+
+free_pages() {
+	awk '/^HugePages_Free/ { print $2 }' /proc/meminfo
+}
+
+pages_taken() { # NUMBER of those that were free before
+	[ $((FREE - $(free_pages))) -eq "$1" ]
+}
+
+@test "dpdk: huge pages of a node that was killed with SIGKILL are free again" {
+	PAGES=$(cat /proc/sys/vm/nr_hugepages)
+	echo $((PAGES + 256)) 2>/dev/null >/proc/sys/vm/nr_hugepages || needs "huge pages cannot be reserved"
+	[ "$(cat /proc/sys/vm/nr_hugepages)" = $((PAGES + 256)) ] || needs "no 512 MiB of memory for huge pages"
+	FREE=$(free_pages)
+	HUGE=true bypass
+	taken=$((FREE - $(free_pages)))
+	[ "$taken" -gt 0 ]
+	old=$(pid_of dp)
+	kill -KILL "$old"
+	within 10 not alive "$old"
+	# Its successor has as many: once, not twice.
+	within 20 pages_taken "$taken"
+	publish_over a
+	kill -KILL "$UP" "$(pid_of dp)"
+	within 20 pages_taken 0
+}
+
+@test "dpdk: a flood of SYNs costs a viewer nothing, and new ones come in" {
+	bypass
+	publish_in_a
+	view viewer
+	within 15 has "$T/viewer.flv" 50000
+	background flood nsenter --net="/run/netns/$B" "$TOP/bench/pktgen/synflood.sh" wire "$AT" "$HTTP" 4
+	flood=$PID
+	packets_over "http://$AT:$HTTP/live/a.flv" 2 >"$T/flv.txt"
+	alive "$flood"
+	grows "$T/viewer.flv"
+	end_of "$flood" 40
+	grep -Eq '^[0-9]{4,} SYNs' "$T/flood.log"
+	same_packets "$T/flv.txt"
+	grows "$T/viewer.flv"
 }
 
 @test "dpdk: a viewer that stops reading is closed, and the memory of its bytes comes back" {
