@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define ARGS_OPTS 24
+#define ARGS_OPTS 32
 #define ARGS_REST 256
 
 struct opt {

@@ -109,3 +109,19 @@ vod_create() { # DST LIST [k=v...]: prints the id
 	[ "$(described "$output" TaskInfo.SourceType)" = url ]
 	run -2 mr task create --files "$WWW/a.mp4" --assets one --destination rtmp://h/x/w
 }
+
+@test "the command line gives every parameter of a task and changes it" {
+	run -0 mr task create --id t --source rtmp://h/a/b --backup-sources rtmp://h/a/c --backup-after 5s --backup-return -1 --start +1h \
+		--end +2h --destination rtmp://h/x/y --retry-policy exponential --retry-interval 2s --retry-max-interval 1m --region here
+	jq -e '.BackupAfter == 5 and .BackupReturn == -1 and .RetryMaxInterval == 60 and .Region == "here"' <<<"$(described t TaskInfo)"
+	run -0 mr task update t --backup-after 7s --slate "$WWW/a.mp4" --destination rtmp://h/x/z --end +3h
+	jq -e '.BackupAfter == 7 and (.SlateUrl | endswith("a.mp4")) and .DstUrl == "rtmp://h/x/z" and .Region == "here"' <<<"$(described t TaskInfo)"
+	run -0 mr task update t --backup-sources "" --slate ""
+	[ "$(described t TaskInfo.BackupSourceUrls)" = null ]
+	run -0 mr task update t --files "$WWW/a.mp4 $WWW/c.flv" --file-index 1 --offset 2s --repeat 3
+	jq -e '.SourceType == "url" and .FileIndex == 1 and .Offset == 2 and .RepeatNumber == 3 and (.SourceUrls | length) == 2' \
+		<<<"$(described t TaskInfo)"
+	run -2 mr task update t --files a.mp4 --assets one
+	run -2 mr task update t --offset soon
+	run -2 mr task update t
+}
