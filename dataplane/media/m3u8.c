@@ -230,6 +230,18 @@ static void put_next(struct writer *w, const struct m3u8_part *part, unsigned n)
 	put(w->out, "\"\n");
 }
 
+static void put_report(struct sink *out, const struct m3u8_ask *ask, const struct m3u8_report *r)
+{
+	put(out, "#EXT-X-RENDITION-REPORT:URI=\"");
+	out->write(out, r->name.p, r->name.n);
+	put(out, ".m3u8");
+	if (ask->query.n) {
+		put(out, "?");
+		out->write(out, ask->query.p, ask->query.n);
+	}
+	put(out, "\",LAST-MSN=%" PRIu64 ",LAST-PART=%" PRIu32 "\n", r->msn, r->part);
+}
+
 void m3u8_write(struct sink *out, const struct m3u8 *m, const struct m3u8_ask *ask)
 {
 	struct writer w = {.out = out, .m = m, .ask = ask};
@@ -251,6 +263,19 @@ void m3u8_write(struct sink *out, const struct m3u8 *m, const struct m3u8_ask *a
 		put(out, "#EXT-X-ENDLIST\n");
 	else if (m->part_us)
 		put_next(&w, part, (unsigned)(parts_end - part));
+	for (unsigned i = 0; i < ask->reports_n && m->part_us && !m->ended; i++)
+		put_report(out, ask, &ask->reports[i]);
+}
+
+bool m3u8_newest(const struct m3u8 *m, uint64_t *msn, uint32_t *part)
+{
+	const struct m3u8_part *last = m->parts_n ? &m->part[m->parts_n - 1] : NULL;
+
+	if (!m->part_us || !last)
+		return false;
+	*msn = last->seq;
+	*part = last->part;
+	return true;
 }
 
 /* ---- the master playlist ---- */
@@ -263,11 +288,15 @@ static bool is_quotable(const char *text)
 	return true;
 }
 
-void m3u8_write_master(struct sink *out, const struct m3u8_variant *v, const char *uri,
-		       bool independent, bool fmp4)
+void m3u8_write_master(struct sink *out, bool independent, bool fmp4)
 {
-	put(out, "#EXTM3U\n#EXT-X-VERSION:%u\n%s#EXT-X-STREAM-INF:BANDWIDTH=%" PRIu32, fmp4 ? 6 : 3,
-	    independent ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "", v->bandwidth);
+	put(out, "#EXTM3U\n#EXT-X-VERSION:%u\n%s", fmp4 ? 6 : 3,
+	    independent ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "");
+}
+
+void m3u8_write_variant(struct sink *out, const struct m3u8_variant *v, const char *uri)
+{
+	put(out, "#EXT-X-STREAM-INF:BANDWIDTH=%" PRIu32, v->bandwidth);
 	if (*v->codecs && is_quotable(v->codecs))
 		put(out, ",CODECS=\"%.200s\"", v->codecs);
 	if (v->width && v->height)

@@ -50,11 +50,20 @@ struct m3u8 {
 	const struct m3u8_part *part;	/* of the newest segments and of the next one, in order */
 };
 
+/* How far another rendition is (RFC 8216bis, 4.4.5.4). */
+struct m3u8_report {
+	struct slice name; /* percent-encoded */
+	uint64_t msn;
+	uint32_t part;
+};
+
 /* How one request wants it. */
 struct m3u8_ask {
 	struct slice name;  /* percent-encoded as in a path */
 	struct slice query; /* to be carried by every URI, without '?'; n = 0: none */
 	bool skip;	    /* _HLS_skip: a delta update where it is worth it */
+	const struct m3u8_report *reports; /* of other renditions */
+	unsigned reports_n;
 };
 
 /* The media playlist. */
@@ -69,9 +78,11 @@ struct m3u8_variant {
 	uint32_t bandwidth, width, height, fps_milli;
 };
 
-/* A master playlist with one variant at `uri`. */
-void m3u8_write_master(struct sink *out, const struct m3u8_variant *v, const char *uri,
-		       bool independent, bool fmp4);
+/* A master playlist: its head, then a variant at `uri` at least. */
+void m3u8_write_master(struct sink *out, bool independent, bool fmp4);
+void m3u8_write_variant(struct sink *out, const struct m3u8_variant *v, const char *uri);
+/* What is told of a playlist with parts to other renditions: msn and part; false: there is nothing. */
+bool m3u8_newest(const struct m3u8 *m, uint64_t *msn, uint32_t *part);
 
 /* Percent-encodes what may not stand in one part of a path, ':' too; dst[3 * n + 1]. */
 size_t m3u8_encode_name(char *dst, struct slice name);

@@ -10,6 +10,7 @@
 #include "core/shm.h"
 #include "core/stream.h"
 #include "session/events.h"
+#include "session/hls_renditions.h"
 #include "session/hls_viewers.h"
 #include "session/http_server.h"
 #include "session/path.h"
@@ -243,16 +244,46 @@ static struct slice carried(char *dst, size_t n, const struct http_server *h,
 	return (struct slice){(const uint8_t *)dst, used};
 }
 
+struct encoded_name {
+	char text[3 * sizeof(((struct stream_name *)0)->name) + 1];
+};
+
+static struct slice encode(struct encoded_name *dst, const char *name)
+{
+	size_t n = m3u8_encode_name(dst->text, (struct slice){(const uint8_t *)name, strlen(name)});
+
+	return (struct slice){(const uint8_t *)dst->text, n};
+}
+
+/* How far the other renditions are. */
+static unsigned reports(const struct http_server *h, struct m3u8_report out[HLS_RENDITIONS_MAX],
+			struct encoded_name names[HLS_RENDITIONS_MAX])
+{
+	struct hls_rendition all[HLS_RENDITIONS_MAX];
+	unsigned n = hls_renditions(h->session.core, h->session.about, all), told = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct m3u8_report *r = &out[told];
+
+		if (all[i].asked || !m3u8_newest(&all[i].view->list, &r->msn, &r->part))
+			continue;
+		r->name = encode(&names[told++], all[i].name);
+	}
+	return told;
+}
+
 static void answer_media(struct http_server *h, const struct hls_view *v,
 			 const struct stream_name *name, const struct hls_url *url)
 {
-	char encoded[3 * sizeof(name->name) + 1], query[3 * sizeof(name->params)];
-	struct media_body b = {&v->list, {.skip = url->skip}};
+	struct m3u8_report others[HLS_RENDITIONS_MAX];
+	struct encoded_name encoded, names[HLS_RENDITIONS_MAX];
+	char query[3 * sizeof(name->params)];
+	struct media_body b = {&v->list, {.skip = url->skip, .reports = others}};
 
-	b.ask.name = (struct slice){(const uint8_t *)encoded, 0};
-	b.ask.name.n = m3u8_encode_name(
-		encoded, (struct slice){(const uint8_t *)name->name, strlen(name->name)});
+	b.ask.name = encode(&encoded, name->name);
 	b.ask.query = carried(query, sizeof(query), h, name);
+	if (v->list.part_us && h->session.about)
+		b.ask.reports_n = reports(h, others, names);
 	hls_answer_begins(h);
 	http_put_status(h, 200);
 	put_cache(h, &v->list, url);
@@ -260,8 +291,10 @@ static void answer_media(struct http_server *h, const struct hls_view *v,
 }
 
 struct master_body {
-	const struct hls_view *view;
-	const char *uri;
+	struct hls_rendition all[HLS_RENDITIONS_MAX];
+	unsigned n;
+	const char *up;	  /* the media playlists are one level above: "../", or "" */
+	const char *more; /* their query, with its '?', or "" */
 };
 
 /* Bits per second of the segment that has most; it must be said (RFC 8216, 4.3.4.2). */
@@ -282,27 +315,36 @@ static uint32_t peak_bandwidth(const struct hls_view *v)
 static void master_body(struct sink *out, void *arg)
 {
 	const struct master_body *b = arg;
-	struct m3u8_variant variant = b->view->variant;
+	bool fmp4 = false;
 
-	if (!variant.bandwidth)
-		variant.bandwidth = peak_bandwidth(b->view);
-	m3u8_write_master(out, &variant, b->uri, true, b->view->list.fmp4);
+	for (unsigned i = 0; i < b->n; i++)
+		fmp4 |= b->all[i].view->list.fmp4;
+	m3u8_write_master(out, true, fmp4);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct m3u8_variant variant = b->all[i].view->variant;
+		struct encoded_name name;
+		char uri[sizeof(name) + 3 * sizeof(((struct stream_name *)0)->params) + 80];
+
+		if (!variant.bandwidth)
+			variant.bandwidth = peak_bandwidth(b->all[i].view);
+		encode(&name, b->all[i].name);
+		snprintf(uri, sizeof(uri), "%s%s.m3u8%s", b->up, name.text, b->more);
+		m3u8_write_variant(out, &variant, uri);
+	}
 }
 
 /* up: the media playlist is one level above. viewer: an identity for it to carry, or "". */
 static void answer_master(struct http_server *h, const struct hls_view *v,
-			  const struct stream_name *name, bool up, const char *viewer)
+			  const struct stream_name *name, const char *key, bool up,
+			  const char *viewer)
 {
-	char encoded[3 * sizeof(name->name) + 1], query[3 * sizeof(name->params)];
-	char uri[sizeof(encoded) + sizeof(query) + 64];
-	struct master_body b = {v, uri};
-	struct slice carry = {(const uint8_t *)query, 0};
+	char query[3 * sizeof(name->params)], more[sizeof(query) + 64];
+	struct master_body b = {.up = up ? "../" : "", .more = more};
+	int n = (int)m3u8_carry(query, sizeof(query), name->params, HLS_VIEWER_PARAM);
 
-	carry.n = m3u8_carry(query, sizeof(query), name->params, HLS_VIEWER_PARAM);
-	m3u8_encode_name(encoded, (struct slice){(const uint8_t *)name->name, strlen(name->name)});
-	snprintf(uri, sizeof(uri), "%s%s.m3u8%s%.*s%s%s%s", up ? "../" : "", encoded,
-		 carry.n || *viewer ? "?" : "", (int)carry.n, query, carry.n && *viewer ? "&" : "",
-		 *viewer ? HLS_VIEWER_PARAM "=" : "", viewer);
+	snprintf(more, sizeof(more), "%s%.*s%s%s%s", n || *viewer ? "?" : "", n, query,
+		 n && *viewer ? "&" : "", *viewer ? HLS_VIEWER_PARAM "=" : "", viewer);
+	b.n = hls_renditions(h->session.core, key, b.all);
 	hls_answer_begins(h);
 	http_put_status(h, 200);
 	if (*viewer)
@@ -336,9 +378,21 @@ static void answer_playlist(struct http_server *h, const struct hls_view *v,
 	if (why != REASON_NONE)
 		hls_refuse(h, 503, why);
 	else if (url->what == HLS_MASTER || made)
-		answer_master(h, v, name, url->what == HLS_MASTER, viewer);
+		answer_master(h, v, name, key, url->what == HLS_MASTER, viewer);
 	else
 		answer_media(h, v, name, url);
+}
+
+/* A master playlist is there when one of the renditions is. */
+static struct hls_stream *find_playlist(const struct core *c, const char *key,
+					const struct hls_url *url)
+{
+	struct hls_stream *s = hls_find(c->engine->hls, key);
+	struct hls_rendition all[HLS_RENDITIONS_MAX];
+
+	if (url->what == HLS_MASTER && hls_renditions(c, key, all))
+		s = hls_find(c->engine->hls, all[0].key);
+	return s;
 }
 
 static void playlist(struct http_server *h, const struct hls_stream *s,
@@ -356,7 +410,7 @@ static void playlist(struct http_server *h, const struct hls_stream *s,
 	if (held) {
 		h->hls.blocking = verdict == HOLD_NEXT;
 		/* It may have come just before. */
-		s = hls_find(h->session.core->engine->hls, key);
+		s = find_playlist(h->session.core, key, url);
 		verdict = judge(h, s, name, key, url);
 		if (verdict == HOLD_FIRST || verdict == HOLD_NEXT)
 			return;
@@ -404,7 +458,7 @@ static void go(struct http_server *h, const struct http_head *head, const struct
 	       const struct hls_url *url, const char *key)
 {
 	struct core *c = h->session.core;
-	struct hls_stream *stream = hls_find(c->engine->hls, key);
+	struct hls_stream *stream = find_playlist(c, key, url);
 
 	if (is_off(h)) {
 		hls_refuse(h, 404, REASON_HLS_OFF);

@@ -213,3 +213,35 @@ PY
 	cmp "$T/5.ts" "$T/media/005.ts"
 	grep -qx 'a/5.ts' "$T/list"
 }
+
+@test "a master playlist lists the renditions that are packaged; those with parts report on each other" {
+	dp_start --set hls.mode=always --set hls.renditions=_720,_360
+	feed <<'PY'
+import re, subprocess
+from hls_channel import *
+from hls_lint import Lint
+media, init = segments(os.environ['MEDIA'], os.environ['AV'], 'fmp4', 1, 6)
+channel = Channel()
+for name, width, rate in ('a_360', 640, 500000), ('a_720', 1280, 2000000), ('a_7', 64, 1), ('b_720', 64, 1):
+    p = Packager(channel, 'default/live/' + name, 'fmp4', 1100, 550, codecs='avc1.64001e,mp4a.40.2', bandwidth=rate,
+                 width=width, height=width * 9 // 16)
+    p.init(1, init)
+    for data, us in media[:4]:
+        p.part(data[:len(data) // 2], us // 2, True, init=1)
+        p.part(data[len(data) // 2:], us // 2, False, init=1)
+        p.segment(data, us, init=1)
+assert channel.quiet()
+lint = Lint(os.environ['URL'])
+for name in 'a', 'a_720', 'a_360':
+    _, _, master = lint.get(f'/live/{name}/master.m3u8?k=v')
+    variants = re.findall(r'RESOLUTION=(\d+)x.*\n(.*)\n', master.decode())
+    assert variants == [('1280', '../a_720.m3u8?k=v'), ('640', '../a_360.m3u8?k=v')], master
+text = lint.get('/live/a_720.m3u8?k=v')[2].decode()
+assert '#EXT-X-RENDITION-REPORT:URI="a_360.m3u8?k=v",LAST-MSN=3,LAST-PART=1\n' in text, text
+assert text.count('RENDITION-REPORT') == 1, text
+assert 'RENDITION' not in lint.get('/live/b_720.m3u8')[2].decode()
+got = subprocess.run(['ffprobe', '-v', 'error', '-show_entries', 'program=program_id', '-of', 'csv=p=0',
+                      os.environ['URL'].replace('a.m3u8', 'a/master.m3u8')], capture_output=True, text=True, timeout=30)
+assert len(got.stdout.split()) == 2, got
+PY
+}

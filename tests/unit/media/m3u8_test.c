@@ -184,6 +184,37 @@ static void test_L8_parts_alone_are_a_playlist(void **state)
 		       "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"a/7.1.m4s\"\n");
 }
 
+static void test_L11_renditions_report_on_each_other(void **state)
+{
+	static const struct m3u8_part part[] = {{.seq = 7, .init = 3, .duration_us = 500000}};
+	static const struct m3u8_report other = {
+		.name = {(const uint8_t *)"a_360", 5}, .msn = 9, .part = 2};
+	const struct m3u8 m = {
+		.fmp4 = true,
+		.target_s = 2,
+		.part_us = 500000,
+		.media_seq = 7,
+		.parts_n = 1,
+		.part = part,
+	};
+	struct m3u8_ask ask = plain;
+	char text[2048];
+	struct wr w = wr_of(text, sizeof(text) - 1);
+	uint64_t msn = 0;
+	uint32_t number = 9;
+
+	ask.query = (struct slice){(const uint8_t *)"k=v", 3};
+	ask.reports = &other;
+	ask.reports_n = 1;
+	m3u8_write(&w.sink, &m, &ask);
+	text[wr_len(&w)] = '\0';
+	assert_non_null(strstr(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"a/7.1.m4s?k=v\"\n"
+				     "#EXT-X-RENDITION-REPORT:URI=\"a_360.m3u8?k=v\",LAST-MSN=9,"
+				     "LAST-PART=2\n"));
+	assert_true(m3u8_newest(&m, &msn, &number));
+	assert_true(msn == 7 && number == 0);
+}
+
 static void test_a_master_playlist_says_what_is_known(void **state)
 {
 	static const struct m3u8_variant all = {"avc1.64001f,mp4a.40.2", 2000000, 1280, 720, 29970};
@@ -191,14 +222,16 @@ static void test_a_master_playlist_says_what_is_known(void **state)
 	char text[1024];
 	struct wr w = wr_of(text, sizeof(text) - 1);
 
-	m3u8_write_master(&w.sink, &all, "../a.m3u8?k=v", true, true);
-	m3u8_write_master(&w.sink, &little, "a.m3u8", false, false);
+	m3u8_write_master(&w.sink, true, true);
+	m3u8_write_variant(&w.sink, &all, "../a.m3u8?k=v");
+	m3u8_write_variant(&w.sink, &little, "a.m3u8");
+	m3u8_write_master(&w.sink, false, false);
 	text[wr_len(&w)] = '\0';
 	assert_string_equal(
 		text, "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
 		      "#EXT-X-STREAM-INF:BANDWIDTH=2000000,CODECS=\"avc1.64001f,mp4a.40.2\","
 		      "RESOLUTION=1280x720,FRAME-RATE=29.970\n../a.m3u8?k=v\n"
-		      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=500000\na.m3u8\n");
+		      "#EXT-X-STREAM-INF:BANDWIDTH=500000\na.m3u8\n#EXTM3U\n#EXT-X-VERSION:3\n");
 }
 
 static void test_U4_names_and_queries_cannot_break_a_line_or_a_quote(void **state)
@@ -225,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_L9_keys_rotate_and_never_cover_an_initialisation_section),
 		cmocka_unit_test(test_L11_parts_a_hint_and_a_delta_update),
 		cmocka_unit_test(test_L8_parts_alone_are_a_playlist),
+		cmocka_unit_test(test_L11_renditions_report_on_each_other),
 		cmocka_unit_test(test_a_master_playlist_says_what_is_known),
 		cmocka_unit_test(test_U4_names_and_queries_cannot_break_a_line_or_a_quote),
 	};
