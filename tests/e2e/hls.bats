@@ -75,10 +75,12 @@ assert wrong['code'] == 'conflict' and wrong['field'] == 'media_seq', wrong
 p = Packager(channel, 'default/live/a', target_ms=1100, media_seq=p.seq)
 more(4)
 p.close()                                    # nobody asked for a while
+assert channel.quiet()
 lint.look()
 p = Packager(channel, 'default/live/a', target_ms=1000, media_seq=p.seq + 2)
 more(9)
 p.end()
+assert channel.quiet()
 lint.look()
 assert lint.last.ended and not lint.breaches, lint.breaches
 assert lint.versions == 30, lint.versions

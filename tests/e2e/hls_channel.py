@@ -57,14 +57,9 @@ class Channel:
 
     def quiet(self):
         """Whether the data plane has dealt with everything without an error."""
-        self.control.ask('hls.list')
-        self.sock.setblocking(False)
-        try:
-            return not self.sock.recv(65536)
-        except BlockingIOError:
-            return True
-        finally:
-            self.sock.settimeout(8)
+        # Packets are dealt with in their order: what comes before the answer to this one is about others.
+        self.send({'hls': 'close', 'stream': 'default/nobody/quiet'})
+        return self.error()['stream'] == 'default/nobody/quiet'
 
     def close(self):
         self.sock.close()
