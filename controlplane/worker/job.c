@@ -46,6 +46,8 @@ static enum job_kind kind_of(const char *word)
 {
 	if (word && !strcmp(word, "package"))
 		return JOB_PACKAGE;
+	if (word && !strcmp(word, "channel"))
+		return JOB_CHANNEL;
 	if (word && !strcmp(word, "probe"))
 		return JOB_PROBE;
 	if (word && !strcmp(word, "push"))
@@ -53,10 +55,18 @@ static enum job_kind kind_of(const char *word)
 	return word && !strcmp(word, "list") ? JOB_LIST : JOB_LIVE;
 }
 
+/* It plays a stream of the data plane. */
+static bool plays(enum job_kind kind)
+{
+	return kind == JOB_PACKAGE || kind == JOB_CHANNEL;
+}
+
 static bool complete(const struct job *j)
 {
 	if (j->kind == JOB_PACKAGE)
 		return *j->output && j->outlet >= 0;
+	if (j->kind == JOB_CHANNEL)
+		return *j->output && *j->stream && *j->folder && *j->playlist && j->frag_ms > 0;
 	return j->urls && j->file >= 0 && j->file < j->urls && j->connect_ms > 0 &&
 	       j->media_ms > 0 && (*j->output || j->kind == JOB_PROBE);
 }
@@ -82,7 +92,7 @@ static bool describe(struct job *j, const json_t *o)
 	*j = (struct job){.kind = kind_of(kind), .outlet = came_fd};
 	read_urls(json_object_get(o, "urls"), j->url, &j->urls);
 	j->protocol = text_of(o, "protocol");
-	j->output = text_of(o, j->kind == JOB_PACKAGE ? "play" : "output");
+	j->output = text_of(o, plays(j->kind) ? "play" : "output");
 	j->deny = text_of(o, "deny");
 	j->ca = text_of(o, "ca");
 	j->files = text_of(o, "files");
@@ -91,6 +101,11 @@ static bool describe(struct job *j, const json_t *o)
 	j->return_ms = int_of(o, "return_ms");
 	j->folder = text_of(o, "folder");
 	j->retain_ms = int_of(o, "retain_ms");
+	j->stream = text_of(o, "stream");
+	j->pass = text_of(o, "pass");
+	j->playlist = text_of(o, "playlist");
+	j->frag_ms = int_of(o, "frag_ms");
+	j->frag_count = int_of(o, "frag_count");
 	j->verify = json_is_true(json_object_get(o, "verify"));
 	j->repeat = int_of(o, "repeat");
 	j->file = int_of(o, "file");
@@ -152,6 +167,9 @@ void job_free(struct job *j)
 	free(j->files);
 	free(j->slate);
 	free(j->folder);
+	free(j->stream);
+	free(j->pass);
+	free(j->playlist);
 }
 
 static void take_next(struct job *j, const json_t *o)

@@ -22,7 +22,8 @@
  *   {"event":"failed","reason":"..","detail":"..","output":false}         then the process ends
  *   {"event":"finished"}                                                  then the process ends
  *
- * A job of the kind "package" is described in package.h; its further packets come by job_take().
+ * A job of the kind "package" is described in package.h, its further packets come by job_take();
+ * one of the kind "channel" in record.h.
  *
  * A URL is http(s), what the protocol says, "local:PATH" below the folder "files", or "missing:ID",
  * which fails.
@@ -45,7 +46,7 @@
 #define JOB_URLS       30
 #define JOB_PACKET_MAX 131072
 
-enum job_kind { JOB_LIVE, JOB_LIST, JOB_PROBE, JOB_PUSH, JOB_PACKAGE };
+enum job_kind { JOB_LIVE, JOB_LIST, JOB_PROBE, JOB_PUSH, JOB_PACKAGE, JOB_CHANNEL };
 
 struct job {
 	enum job_kind kind;
@@ -69,6 +70,9 @@ struct job {
 	int outlet;
 	char *folder;
 	int64_t retain_ms;
+	/* channel: the stream, its pass, and what becomes of it in folder */
+	char *stream, *pass, *playlist;
+	int64_t frag_ms, frag_count;
 };
 
 /* Why something did not work, in words that may be shown. */

@@ -18,6 +18,7 @@
 #include "controlplane/worker/dial.h"
 #include "controlplane/worker/job.h"
 #include "controlplane/worker/package.h"
+#include "controlplane/worker/record.h"
 #include "controlplane/worker/relay.h"
 #include "controlplane/worker/sandbox.h"
 
@@ -90,6 +91,8 @@ int main(int argc, char **argv)
 	avformat_network_init();
 	if (job.kind == JOB_PACKAGE)
 		package_run(&job);
+	else if (job.kind == JOB_CHANNEL)
+		record_run(&job);
 	else if (job.kind == JOB_PROBE)
 		relay_probe(&job);
 	else if (job.kind == JOB_PUSH)

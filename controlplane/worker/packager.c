@@ -58,10 +58,15 @@ static void forget_kept(struct packager *p)
 	p->kept_bytes = 0;
 }
 
+void packager_finish(struct packager *p)
+{
+	packager_break(p);
+}
+
 void packager_free(struct packager *p, bool end)
 {
 	packager_break(p);
-	if (p->opened)
+	if (p->opened && p->world.outlet)
 		outlet_send(p->world.outlet,
 			    json_pack("{ss ss}", "hls", end ? "end" : "close", "stream", p->stream),
 			    -1);
@@ -194,6 +199,9 @@ static void probe(struct packager *p, const struct flv_item *it)
 	/* Pictures before the first key frame cannot be shown (interop M6). */
 	if (it->kind == TRACK_VIDEO && !it->key && !p->keys)
 		return;
+	/* Nor does a channel begin with sound. */
+	if (it->kind != TRACK_VIDEO && p->world.reel && !p->keys)
+		return;
 	look(p, it);
 	keep(p, it);
 	if (!enough(p, it))
@@ -306,12 +314,29 @@ static void take_frame(struct packager *p, const struct flv_item *it)
 	packager_frame(p, &frame, dts_us, smooth);
 }
 
+/* A channel has H.264, and AAC or no sound. false: it is left out, or the channel fails. */
+static bool channel_takes(struct packager *p, const struct flv_item *it)
+{
+	bool picture = it->kind == TRACK_VIDEO;
+	struct fault f;
+
+	if (it->what == FLV_DATA || it->codec == (picture ? CODEC_H264 : CODEC_AAC))
+		return true;
+	if (picture) {
+		fault_set(&f, REASON_CODEC_REFUSED, "a live channel needs H.264");
+		set_state(p, PACKAGER_FAILED, &f);
+	} else {
+		p->report.dropped++;
+	}
+	return false;
+}
+
 static void on_item(void *arg, const struct flv_item *it)
 {
 	struct packager *p = arg;
 
 	p->report.bytes += it->n;
-	if (p->report.state == PACKAGER_FAILED)
+	if (p->report.state == PACKAGER_FAILED || (p->world.reel && !channel_takes(p, it)))
 		return;
 	if (p->report.state == PACKAGER_CONNECTING)
 		probe_again(p);

@@ -19,6 +19,7 @@
 #include "controlplane/worker/outlet.h"
 
 struct packager;
+struct reel;
 
 /* What a stream is to become; texts are copied. */
 struct packager_wish {
@@ -54,12 +55,19 @@ struct packager_world {
 	const struct flvsource_place *place;
 	struct outlet *outlet;
 	struct archive *archive; /* NULL: nothing is kept in files */
+	/*
+	 * A live channel: segments go there and nowhere else, outlet and archive are NULL. Only H.264
+	 * and AAC, only with pictures, cut late rather than often.
+	 */
+	struct reel *reel;
 	/* The report has something new. */
 	void (*news)(void *arg, struct packager *p);
 	void *arg;
 };
 
 struct packager *packager_new(const struct packager_world *world, const struct packager_wish *wish);
+/* What is open becomes a segment. */
+void packager_finish(struct packager *p);
 /* end: the stream is over for good, otherwise packaging pauses. What is open becomes a segment. */
 void packager_free(struct packager *p, bool end);
 const char *packager_stream(const struct packager *p);

@@ -10,15 +10,21 @@
 #include "base/clock.h"
 #include "controlplane/worker/fault.h"
 #include "controlplane/worker/packager_in.h"
+#include "controlplane/worker/reel.h"
 
-#define HURRY_US    500000  /* the least that a first segment holds when somebody waits */
-#define FRAGMENT_US 1000000 /* of MP4 without parts: bounds what the muxer holds */
+#define HURRY_US	500000 /* the least that a first segment holds when somebody waits */
+#define CHANNEL_LATE_US 60000000
+#define FRAGMENT_US	1000000 /* of MP4 without parts: bounds what the muxer holds */
 
 /* ---- parts, segments, keys ----------------------------------------------------------------------- */
 
 static void send_object(struct packager *p, json_t *packet, int fd)
 {
 	must(packet);
+	if (!p->world.outlet) {
+		json_decref(packet);
+		return;
+	}
 	json_object_set_new(packet, "stream", json_string(p->stream));
 	outlet_send(p->world.outlet, packet, fd);
 }
@@ -79,6 +85,12 @@ static void send_segment(struct packager *p, int64_t duration_us, int fd)
 	char iv[33];
 	json_t *packet;
 
+	if (p->world.reel) {
+		reel_put(p->world.reel, fd, p->pdt_ms, duration_us, p->discontinuity);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
 	if (fd < 0) {
 		send_object(p,
 			    json_pack("{ss sI sI sI}", "hls", "gap", "seq", seq, "duration_us",
@@ -446,6 +458,12 @@ static bool make_muxer(struct packager *p)
 	return false;
 }
 
+/* Without a key frame for so long a channel is cut anyway, as documented: max(2 x duration, 60 s). */
+static int64_t late_us(int64_t segment_us)
+{
+	return max_of(2 * segment_us, CHANNEL_LATE_US);
+}
+
 bool packager_begin(struct packager *p)
 {
 	bool again = p->opened;
@@ -460,7 +478,7 @@ bool packager_begin(struct packager *p)
 	p->broken = again;
 	open_playlist(p, fmp4, codecs, again);
 	cut_init(&p->cut, p->track[TRACK_VIDEO].codec != CODEC_NONE, p->segment_us, p->part_us,
-		 p->target_us);
+		 p->world.reel ? late_us(p->segment_us) : p->target_us);
 	p->cut.gop_us = p->gop_us;
 	return make_muxer(p);
 }
