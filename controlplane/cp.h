@@ -20,6 +20,7 @@
 struct assets;
 struct access;
 struct audit;
+struct channels;
 struct commands;
 struct packages;
 struct domain_sums;
@@ -52,6 +53,7 @@ struct cp {
 	struct jobs *jobs;
 	struct assets *assets;
 	struct packages *packages;
+	struct channels *channels;
 	struct tasks *tasks;
 	bool tasks_told; /* that the store is loaded */
 	struct commands *commands;

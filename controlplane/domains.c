@@ -18,6 +18,7 @@ struct domains {
 	struct book *book, *blocks;
 	struct dp *dp;
 	char path[1200];
+	json_t *more;		    /* name -> config; NULL: not known yet */
 	json_t *sent, *sent_blocks; /* name -> what the present data plane was told, as text */
 	bool kept;		    /* it was told which domains there are */
 	bool unlisted;		    /* it may have blocks from before */
@@ -34,6 +35,22 @@ static json_t *config_of(const struct domains *d, const char *name, const json_t
 	json_array_foreach (list, i, row)
 		idle_s = max_of(idle_s, json_integer_value(json_object_get(row, "idle_s")));
 	return domain_config(book_all(d->book), name, json_array_size(list), idle_s * 1000);
+}
+
+static bool is_known(const struct domains *d)
+{
+	return d->more && book_known(d->book) && book_known(d->blocks);
+}
+
+/* Name -> config of all; a new reference. */
+static json_t *configs_of(const struct domains *d)
+{
+	json_t *configs = json_copy(d->more), *doc;
+	const char *name;
+
+	json_object_foreach (book_all(d->book), name, doc)
+		json_object_set_new(configs, name, config_of(d, name, doc));
+	return configs;
 }
 
 /* block.set's keys. */
@@ -64,20 +81,17 @@ static int write_file(const char *path, const char *text)
 /* As dataplane/session/domains.h reads it. */
 static void save_snapshot(const struct domains *d)
 {
-	json_t *configs, *blocks, *doc, *all;
+	json_t *blocks, *doc, *all;
 	const char *name;
 	char *text;
 	int rc;
 
-	if (!book_known(d->book) || !book_known(d->blocks))
+	if (!is_known(d))
 		return;
-	configs = json_object();
 	blocks = json_array();
-	json_object_foreach (book_all(d->book), name, doc)
-		json_object_set_new(configs, name, config_of(d, name, doc));
 	json_object_foreach (book_all(d->blocks), name, doc)
 		json_array_append_new(blocks, block_of(name, doc));
-	all = json_pack("{so so}", "domains", configs, "blocks", blocks);
+	all = json_pack("{so so}", "domains", configs_of(d), "blocks", blocks);
 	text = json_dumps(all, JSON_INDENT(1));
 	must(text);
 	rc = write_file(d->path, text);
@@ -99,29 +113,25 @@ static void on_told(void *arg, json_t *answer)
 			  log_q(text, sizeof(text), dp_text(error, "message")));
 }
 
-static bool tell_one(struct domains *d, const char *name, const json_t *doc)
+static void tell_one(struct domains *d, const char *name, json_t *config)
 {
-	json_t *config = config_of(d, name, doc);
 	char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
 	const char *was = json_string_value(json_object_get(d->sent, name));
-	bool same = was && !strcmp(was, text);
 
-	if (!same) {
+	if (!was || strcmp(was, text)) {
 		json_object_set_new(d->sent, name, json_string(text));
 		dp_request(d->dp, "domain.set",
 			   json_pack("{ss sO}", "domain", name, "config", config), on_told, NULL);
 	}
 	free(text);
-	json_decref(config);
-	return !same;
 }
 
-static void tell_names(struct domains *d)
+static void tell_names(struct domains *d, json_t *configs)
 {
-	json_t *names = json_array(), *doc;
+	json_t *names = json_array(), *config;
 	const char *name;
 
-	json_object_foreach (book_all(d->book), name, doc)
+	json_object_foreach (configs, name, config)
 		json_array_append_new(names, json_string(name));
 	dp_request(d->dp, "domain.keep", json_pack("{so}", "domains", names), on_told, NULL);
 	d->kept = true;
@@ -130,24 +140,26 @@ static void tell_names(struct domains *d)
 static void tell(struct domains *d)
 {
 	bool names_differ = !d->kept;
+	json_t *configs, *config;
 	const char *name;
-	json_t *doc;
 	void *next;
 
-	if (!dp_up(d->dp) || !book_known(d->book))
+	if (!dp_up(d->dp) || !is_known(d))
 		return;
+	configs = configs_of(d);
 	/* A play domain's center may be another domain's business, so all are looked at. */
-	json_object_foreach (book_all(d->book), name, doc)
-		tell_one(d, name, doc);
-	json_object_foreach_safe(d->sent, next, name, doc)
+	json_object_foreach (configs, name, config)
+		tell_one(d, name, config);
+	json_object_foreach_safe(d->sent, next, name, config)
 	{
-		if (book_get(d->book, name))
+		if (json_object_get(configs, name))
 			continue;
 		json_object_del(d->sent, name);
 		names_differ = true;
 	}
 	if (names_differ)
-		tell_names(d);
+		tell_names(d, configs);
+	json_decref(configs);
 }
 
 /* ---- streams that nobody may publish ---------------------------------------------------------- */
@@ -235,6 +247,13 @@ static void on_changed(void *arg)
 	tell_blocks(d);
 }
 
+void domains_set_more(struct domains *d, json_t *more)
+{
+	json_decref(d->more);
+	d->more = more;
+	on_changed(d);
+}
+
 void domains_up(struct domains *d)
 {
 	json_object_clear(d->sent);
@@ -276,6 +295,7 @@ void domains_free(struct domains *d)
 	book_free(d->blocks);
 	json_decref(d->sent);
 	json_decref(d->sent_blocks);
+	json_decref(d->more);
 	free(d);
 }
 

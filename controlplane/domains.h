@@ -23,6 +23,11 @@ void domains_free(struct domains *d);
 struct book *domains_book(const struct domains *d);
 /* Streams (domain/app/name) that nobody may publish: {"until_ms":n, "since_ms":n}; until 0: for ever. */
 struct book *domains_blocks(const struct domains *d);
+/*
+ * Ingest domains beside the book's: name -> domain.set's config; takes the reference. Until it was
+ * called once the data plane is told nothing. The book's are stronger.
+ */
+void domains_set_more(struct domains *d, json_t *more);
 /* The data plane is there (again): it is told everything. */
 void domains_up(struct domains *d);
 /* Every two seconds or so. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,6 +40,7 @@ struct door {
 struct http {
 	struct event_base *base;
 	http_handler *fn;
+	http_raw *raw;
 	void *arg;
 	struct door tcp, owner;
 	char unix_path[108];
@@ -52,16 +54,24 @@ static void call_free(struct http_call *c)
 	free(c);
 }
 
-void http_reply(struct http_call *c, int status, const char *type, struct evbuffer *body)
+void http_head(struct http_call *c, const char *name, const char *value)
 {
-	struct evkeyvalq *heads = evhttp_request_get_output_headers(c->req);
+	evhttp_add_header(evhttp_request_get_output_headers(c->req), name, value);
+}
 
-	evhttp_add_header(heads, "Content-Type", type);
-	evhttp_add_header(heads, "Cache-Control", "no-store");
-	evhttp_add_header(heads, "X-Content-Type-Options", "nosniff");
+void http_send(struct http_call *c, int status, struct evbuffer *body)
+{
 	evhttp_send_reply(c->req, status, NULL, body);
 	evbuffer_free(body);
 	call_free(c);
+}
+
+void http_reply(struct http_call *c, int status, const char *type, struct evbuffer *body)
+{
+	http_head(c, "Content-Type", type);
+	http_head(c, "Cache-Control", "no-store");
+	http_head(c, "X-Content-Type-Options", "nosniff");
+	http_send(c, status, body);
 }
 
 void http_reply_json(struct http_call *c, int status, json_t *body)
@@ -92,9 +102,47 @@ static const char *method_name(struct evhttp_request *req)
 		return "POST";
 	case EVHTTP_REQ_HEAD:
 		return "HEAD";
+	case EVHTTP_REQ_PUT:
+		return "PUT";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
 	default:
 		return "GET";
 	}
+}
+
+const char *http_header(const struct http_call *c, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(c->req), name);
+}
+
+bool http_next_header(const struct http_call *c, const void **at, const char **name,
+		      const char **value)
+{
+	const struct evkeyval *h = *at;
+
+	h = h ? TAILQ_NEXT(h, next) : TAILQ_FIRST(evhttp_request_get_input_headers(c->req));
+	*at = h;
+	if (!h)
+		return false;
+	*name = h->key;
+	*value = h->value;
+	return true;
+}
+
+void http_target(const struct http_call *c, const char **path, const char **query)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(c->req);
+
+	*path = uri ? evhttp_uri_get_path(uri) : NULL;
+	*query = uri ? evhttp_uri_get_query(uri) : NULL;
+	*path = *path && **path ? *path : "/";
+	*query = *query ? *query : "";
+}
+
+struct evbuffer *http_body(const struct http_call *c)
+{
+	return evhttp_request_get_input_buffer(c->req);
 }
 
 static bool is_form(struct evhttp_request *req)
@@ -152,6 +200,17 @@ static void on_request(struct evhttp_request *req, void *arg)
 	c->door = d->kind;
 	c->method = method_name(req);
 	take_names(c);
+	c->raw = c->door == HTTP_TCP && d->http->raw && d->http->raw(d->http->arg, c);
+	if (c->raw) {
+		d->http->fn(d->http->arg, c);
+		return;
+	}
+	if (!strcmp(c->method, "PUT") || !strcmp(c->method, "DELETE")) {
+		http_reply_json(c, 405,
+				json_pack("{ss ss}", "Code", "MethodNotAllowed", "Message",
+					  "GET, POST or HEAD"));
+		return;
+	}
 	if (take_params(c, &rule)) {
 		http_reply_json(c, 400,
 				json_pack("{ss ss}", "Code", "InvalidParameter", "Message", rule));
@@ -171,7 +230,8 @@ static void door_open(struct door *d, struct http *h, enum http_door kind)
 	evhttp_set_max_headers_size(d->evhttp, HEAD_MAX);
 	evhttp_set_max_body_size(d->evhttp, BODY_MAX);
 	evhttp_set_timeout(d->evhttp, SILENCE_S);
-	evhttp_set_allowed_methods(d->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD);
+	evhttp_set_allowed_methods(d->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+						      EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(d->evhttp, on_request, d);
 }
 
@@ -347,6 +407,11 @@ struct http *http_new(struct event_base *base, http_handler *fn, void *arg)
 	door_open(&h->tcp, h, HTTP_TCP);
 	door_open(&h->owner, h, HTTP_OWNER);
 	return h;
+}
+
+void http_set_raw(struct http *h, http_raw *fn)
+{
+	h->raw = fn;
 }
 
 void http_free(struct http *h)

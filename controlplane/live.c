@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/channels.h"
 #include "controlplane/history.h"
 #include "controlplane/live_notify.h"
 #include "controlplane/pulls.h"
@@ -219,6 +220,7 @@ static void end(struct live *l, struct live_stream *s, const char *reason)
 			      (json_int_t)now_ms, "app", s->app, "name", s->name, "address",
 			      s->address, "protocol", s->protocol, "reason", reason, "node",
 			      l->cp->node));
+	channels_ended(l->cp->channels, s);
 	forget(l, s);
 	del(l, s);
 }

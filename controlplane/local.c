@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "controlplane/buckets_local.h"
 #include "controlplane/guard_local.h"
 #include "controlplane/assets_local.h"
 #include "controlplane/hooks_local.h"
@@ -308,6 +309,10 @@ static const struct {
 	{"/local/drain", true, drain},
 	{"/local/guard", false, guard_local_show},
 	{"/local/guard", true, guard_local_set},
+	{"/local/buckets", false, buckets_local_list},
+	{"/local/bucket/create", true, buckets_local_create},
+	{"/local/bucket/acl", true, buckets_local_acl},
+	{"/local/bucket/remove", true, buckets_local_remove},
 	{"/local/nodes", false, nodes_local_list},
 	{"/local/assets", false, assets_local_list},
 	{"/local/asset/add", true, assets_local_add},

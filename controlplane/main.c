@@ -24,6 +24,7 @@
 #include "controlplane/apply.h"
 #include "controlplane/audit.h"
 #include "controlplane/assets.h"
+#include "controlplane/channels.h"
 #include "controlplane/commands.h"
 #include "controlplane/docs.h"
 #include "controlplane/domain_sums.h"
@@ -31,6 +32,7 @@
 #include "controlplane/live.h"
 #include "controlplane/local.h"
 #include "controlplane/metrics.h"
+#include "controlplane/oss.h"
 #include "controlplane/packages.h"
 #include "controlplane/post.h"
 #include "controlplane/pulls.h"
@@ -65,10 +67,19 @@ static int complain(const char *text)
 
 /* ---- requests ------------------------------------------------------------------------------------ */
 
+static bool is_raw(void *arg, const struct http_call *c)
+{
+	return oss_is(arg, c);
+}
+
 static void on_call(void *arg, struct http_call *c)
 {
 	struct cp *cp = arg;
 
+	if (c->raw) {
+		oss_handle(cp, c);
+		return;
+	}
 	if (!strcmp(c->path, "/"))
 		api_handle(cp, c);
 	else if (c->door == HTTP_OWNER && !strncmp(c->path, "/local/", 7))
@@ -113,6 +124,7 @@ static void on_dp_down(void *arg, const char *why)
 	streams_reset(cp->streams, 0);
 	reconcile_down(cp->reconcile);
 	packages_down(cp->packages);
+	channels_down(cp->channels);
 }
 
 static void tell_stream(struct cp *cp, const char *name, const json_t *event)
@@ -137,13 +149,16 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 	if (!strncmp(name, "stream.", 7) && !json_is_true(json_object_get(event, "internal")))
 		tell_stream(cp, name, event);
 	if (!strcmp(name, "auth.ask")) {
-		remote_auth_ask(cp->remote_auth, event);
+		if (!channels_ask(cp->channels, event))
+			remote_auth_ask(cp->remote_auth, event);
 		return;
 	}
 	live_event(cp->live, name, event);
 	pulls_event(cp->pulls, name, event);
 	reconcile_event(cp->reconcile, name, event);
 	packages_event(cp->packages, name, event);
+	if (!strncmp(name, "stream.", 7))
+		channels_tick(cp->channels);
 }
 
 static const struct dp_ops dp_ops = {on_dp_up, on_dp_down, on_dp_event};
@@ -197,11 +212,13 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		streams_refresh(cp->streams, cp->shm);
 	}
 	commands_tick(cp->commands);
+	channels_tick(cp->channels);
 	pulls_tick(cp->pulls);
 	if (cp->conf.cluster_enabled || turn % BEAT_TURNS == 0)
 		heartbeat(cp);
 	if (turn++ % BEAT_TURNS == 0) {
 		domains_tick(cp->domains);
+		buckets_tick(channels_buckets(cp->channels));
 		live_tick(cp->live);
 	}
 }
@@ -349,6 +366,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->domain_sums = domain_sums_new((size_t)cp->conf.metrics_streams);
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
+	cp->channels = channels_new(cp, beside(path, "millrace-worker"));
 	cp->remote_auth = remote_auth_new(cp);
 	cp->pulls = pulls_new(cp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
@@ -374,6 +392,7 @@ static int open_doors(struct cp *cp, char *err, size_t err_n)
 
 	cp->nonces = nonces_new(NONCES);
 	cp->http = http_new(cp->base, on_call, cp);
+	http_set_raw(cp->http, is_raw);
 	rc = creds_load(&cp->creds, in_state(cp, path, "credentials.json"), err, err_n);
 	if (!rc)
 		rc = http_listen_unix(cp->http, in_state(cp, path, OWNER_SOCKET), err, err_n);
@@ -453,6 +472,7 @@ static void close_all(struct cp *cp)
 	pulls_free(cp->pulls);
 	remote_auth_free(cp->remote_auth);
 	live_free(cp->live);
+	channels_free(cp->channels);
 	domains_free(cp->domains);
 	streams_free(cp->streams);
 	domain_sums_free(cp->domain_sums);

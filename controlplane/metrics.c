@@ -19,6 +19,7 @@
 #include "controlplane/metrics_process.h"
 #include "controlplane/metrics_streams.h"
 #include "controlplane/metrics_tasks.h"
+#include "controlplane/channels.h"
 #include "controlplane/packages.h"
 #include "controlplane/numbers.h"
 
@@ -113,6 +114,21 @@ static void put_callbacks(const struct cp *cp, struct evbuffer *out)
 	metric_one(out, M_CALLBACKS_OLDEST, seconds_since(n.oldest_us, clock_us()));
 }
 
+static void put_channels(const struct cp *cp, struct evbuffer *out)
+{
+	struct channels_count n = channels_count(cp->channels);
+
+	metric_head(out, M_CHANNELS);
+	metric_put(out, M_CHANNELS, (double)n.recording, "recording");
+	metric_put(out, M_CHANNELS, (double)n.failed, "failed");
+	metric_one(out, M_CHANNEL_SEGMENTS, (double)n.segments);
+	metric_one(out, M_CHANNEL_BYTES, (double)n.bytes);
+	metric_one(out, M_CHANNEL_FAILED, (double)n.not_kept);
+	metric_one(out, M_CHANNEL_DROPPED, (double)n.dropped);
+	metric_one(out, M_CHANNEL_REFUSED, (double)n.refused);
+	metric_one(out, M_CHANNEL_LOST, (double)n.workers_lost);
+}
+
 static void put_packages(const struct cp *cp, struct evbuffer *out)
 {
 	struct packages_count n = packages_count(cp->packages);
@@ -201,6 +217,7 @@ void metrics_handle(struct cp *cp, struct http_call *c)
 		put_callbacks(cp, out);
 		put_guard(cp, out);
 		put_packages(cp, out);
+		put_channels(cp, out);
 		put_workers(cp, out);
 		metrics_tasks(cp->tasks, cp->shm, most, out);
 		put_dataplane(cp, out);

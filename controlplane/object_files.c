@@ -137,6 +137,57 @@ int object_bucket_remove(const char *folder, const char *bucket)
 	return r;
 }
 
+int object_folder_make(const char *folder, const char *bucket, const char *name)
+{
+	int fd =
+		object_key_fine(name) && !strchr(name, '/') ? bucket_open(folder, bucket) : -EINVAL;
+	int r = min_of(fd, 0);
+
+	if (fd < 0)
+		return r;
+	if (mkdirat(fd, name, FOLDER_MODE) && errno != EEXIST)
+		r = -errno;
+	else if (fsync(fd))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* fd is taken. */
+static void tidy_folder(int fd)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *e;
+
+	if (!d)
+		close(fd);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] == '.' && e->d_type == DT_REG)
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+void object_bucket_tidy(const char *folder, const char *bucket)
+{
+	int fd = bucket_open(folder, bucket), inner;
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (fd >= 0 && !d)
+		close(fd);
+	while (d && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		inner = folder_open(fd, e->d_name);
+		if (inner >= 0)
+			tidy_folder(inner);
+		unlinkat(fd, e->d_name, AT_REMOVEDIR);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* ---- objects ---- */
 
 static int64_t modified_ms(const struct stat *st)

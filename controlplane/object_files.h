@@ -35,6 +35,12 @@ bool object_key_fine(const char *key);
 int object_bucket_make(const char *folder, const char *bucket);
 /* -ENOTEMPTY while there are objects. */
 int object_bucket_remove(const char *folder, const char *bucket);
+/*
+ * The folder that objects of one more part go into (BUCKET/NAME), for who writes them itself; and
+ * what such writers left in a bucket without objects: files whose names are no keys, and folders.
+ */
+int object_folder_make(const char *folder, const char *bucket, const char *name);
+void object_bucket_tidy(const char *folder, const char *bucket);
 /* The descriptor for reading, info with size and time. -ENOENT: no such object. */
 int object_open(const char *folder, const char *bucket, const char *key, struct object_info *info);
 int object_write(const char *folder, const char *bucket, const char *key, const void *p, size_t n);

@@ -48,6 +48,8 @@ struct packager_report {
 	int64_t media_seq;  /* of the next segment */
 	int64_t disc_seq;   /* discontinuities before it */
 	uint64_t segments, bytes, dropped;
+	uint64_t track_bytes[TRACKS], pictures; /* of frames that were taken */
+	int audio_rate;
 };
 
 /* What all streams of a process share. */

@@ -291,6 +291,8 @@ void packager_frame(struct packager *p, const struct flv_item *it, int64_t dts_u
 	if (!p->track[it->kind].codec)
 		return;
 	describe(p, it, dts_us, &u);
+	p->report.track_bytes[u.kind] += u.n;
+	p->report.pictures += u.kind == TRACK_VIDEO;
 	if (!smooth) {
 		packager_break(p);
 		wall_hear(&p->wall, dts_us, (int64_t)clock_wall_ms() * 1000);
@@ -480,5 +482,6 @@ bool packager_begin(struct packager *p)
 	cut_init(&p->cut, p->track[TRACK_VIDEO].codec != CODEC_NONE, p->segment_us, p->part_us,
 		 p->world.reel ? late_us(p->segment_us) : p->target_us);
 	p->cut.gop_us = p->gop_us;
+	p->report.audio_rate = p->track[TRACK_AUDIO].rate;
 	return make_muxer(p);
 }

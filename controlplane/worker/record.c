@@ -44,11 +44,14 @@ static void report(struct recording *r)
 	const struct reel_stats *s = reel_stats(r->reel);
 
 	r->news = !job_say_packet(
-		json_pack("{ss ss ss ss sI sI sI sI ss}", "event", "channel", "state",
+		json_pack("{ss ss ss ss sI sI sI sI ss sI sI sI si}", "event", "channel", "state",
 			  states[p->state], "reason", reason_name(p->fault.reason), "detail",
 			  p->fault.detail, "segments", (json_int_t)s->files, "bytes",
 			  (json_int_t)s->bytes, "dropped", (json_int_t)p->dropped, "not_kept",
-			  (json_int_t)s->failed, "disk", reason_name(disk_reason(s->error))));
+			  (json_int_t)s->failed, "disk", reason_name(disk_reason(s->error)),
+			  "video_bytes", (json_int_t)p->track_bytes[TRACK_VIDEO], "audio_bytes",
+			  (json_int_t)p->track_bytes[TRACK_AUDIO], "pictures",
+			  (json_int_t)p->pictures, "audio_rate", p->audio_rate));
 	r->report_us = clock_us() + REPORT_US;
 }
 

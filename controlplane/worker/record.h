@@ -8,7 +8,10 @@
  * Back go, on every change and about once a second,
  *
  *   {"event":"channel","state":"connecting|probing|running|ended|failed","reason":"..","detail":"..",
- *    "segments":1,"bytes":0,"dropped":0,"not_kept":0,"disk":"none"}
+ *    "segments":1,"bytes":0,"dropped":0,"not_kept":0,"disk":"none",
+ *    "video_bytes":0,"audio_bytes":0,"pictures":0,"audio_rate":44100}
+ *
+ * segments, bytes: written; video_bytes, audio_bytes, pictures: read; all since the job began.
  *
  * It ends with the stream, or when it cannot be carried: H.264 is required, sound is AAC or dropped.
  * A disk that waits holds up this process and nothing else.
