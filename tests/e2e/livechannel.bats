@@ -241,7 +241,7 @@ PY
 	grep -q 'Content-Type: application/x-mpegURL' "$T/answer"
 	body >"$F/c/whole.m3u8"
 	grep -q ENDLIST "$F/c/whole.m3u8"
-	! grep -q DISCONTINUITY "$F/c/whole.m3u8"
+	run ! grep -q DISCONTINUITY "$F/c/whole.m3u8"
 	elementary "$F/c/whole.m3u8" -bsf:v filter_units=remove_types=7-9 -bsf:a aac_adtstoasc >"$T/got"
 	elementary "$AV" -bsf:v h264_mp4toannexb,filter_units=remove_types=7-9 >"$T/sent"
 	is_run "$T/sent" "$T/got"
@@ -277,7 +277,7 @@ PY
 	get "http://films.oss.example:$API/?prefix=c/&max-keys=1" >"$T/list"
 	grep -q "<Key>c/$name</Key>.*<Size>$size</Size>" "$T/list"
 	grep -q '<IsTruncated>true</IsTruncated>' "$T/list"
-	! grep -q '\.index' "$T/list"
+	run ! grep -q '\.index' "$T/list"
 	[ "$(get -o /dev/null -w '%{http_code}' -X DELETE "$at")" = 403 ]
 	oss DELETE films "c/$name"
 	oss_is 204
@@ -285,7 +285,7 @@ PY
 	oss DELETE films 'c?live'
 	oss_is 204
 	run -1 mr bucket remove films
-	for name in $(find "$F/c" -name '[^.]*' -type f -printf '%f\n'); do oss DELETE films "c/$name"; done
+	while read -r name; do oss DELETE films "c/$name"; done < <(cd "$F/c" && printf '%s\n' *)
 	mr bucket remove films
 	[ ! -e "$F" ]
 }
@@ -310,17 +310,15 @@ PY
 	start=$(date +%s)
 	sends c "$(signed c)"
 	within 30 has_segments c 2
-	for round in 1 2; do
-		for who in worker cp; do
-			n=$(segments c)
-			case $who in
-			worker) pkill -KILL -P "$(pid_of cp)" millrace-worker ;;
-			cp) kill -KILL "$(pid_of cp)" ;;
-			esac
-			playable "$F/c/playlist.m3u8"
-			within 40 has_segments c $((n + 3))
-			playable "$F/c/playlist.m3u8"
-		done
+	for who in worker cp worker cp; do
+		n=$(segments c)
+		case $who in
+		worker) pkill -KILL -P "$(pid_of cp)" millrace-worker ;;
+		cp) kill -KILL "$(pid_of cp)" ;;
+		esac
+		playable "$F/c/playlist.m3u8"
+		within 40 has_segments c $((n + 3))
+		playable "$F/c/playlist.m3u8"
 	done
 	kill -KILL "$(pid_of dp)"
 	end_of "$PID" 20 || kill "$PID"
