@@ -147,6 +147,26 @@ static const char *judge(const struct channels *cs, const json_t *event, const c
 			       (int64_t)(clock_wall_ms() / 1000), text);
 }
 
+/* What the data plane says of a refusal (reasons.def). */
+static const char *spoken_reason(const char *code)
+{
+	static const struct {
+		const char *code, *reason;
+	} reasons[] = {
+		{"NoSuchLiveChannel", "channel_unknown"},
+		{"LiveChannelDisabled", "channel_disabled"},
+		{"InvalidArgument", "bad_name"},
+		{"InvalidAccessKeyId", "auth_mismatch"},
+		{"0002-00000805", "auth_expired"},
+		{"0002-00000807", "auth_mismatch"},
+	};
+
+	for (size_t i = 0; i < array_len(reasons); i++)
+		if (!strcmp(code, reasons[i].code))
+			return reasons[i].reason;
+	return "auth_missing";
+}
+
 static void on_told(void *arg, json_t *answer)
 {
 }
@@ -166,8 +186,8 @@ bool channels_ask(struct channels *cs, const json_t *event)
 			 dp_text(event, "address"), why, text);
 	}
 	dp_request(cs->cp->dp, "auth.answer",
-		   json_pack("{sO sb sI}", "ask", json_object_get(event, "ask"), "allow", !why,
-			     "ttl_ms", (json_int_t)0),
+		   json_pack("{sO sb sI ss*}", "ask", json_object_get(event, "ask"), "allow", !why,
+			     "ttl_ms", (json_int_t)0, "reason", why ? spoken_reason(why) : NULL),
 		   on_told, NULL);
 	return true;
 }

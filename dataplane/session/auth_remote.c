@@ -24,6 +24,7 @@ enum state { UNKNOWN, ASKING, ALLOWED, REFUSED };
 struct answer {
 	char digest[DIGEST_TEXT]; /* of what was asked */
 	uint8_t state;
+	uint16_t why; /* refused */
 	uint32_t ttl_ms;
 	uint64_t ask, until_us;
 };
@@ -180,7 +181,7 @@ static enum reason look(struct auth *a, struct session *s, const struct domain *
 	one = find(digest, now_us);
 	if (one && (one->state == ALLOWED || one->state == REFUSED)) {
 		core_count(s->core, CTR_AUTH_CACHED, 1);
-		return one->state == ALLOWED ? REASON_NONE : REASON_REMOTE_DENIED;
+		return one->state == ALLOWED ? REASON_NONE : (enum reason)one->why;
 	}
 	if (!one || atomic_load(&all.waiting) >= engine_conf(s->core->engine)->limit_asking)
 		return REASON_CAP_ASKING;
@@ -232,7 +233,7 @@ void auth_remote_end(struct auth *a)
 struct news {
 	struct mail mail;
 	uint64_t ask;
-	bool allow;
+	enum reason why;
 };
 
 static void heard(struct mail *m, struct core *c)
@@ -250,11 +251,11 @@ static void heard(struct mail *m, struct core *c)
 		LIST_INSERT_HEAD(&ready, w, link);
 	}
 	while ((w = LIST_FIRST(&ready)))
-		finish(w, news->allow ? REASON_NONE : REASON_REMOTE_DENIED);
+		finish(w, news->why);
 	free(news);
 }
 
-static void tell(struct engine *e, uint64_t ask, bool allow)
+static void tell(struct engine *e, uint64_t ask, enum reason why)
 {
 	for (unsigned i = 0; i < e->cores_n; i++) {
 		struct news *news;
@@ -265,12 +266,13 @@ static void tell(struct engine *e, uint64_t ask, bool allow)
 		news = malloc(sizeof(*news));
 		if (!news)
 			return;
-		*news = (struct news){.mail.run = heard, .ask = ask, .allow = allow};
+		*news = (struct news){.mail.run = heard, .ask = ask, .why = why};
 		mail_post(e->cores[i], &news->mail);
 	}
 }
 
-bool auth_remote_answer(struct engine *e, uint64_t ask, bool allow, int64_t ttl_ms, uint64_t now_us)
+bool auth_remote_answer(struct engine *e, uint64_t ask, enum reason why, int64_t ttl_ms,
+			uint64_t now_us)
 {
 	struct answer *one;
 	bool open;
@@ -282,11 +284,12 @@ bool auth_remote_answer(struct engine *e, uint64_t ask, bool allow, int64_t ttl_
 		uint64_t ttl = ttl_ms < 0 ? one->ttl_ms : (uint64_t)min_of(ttl_ms, TTL_MAX_MS);
 
 		one->until_us = now_us + ttl * 1000;
-		one->state = allow ? ALLOWED : REFUSED;
+		one->state = why == REASON_NONE ? ALLOWED : REFUSED;
+		one->why = (uint16_t)why;
 	}
 	pthread_mutex_unlock(&all.lock);
 	if (open)
-		tell(e, ask, allow);
+		tell(e, ask, why);
 	return open;
 }
 

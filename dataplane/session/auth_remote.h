@@ -19,14 +19,14 @@
 #include "session/auth.h"
 #include "session/domains.h"
 
-/* NONE (known, or waiting: a->wait), REMOTE_DENIED, CAP_ASKING or NO_MEMORY. */
+/* NONE (known, or waiting: a->wait), why it was refused, CAP_ASKING or NO_MEMORY. */
 enum reason
 auth_remote(struct auth *a, struct session *s, const struct domain *d, const struct auth_request *q,
 	    void (*answered)(struct auth *a, const struct stream_name *name, enum reason why));
 /* Nobody waits for the answer any more; fine where nobody did. */
 void auth_remote_end(struct auth *a);
-/* False: there is no such open question. ttl_ms < 0: as the domain has it. */
-bool auth_remote_answer(struct engine *e, uint64_t ask, bool allow, int64_t ttl_ms,
+/* why: NONE allows. False: there is no such open question. ttl_ms < 0: as the domain has it. */
+bool auth_remote_answer(struct engine *e, uint64_t ask, enum reason why, int64_t ttl_ms,
 			uint64_t now_us);
 /* Forgets everything: the cores have stopped. */
 void auth_remote_fini(void);

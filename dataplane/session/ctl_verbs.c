@@ -329,13 +329,25 @@ static struct ctl_query *verb_block_list(struct call *c)
 	return NULL;
 }
 
+/* Why not, as the answer says it. */
+static enum reason denial_of(const char *word)
+{
+	for (unsigned i = 1; word && i < REASON_MAX; i++)
+		if (!strcmp(word, reason_name(i)))
+			return (enum reason)i;
+	return REASON_REMOTE_DENIED;
+}
+
 static struct ctl_query *verb_auth_answer(struct call *c)
 {
 	int64_t number = ctl_request_int(c->request, "ask", 0);
 	int64_t ttl_ms = ctl_request_int(c->request, "ttl_ms", 0);
 
-	if (auth_remote_answer(c->x->engine, (uint64_t)number,
-			       ctl_request_bool(c->request, "allow"), ttl_ms, clock_us()))
+	enum reason why = ctl_request_bool(c->request, "allow")
+				  ? REASON_NONE
+				  : denial_of(ctl_request_text(c->request, "reason"));
+
+	if (auth_remote_answer(c->x->engine, (uint64_t)number, why, ttl_ms, clock_us()))
 		return answer(c, NULL);
 	ctl_error_set(&c->error, "not_found", "ask", "is no open question");
 	return refuse(c);

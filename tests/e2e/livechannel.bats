@@ -204,7 +204,9 @@ PY
 	refused 0002-00000804 c "$(signed c tomorrow)"
 	refused 0002-00000807 c "$(OSS_SECRET=wrong signed c)"
 	refused NoSuchLiveChannel none "$(signed none)"
+	grep -q 'there is no such live channel' "$T/sends-none.log"
 	refused LiveChannelDisabled off "$(signed off)"
+	grep -q 'the live channel is switched off' "$T/sends-off.log"
 	sends c "$(signed c)"
 	within 15 is_live c
 	first=$PID

@@ -201,15 +201,15 @@ static void test_remote_one_question_for_all_who_ask_the_same(void **state)
 	assert_int_equal(ask(other, AUTH_PLAY), REASON_NONE);
 	assert_int_equal(questions(&number), 2); /* another address is another question */
 	asker_free(other);
-	assert_true(auth_remote_answer(&n->engine, number, true, 0, n->now_us));
+	assert_true(auth_remote_answer(&n->engine, number, REASON_NONE, 0, n->now_us));
 	core_turn(&n->core, n->now_us);
 	assert_false(a[0]->answered);
 	set("play.x", REMOTE(",\"by_address\":false"));
 	other = asker_new(n, "play.x", "a", "t=2");
 	assert_int_equal(ask(other, AUTH_PLAY), REASON_NONE);
 	assert_int_equal(questions(&number), 1);
-	assert_true(auth_remote_answer(&n->engine, number, false, -1, n->now_us));
-	assert_false(auth_remote_answer(&n->engine, number, true, -1, n->now_us));
+	assert_true(auth_remote_answer(&n->engine, number, REASON_REMOTE_DENIED, -1, n->now_us));
+	assert_false(auth_remote_answer(&n->engine, number, REASON_NONE, -1, n->now_us));
 	core_turn(&n->core, n->now_us);
 	assert_true(other->answered && other->why == REASON_REMOTE_DENIED);
 	assert_int_equal(net_addr_parse(&other->conn.peer, "192.0.2.9:1000"), 0);
@@ -230,7 +230,7 @@ static void test_remote_answers_hold_for_their_ttl(void **state)
 	set("play.x", REMOTE(",\"ttl_ms\":5000"));
 	assert_int_equal(ask(a, AUTH_PLAY), REASON_NONE);
 	assert_int_equal(questions(&number), 1);
-	assert_true(auth_remote_answer(&n->engine, number, true, -1, n->now_us));
+	assert_true(auth_remote_answer(&n->engine, number, REASON_NONE, -1, n->now_us));
 	core_turn(&n->core, n->now_us);
 	assert_true(a->answered && a->why == REASON_NONE);
 	node_pass_ms(n, 4900);
@@ -263,7 +263,7 @@ static void test_remote_silence_ends_as_the_domain_says(void **state)
 	assert_true(b->answered && b->why == REASON_NONE);
 	assert_int_equal(node_count(n, CTR_AUTH_LATE), 2);
 	/* What comes late is good for the next one. */
-	assert_true(auth_remote_answer(&n->engine, number, true, 60000, n->now_us));
+	assert_true(auth_remote_answer(&n->engine, number, REASON_NONE, 60000, n->now_us));
 	assert_int_equal(ask(b, AUTH_PLAY), REASON_NONE);
 	assert_false(auth_is_pending(&b->auth));
 	asker_free(a);
@@ -289,8 +289,8 @@ static void test_remote_a_flood_of_made_up_tokens_stays_within_its_bounds(void *
 		busy += why == REASON_CAP_ASKING;
 		if (i % 40 == 0) { /* answered and refused; the others leave */
 			assert_int_equal(questions(&number), 1 + 39 * (i > 0));
-			assert_true(
-				auth_remote_answer(&n->engine, number, false, 60000, n->now_us));
+			assert_true(auth_remote_answer(&n->engine, number, REASON_REMOTE_DENIED,
+						       60000, n->now_us));
 			core_turn(&n->core, n->now_us);
 			assert_true(a->answered);
 		}
