@@ -245,7 +245,9 @@ static void put_report(struct sink *out, const struct m3u8_ask *ask, const struc
 void m3u8_write(struct sink *out, const struct m3u8 *m, const struct m3u8_ask *ask)
 {
 	struct writer w = {.out = out, .m = m, .ask = ask};
-	const struct m3u8_part *part = m->part, *parts_end = m->part + m->parts_n;
+	static const struct m3u8_part none; /* m->part may be NULL where there are no parts */
+	const struct m3u8_part *part = m->parts_n ? m->part : &none;
+	const struct m3u8_part *parts_end = part + m->parts_n;
 	unsigned first = ask->skip ? m3u8_skipped(m) : 0;
 
 	put_header(out, m);
