@@ -19,7 +19,7 @@ $(bench_bin):
 
 bench: all $(bench_bin)
 	$(Q)python3 -B bench/run.py --build $(B) --form $(BENCH) --share=$(SHARE)
-	$(Q)$(if $(filter full,$(BENCH)),python3 -B bench/tasks.py && python3 -B bench/packaging.py --build $(B))
+	$(Q)$(if $(filter full,$(BENCH)),python3 -B bench/tasks.py && python3 -B bench/relays.py && python3 -B bench/packaging.py --build $(B))
 
 # The DPDK backend against io_uring, testpmd and the kernel's TCP, over a veth pair; as root. A polling TCP that
 # shares its CPU with other work measures that work: REAL_TIME=1 goes before it.
