@@ -332,7 +332,8 @@ def row(results, r, before):
     watched = c["server"] != "limit" and m["latency_ms"]
     cells = [
         "%s, %d x %.1f Mb/s" % (c["scenario"], c["streams"], c["bit_rate"] / 1e6)
-        + (", programs " + c["programs"] if c.get("programs") else ""),
+        + (", programs " + c["programs"] if c.get("programs") else "")
+        + (", forged URLs: " + c["forged"] if c.get("forged") else ""),
         c["server"] + (" " + c["protocol"] if c["protocol"] != "raw" else "")
         + (", %d cores" % c["cores"] if c["cores"] > 1 else ""),
         "%s %d ms" % (c["tick"], TICKS[c["tick"]]) if c["tick"] else "each message",

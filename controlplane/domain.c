@@ -521,6 +521,7 @@ static void config_sessions(const json_t *doc, json_t *config)
 	const char *hls = domain_arg(doc, "live_play", "hls");
 	int64_t hold = domain_arg_int(doc, "live_publish", "hold_ms", -1);
 	int64_t delay = domain_arg_int(doc, "live_play", "delay_s", 0);
+	int64_t idle_s = domain_arg_int(doc, "live_play", "hls_idle", 0);
 	json_t *publish = json_object(), *play = json_object();
 
 	if (*policy)
@@ -531,6 +532,8 @@ static void config_sessions(const json_t *doc, json_t *config)
 		json_object_set_new(play, "tick", json_string(tick));
 	if (*hls)
 		json_object_set_new(play, "hls", json_string(hls));
+	if (idle_s)
+		json_object_set_new(play, "hls_idle_ms", json_integer(idle_s * 1000));
 	if (delay)
 		json_object_set_new(play, "delay_s", json_integer(delay));
 	if (json_object_size(publish))
@@ -552,17 +555,39 @@ bool domains_name_hls(const json_t *all)
 	return false;
 }
 
+/* Whether this domain plays the stream. */
+static bool plays(const json_t *all, const char *name, const json_t *doc, const char *stream)
+{
+	const char *center = domain_center(all, name);
+	size_t n = strcspn(stream, "/");
+
+	return domain_is_play(doc) && strlen(center) == n && !memcmp(center, stream, n);
+}
+
+int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwise)
+{
+	int64_t longest = 0;
+	const char *name;
+	json_t *doc;
+
+	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
+		int64_t own_s = domain_arg_int(doc, "live_play", "hls_idle", 0);
+
+		if (plays(all, name, doc, stream))
+			longest = max_of(longest, own_s ? own_s * 1000 : otherwise);
+	}
+	return longest ? longest : otherwise;
+}
+
 const char *domains_hls(const json_t *all, const char *stream, const char *otherwise)
 {
-	size_t n = strcspn(stream, "/");
 	const char *name, *most = NULL;
 	json_t *doc;
 
 	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
-		const char *center = domain_center(all, name);
 		const char *word = domain_arg(doc, "live_play", "hls");
 
-		if (!domain_is_play(doc) || strlen(center) != n || memcmp(center, stream, n))
+		if (!plays(all, name, doc, stream))
 			continue;
 		word = *word ? word : otherwise;
 		if (!most || hls_rank(word) > hls_rank(most))

@@ -65,6 +65,8 @@ const char *domain_center(const json_t *all, const char *name);
 bool domains_name_hls(const json_t *all);
 /* A stream's hls.mode: the most that a domain which plays it wants; `otherwise`: where none says so. */
 const char *domains_hls(const json_t *all, const char *stream, const char *otherwise);
+/* Its hls.idle in milliseconds: the longest. */
+int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwise);
 /* domain.set's config; a new reference. triggered: it has pulls that viewers begin. */
 json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms);
 

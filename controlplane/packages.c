@@ -393,7 +393,8 @@ static void on_held(void *arg, json_t *answer)
 		json_object_set(ps->known, dp_text(row, "stream"), (json_t *)(uintptr_t)row);
 	json_array_foreach (json_object_get(answer, "streams"), i, row)
 		if (mode_is(ps, dp_text(row, "stream"), "on_demand") &&
-		    int_of(row, "idle_ms") < ps->cp->conf.hls_idle)
+		    int_of(row, "idle_ms") < domains_hls_idle(domains(ps), dp_text(row, "stream"),
+							      ps->cp->conf.hls_idle))
 			want(ps, dp_text(row, "stream"), false);
 	look(ps);
 out:

@@ -31,7 +31,7 @@
  *   push.state        id:s state:s reason:s detail:s
  *   hls.wanted        stream:s    somebody asks for a live stream that is not packaged; at most
  *                                 once a second for each stream
- *   hls.idle          stream:s    nobody has asked for hls.idle, which matters on demand; again after
+ *   hls.idle          stream:s    nobody has asked for hls.idle (or the domain's), which matters on demand; again after
  *                                 each further hls.idle
  *   state is one of connecting, running, waiting, failed. A slow subscriber loses events, not the
  *   data plane its time: it then gets {"event":"lost","count":n} and must list again.

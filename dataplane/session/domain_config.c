@@ -358,13 +358,15 @@ static void get_publish(struct parse *p, const json_t *object, struct domain_pub
 static void get_play(struct parse *p, const json_t *object, struct domain_play *out)
 {
 	size_t back;
-	const json_t *o = enter(p, object, "play", "tick delay_s hls", &back);
+	const json_t *o = enter(p, object, "play", "tick delay_s hls hls_idle_ms", &back);
 
-	*out = (struct domain_play){DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
+	*out = (struct domain_play){DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
 	if (o) {
 		out->tick = (int8_t)get_word(p, o, "tick", "low|normal|bulk", DOMAIN_UNSET);
 		out->hls = (int8_t)get_word(p, o, "hls", "off|on_demand|always", DOMAIN_UNSET);
 		out->delay_s = (int32_t)get_int(p, o, "delay_s", 0, DOMAIN_DELAY_MAX, DOMAIN_UNSET);
+		out->hls_idle_ms =
+			(int32_t)get_int(p, o, "hls_idle_ms", 5000, 86400000, DOMAIN_UNSET);
 		if (out->delay_s > 0 && out->delay_s < DOMAIN_DELAY_MIN)
 			fail(p, "delay_s", "must be 0, or 16 to 3600");
 	}

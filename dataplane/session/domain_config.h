@@ -15,7 +15,8 @@
  *              "ttl_ms":60000, "by_address":true},       an answer holds for one address only
  *    "publish":{"policy":"reject"|"replace_same"|"replace", "hold_ms":3000},
  *    "backup":{"on":false, "manual":["live/a"]},         session/backup.h; manual: never by itself
- *    "play":{"tick":"low"|"normal"|"bulk", "delay_s":0, "hls":"off"|"on_demand"|"always"},
+ *    "play":{"tick":"low"|"normal"|"bulk", "delay_s":0, "hls":"off"|"on_demand"|"always",
+ *            "hls_idle_ms":60000},
  *    "apps":{"live":{"publish":{..}, "play":{..}}},      stronger than the domain's
  *    "pull":{"mode":"off"|"triggered", "idle_ms":60000, "wait_ms":8000, "negative_ms":5000}}
  *
@@ -54,6 +55,7 @@ struct domain_play {
 	int8_t tick; /* enum tick_class */
 	int8_t hls;  /* enum domain_hls */
 	int32_t delay_s;
+	int32_t hls_idle_ms; /* DOMAIN_UNSET: the configuration's hls.idle */
 };
 
 struct domain_app {

@@ -19,6 +19,7 @@ struct table {
 	uint64_t stamp;
 	enum domains_state state;
 	unsigned n, mask, triggered_n;
+	bool hls_idle;			 /* a domain has one of its own */
 	const struct domain **triggered; /* play domains with triggered pulls */
 	struct domain *slot[];
 };
@@ -115,7 +116,7 @@ struct domain_play domain_play_rules(const struct domain *d, const char *app,
 				     const struct config *conf)
 {
 	const struct domain_app *a = d ? app_of(d, app) : NULL;
-	struct domain_play r = {DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
+	struct domain_play r = {DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
 
 	if (a)
 		r = a->play;
@@ -123,12 +124,16 @@ struct domain_play domain_play_rules(const struct domain *d, const char *app,
 		r.tick = d->play.tick;
 	if (d && r.hls == DOMAIN_UNSET)
 		r.hls = d->play.hls;
+	if (d && r.hls_idle_ms == DOMAIN_UNSET)
+		r.hls_idle_ms = d->play.hls_idle_ms;
 	if (d && r.delay_s == DOMAIN_UNSET)
 		r.delay_s = d->play.delay_s;
 	if (r.tick == DOMAIN_UNSET)
 		r.tick = (int8_t)tick_class_of(conf->play_tick);
 	if (r.delay_s == DOMAIN_UNSET)
 		r.delay_s = 0;
+	if (r.hls_idle_ms == DOMAIN_UNSET)
+		r.hls_idle_ms = (int32_t)conf->hls_idle;
 	return r;
 }
 
@@ -188,6 +193,33 @@ uint32_t domain_pull_idle_ms(const char *key)
 	return longest;
 }
 
+static uint64_t hls_idle_of(const struct domain *d, const char *app, uint64_t otherwise_ms)
+{
+	const struct domain_app *a = app_of(d, app);
+	int32_t own = a && a->play.hls_idle_ms != DOMAIN_UNSET ? a->play.hls_idle_ms
+							       : d->play.hls_idle_ms;
+
+	return own == DOMAIN_UNSET ? otherwise_ms : (uint64_t)own;
+}
+
+uint64_t domain_hls_idle_ms(const char *key, uint64_t otherwise_ms)
+{
+	const struct table *t = table_now();
+	char domain[DOMAIN_NAME_MAX], app[DOMAIN_NAME_MAX];
+	uint64_t longest = 0;
+
+	if (!t || !t->hls_idle)
+		return otherwise_ms;
+	split(key, domain, app);
+	for (unsigned i = 0; i <= t->mask; i++) {
+		const struct domain *d = t->slot[i];
+
+		if (d && d->type == DOMAIN_PLAY && d->enabled && !strcmp(d->center, domain))
+			longest = max_of(longest, hls_idle_of(d, app, otherwise_ms));
+	}
+	return longest ? longest : otherwise_ms;
+}
+
 /* ---- making tables ---- */
 
 static void table_free(struct table *t)
@@ -221,6 +253,9 @@ static void table_add(struct table *t, struct domain *d)
 {
 	*slot_of(t, d->name) = d;
 	t->n++;
+	t->hls_idle |= d->play.hls_idle_ms != DOMAIN_UNSET;
+	for (unsigned i = 0; i < d->apps_n; i++)
+		t->hls_idle |= d->apps[i].play.hls_idle_ms != DOMAIN_UNSET;
 	if (d->triggered && d->enabled)
 		t->triggered[t->triggered_n++] = d;
 }

@@ -50,6 +50,11 @@ bool domain_has_backups(const char *key);
 bool domain_switches_by_itself(const char *key);
 /* The longest pull.idle_ms of the triggered pulls that the stream may come from; 0: there is none. */
 uint32_t domain_pull_idle_ms(const char *key);
+/*
+ * How long nobody must have asked for a stream by HLS to make it idle: the longest of the domains that
+ * play it; otherwise_ms counts for those that say nothing. For one thread now and then: looks at all.
+ */
+uint64_t domain_hls_idle_ms(const char *key, uint64_t otherwise_ms);
 
 /* ---- the table ---- */
 /* Reads the snapshot; where there is none, `wait` decides between open and closed. 0, or -EINVAL

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/usock.h"
 #include "core/shm.h"
+#include "session/domains.h"
 #include "session/events.h"
 #include "session/hls_hold.h"
 #include "session/hls_packet.h"
@@ -21,12 +22,15 @@
 #define SAY_US		1000000u
 #define PACKETS_AT_ONCE 16 /* of one channel in a turn */
 
+#define IDLE_LOOK_US 500000u
+
 static struct {
 	struct engine *engine;
 	int epoll;
 	int fd[HLS_CHANNELS_MAX]; /* -1: a free place */
 	uint64_t said_us[HLS_CHANNELS_MAX];
 	uint64_t refused; /* packets */
+	uint64_t idle_us; /* when idle streams were looked for */
 } all = {.epoll = -1};
 
 /* What owns the streams of a channel: its place. */
@@ -295,13 +299,17 @@ json_t *hls_channel_streams(void)
 /* Nobody asks any more: the control plane may stop packaging it, if that is how it is packaged. */
 static void say_idle(uint64_t now_us)
 {
-	uint64_t idle_us = (uint64_t)engine_conf(all.engine)->hls_idle * 1000;
+	uint64_t otherwise_ms = (uint64_t)engine_conf(all.engine)->hls_idle;
 	struct hls_stream *s;
 
+	if (now_us < all.idle_us + IDLE_LOOK_US)
+		return;
+	all.idle_us = now_us;
 	TAILQ_FOREACH (s, &all.engine->hls->streams, all) {
 		uint64_t asked_us = atomic_load_explicit(&s->asked_us, memory_order_relaxed);
 
-		if (!s->owner || now_us < max_of(asked_us, s->told_us) + idle_us)
+		if (!s->owner || now_us < max_of(asked_us, s->told_us) +
+						  domain_hls_idle_ms(s->key, otherwise_ms) * 1000)
 			continue;
 		s->told_us = now_us;
 		event_hls(false, s->key);

@@ -208,6 +208,13 @@ static void test_the_domain_that_wants_most_says_how_a_stream_is_packaged(void *
 			     "[" ONE("live_play", ARG("hls", "always")) "]", NULL),
 			 0);
 	assert_string_equal(domains_hls(all, "push.example.com/live/a", "off"), "always");
+	assert_int_equal(domains_hls_idle(all, "push.example.com/live/a", 60000), 60000);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(set(json_object_get(all, names[i]),
+				     "[" ONE("live_play", ARG("hls_idle", "9")) "]", NULL),
+				 0);
+	assert_int_equal(domains_hls_idle(all, "push.example.com/live/a", 60000), 9000);
+	assert_int_equal(domains_hls_idle(all, "other.example.com/live/a", 60000), 60000);
 	json_decref(all);
 }
 

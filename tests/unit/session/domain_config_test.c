@@ -108,6 +108,7 @@ static void test_what_is_wrong_is_named_by_its_path_and_no_secret_is_told(void *
 		{"{\"type\":\"play\",\"remote\":{\"timeout_ms\":0}}", "config.remote.timeout_ms"},
 		{"{\"type\":\"ingest\",\"publish\":{\"policy\":\"first\"}}",
 		 "config.publish.policy"},
+		{"{\"type\":\"play\",\"play\":{\"hls_idle_ms\":10}}", "config.play.hls_idle_ms"},
 		{"{\"type\":\"play\",\"play\":{\"delay_s\":15}}", "config.play.delay_s"},
 		{"{\"type\":\"play\",\"play\":{\"delay_s\":3601}}", "config.play.delay_s"},
 		{"{\"type\":\"play\",\"apps\":{\"live\":{\"play\":{\"tick\":\"no\"}}}}",

@@ -208,6 +208,20 @@ static void test_the_idle_time_of_triggered_pulls_is_the_longest_of_a_center(voi
 	assert_int_equal(domain_pull_idle_ms("other.x/live/a"), 0);
 }
 
+static void test_the_idle_time_of_hls_is_the_longest_of_a_center(void **state)
+{
+	set("a.x", "{\"type\":\"play\",\"center\":\"push.x\",\"play\":{\"hls_idle_ms\":5000},"
+		   "\"apps\":{\"vod\":{\"play\":{\"hls_idle_ms\":7000}}}}");
+	set("b.x", "{\"type\":\"play\",\"center\":\"push.x\",\"play\":{\"hls_idle_ms\":6000}}");
+	set("off.x", "{\"type\":\"play\",\"center\":\"push.x\",\"enabled\":false}");
+	assert_int_equal(domain_hls_idle_ms("push.x/live/a", 60000), 6000);
+	assert_int_equal(domain_hls_idle_ms("push.x/vod/a", 60000), 7000);
+	assert_int_equal(domain_hls_idle_ms("other.x/live/a", 60000), 60000);
+	set("c.x", "{\"type\":\"play\",\"center\":\"push.x\"}");
+	assert_int_equal(domain_hls_idle_ms("push.x/live/a", 60000), 60000);
+	assert_int_equal(domain_hls_idle_ms("push.x/live/a", 1000), 6000);
+}
+
 static void test_a_snapshot_that_cannot_be_read_closes_everything(void **state)
 {
 	static const char *const bad[] = {
@@ -280,6 +294,7 @@ int main(void)
 		t(test_many_domains_are_found_and_bounded),
 		t(test_rules_come_from_application_domain_and_configuration),
 		t(test_the_idle_time_of_triggered_pulls_is_the_longest_of_a_center),
+		t(test_the_idle_time_of_hls_is_the_longest_of_a_center),
 		t(test_a_snapshot_that_cannot_be_read_closes_everything),
 		t(test_blocks_end_by_the_clock_and_are_bounded),
 	};
