@@ -64,7 +64,7 @@ cli_src     := $(wildcard controlplane/cli/*.c)
 
 base_libs    := -lyaml -lcrypto
 dp_libs      := -ldl -luring -lssl -ljansson -lcrypto -lyaml -lcap
-cp_libs      := -levent -lhiredis -lcurl -lxml2 -ljansson -lcrypto -lyaml -lcap
+cp_libs      := -levent -levent_openssl -lssl -lhiredis -lcurl -lxml2 -ljansson -lcrypto -lyaml -lcap
 cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))

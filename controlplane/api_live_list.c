@@ -334,6 +334,34 @@ void live_bit_rate(struct api_call *c)
 	ask_minutes(c, on_rates);
 }
 
+void live_domain_rates(struct api_call *c)
+{
+	json_t *rows;
+	char now[TIME_TEXT];
+
+	if (!api_domain(c, api_text(c, "DomainName", "")))
+		return;
+	rows = json_array();
+	ms_text(now, (int64_t)clock_wall_ms());
+	for (struct live_stream *s = live_first(c->cp->live); s; s = live_next(s)) {
+		struct shm_stream_view v = {0};
+		uint32_t slot;
+
+		if (strcmp(s->domain, center_of(c)))
+			continue;
+		if (c->cp->shm)
+			shm_stream_find(c->cp->shm, s->key, &v, &slot);
+		json_array_append_new(rows, json_pack("{ss+++++ ss sf sf sf}", "StreamUrl",
+						      "rtmp://", api_text(c, "DomainName", ""), "/",
+						      s->app, "/", s->name, "Time", now, "BitRate",
+						      (double)v.in_bps / 1000, "VideoFrameRate",
+						      s->minute.video_fps, "AudioFrameRate",
+						      s->minute.audio_fps));
+	}
+	api_answer(c, json_pack("{s{so}}", "FrameRateAndBitRateInfos", "FrameRateAndBitRateInfo",
+				rows));
+}
+
 static void on_users(void *arg, json_t *rows, const char *error)
 {
 	struct api_call *c = arg;

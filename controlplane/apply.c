@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "controlplane/settings.h"
+#include "controlplane/tls.h"
 
 struct application {
 	struct cp *cp;
@@ -94,6 +95,21 @@ static void put_back(const struct application *a)
 
 /* ---- the processes --------------------------------------------------------------------------------- */
 
+/* The API's certificate, before anything changes. */
+static bool certificate_fits(const struct config *next, struct refusal *r)
+{
+	struct tls *trial;
+	char err[400];
+	int rc;
+
+	if (!*next->api_tls_certificate)
+		return true;
+	trial = tls_new();
+	rc = tls_load(trial, next->api_tls_certificate, next->api_tls_key, err, sizeof(err));
+	tls_free(trial);
+	return !rc || refuse(r, 400, "InvalidConfiguration", "api.tls_certificate: %s", err);
+}
+
 static void on_read(void *arg, json_t *answer)
 {
 	struct application *a = arg;
@@ -136,6 +152,10 @@ void apply(struct cp *cp, const char *content, apply_fn *fn, void *arg)
 	busy = true;
 	if (settings_read(cp, content, &a->next, &e)) {
 		refuse(&r, 400, "InvalidConfiguration", "%s", e.text);
+		end(a, &r);
+		return;
+	}
+	if (!certificate_fits(&a->next, &r)) {
 		end(a, &r);
 		return;
 	}

@@ -29,8 +29,10 @@ struct guard;
 struct live;
 struct pulls;
 struct post;
+struct publish_codes;
 struct remote_auth;
 struct streams;
+struct tls;
 struct event_base;
 
 struct cp {
@@ -43,6 +45,7 @@ struct cp {
 	struct creds creds;
 	struct nonces *nonces;
 	struct http *http;
+	struct tls *tls; /* of api.tls_listen */
 	struct hooks *hooks;
 	struct store *store;
 	struct dp *dp;
@@ -63,6 +66,7 @@ struct cp {
 	struct audit *audit;
 	struct access *access;
 	struct pulls *pulls;
+	struct publish_codes *publish_codes;
 	struct post *post; /* NULL: one node */
 	struct remote_auth *remote_auth;
 	uint64_t dp_connects;		 /* times the data plane was (re)connected */

@@ -19,6 +19,7 @@ static const struct {
 	[HISTORY_MINUTES] = {"minutes", "172800", "2879"},
 	[HISTORY_AUDIT] = {"audit", "31536000", "9999"},
 	[HISTORY_SWITCH] = {"switch", "604800", "999"},
+	[HISTORY_CODES] = {"codes", "604800", "19999"},
 };
 
 static const char *key_of(char dst[KEY_TEXT], enum history_kind kind, const char *subject)

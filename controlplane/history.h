@@ -13,7 +13,8 @@
 
 #include "controlplane/store_redis.h"
 
-/* Kept for 30, 7, 7, 2, 365 and 7 days; 10000 rows each, 2880 of MINUTES, 1000 of SWITCH. */
+/* Kept for 30, 7, 7, 2, 365 and 7 days, and 7;
+ * 10000 rows each, 2880 of MINUTES, 1000 of SWITCH, 20000 of CODES. */
 enum history_kind {
 	HISTORY_PUBLISH,
 	HISTORY_CONTROL,
@@ -21,6 +22,7 @@ enum history_kind {
 	HISTORY_MINUTES,
 	HISTORY_AUDIT,
 	HISTORY_SWITCH,
+	HISTORY_CODES,
 	HISTORY_KINDS
 };
 

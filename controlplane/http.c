@@ -23,6 +23,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "controlplane/tls.h"
 
 #define HEAD_MAX    16384
 #define BODY_MAX    262144
@@ -34,6 +35,7 @@
 struct door {
 	struct http *http;
 	enum http_door kind;
+	const char *key; /* of the configuration */
 	struct evhttp *evhttp;
 };
 
@@ -42,7 +44,7 @@ struct http {
 	http_handler *fn;
 	http_raw *raw;
 	void *arg;
-	struct door tcp, owner;
+	struct door tcp, tls, owner;
 	char unix_path[108];
 };
 
@@ -265,7 +267,7 @@ static int door_bind(struct door *d, int fd)
 	return 0;
 }
 
-static int listen_at(struct http *h, const struct addrinfo *a)
+static int listen_at(struct door *d, const struct addrinfo *a)
 {
 	int on = 1, rc;
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -277,7 +279,7 @@ static int listen_at(struct http *h, const struct addrinfo *a)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	rc = bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, BACKLOG) ? -errno : 0;
 	if (!rc)
-		rc = door_bind(&h->tcp, fd);
+		rc = door_bind(d, fd);
 	if (rc)
 		close(fd);
 	return rc;
@@ -300,7 +302,7 @@ static bool split_address(char *text, const char **host, const char **port)
 	return true;
 }
 
-static int listen_one(struct http *h, const char *address, char *err, size_t err_n)
+static int listen_one(struct door *d, const char *address, char *err, size_t err_n)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list, *a;
 	const char *host, *port, *why = NULL;
@@ -313,11 +315,11 @@ static int listen_one(struct http *h, const char *address, char *err, size_t err
 	else if (getaddrinfo(*host ? host : NULL, port, &hints, &list))
 		why = "the host name does not resolve";
 	if (why) {
-		snprintf(err, err_n, "api.listen: %s: %s", address, why);
+		snprintf(err, err_n, "%s: %s: %s", d->key, address, why);
 		return rc;
 	}
 	for (a = list; a; a = a->ai_next) {
-		rc = listen_at(h, a);
+		rc = listen_at(d, a);
 		/* A machine without IPv6 still serves ":port". */
 		if (rc == -EAFNOSUPPORT && list->ai_next)
 			rc = 0;
@@ -327,26 +329,37 @@ static int listen_one(struct http *h, const char *address, char *err, size_t err
 	freeaddrinfo(list);
 	if (rc == -EADDRINUSE)
 		snprintf(err, err_n,
-			 "api.listen: %s: another program uses this port; choose another "
+			 "%s: %s: another program uses this port; choose another "
 			 "or stop that program",
-			 address);
+			 d->key, address);
 	else if (rc)
-		snprintf(err, err_n, "api.listen: %s: %s", address, strerror(-rc));
+		snprintf(err, err_n, "%s: %s: %s", d->key, address, strerror(-rc));
 	return rc;
 }
 
-int http_listen_tcp(struct http *h, const char *addresses, char *err, size_t err_n)
+static int listen_all(struct door *d, const char *addresses, char *err, size_t err_n)
 {
 	char all[1100], *at = all, *one;
 
 	snprintf(all, sizeof(all), "%s", addresses);
 	while ((one = strsep(&at, " "))) {
-		int rc = *one ? listen_one(h, one, err, err_n) : 0;
+		int rc = *one ? listen_one(d, one, err, err_n) : 0;
 
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+int http_listen_tcp(struct http *h, const char *addresses, char *err, size_t err_n)
+{
+	return listen_all(&h->tcp, addresses, err, err_n);
+}
+
+int http_listen_tls(struct http *h, const char *addresses, struct tls *t, char *err, size_t err_n)
+{
+	evhttp_set_bevcb(h->tls.evhttp, tls_accept, t);
+	return listen_all(&h->tls, addresses, err, err_n);
 }
 
 /* Somebody answers there. */
@@ -405,7 +418,10 @@ struct http *http_new(struct event_base *base, http_handler *fn, void *arg)
 	h->fn = fn;
 	h->arg = arg;
 	door_open(&h->tcp, h, HTTP_TCP);
+	door_open(&h->tls, h, HTTP_TCP);
 	door_open(&h->owner, h, HTTP_OWNER);
+	h->tcp.key = "api.listen";
+	h->tls.key = "api.tls_listen";
 	return h;
 }
 
@@ -419,6 +435,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	evhttp_free(h->tcp.evhttp);
+	evhttp_free(h->tls.evhttp);
 	evhttp_free(h->owner.evhttp);
 	if (h->unix_path[0])
 		unlink(h->unix_path);

@@ -48,6 +48,9 @@ void http_set_raw(struct http *h, http_raw *fn);
 void http_free(struct http *h);
 /* "host:port", "[v6]:port", ":port", several with blanks between; 0 or -errno with a line in err. */
 int http_listen_tcp(struct http *h, const char *addresses, char *err, size_t err_n);
+/* The same by TLS; t is the caller's and outlives h. */
+struct tls;
+int http_listen_tls(struct http *h, const char *addresses, struct tls *t, char *err, size_t err_n);
 /* Mode 0600; a stale socket file is replaced. */
 int http_listen_unix(struct http *h, const char *path, char *err, size_t err_n);
 

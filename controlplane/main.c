@@ -35,9 +35,11 @@
 #include "controlplane/oss.h"
 #include "controlplane/packages.h"
 #include "controlplane/post.h"
+#include "controlplane/publish_codes.h"
 #include "controlplane/pulls.h"
 #include "controlplane/remote_auth.h"
 #include "controlplane/settings.h"
+#include "controlplane/tls.h"
 #include "controlplane/store_redis_nodes.h"
 #include "controlplane/streams.h"
 
@@ -153,6 +155,7 @@ static void on_dp_event(void *arg, const char *name, json_t *event)
 			remote_auth_ask(cp->remote_auth, event);
 		return;
 	}
+	publish_codes_event(cp->publish_codes, name, event);
 	live_event(cp->live, name, event);
 	pulls_event(cp->pulls, name, event);
 	reconcile_event(cp->reconcile, name, event);
@@ -220,6 +223,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		domains_tick(cp->domains);
 		buckets_tick(channels_buckets(cp->channels));
 		live_tick(cp->live);
+		publish_codes_tick(cp->publish_codes);
 	}
 }
 
@@ -367,6 +371,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
 	cp->channels = channels_new(cp, beside(path, "millrace-worker"));
+	cp->publish_codes = publish_codes_new(cp);
 	cp->remote_auth = remote_auth_new(cp);
 	cp->pulls = pulls_new(cp);
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
@@ -398,6 +403,16 @@ static int open_doors(struct cp *cp, char *err, size_t err_n)
 		rc = http_listen_unix(cp->http, in_state(cp, path, OWNER_SOCKET), err, err_n);
 	if (!rc)
 		rc = http_listen_tcp(cp->http, cp->conf.api_listen, err, err_n);
+	cp->tls = tls_new();
+	if (!rc && *cp->conf.api_tls_certificate)
+		rc = tls_load(cp->tls, cp->conf.api_tls_certificate, cp->conf.api_tls_key, err,
+			      err_n);
+	if (!rc && *cp->conf.api_tls_listen && !*cp->conf.api_tls_certificate) {
+		snprintf(err, err_n, "api.tls_listen needs api.tls_certificate and api.tls_key");
+		rc = -EINVAL;
+	}
+	if (!rc && *cp->conf.api_tls_listen)
+		rc = http_listen_tls(cp->http, cp->conf.api_tls_listen, cp->tls, err, err_n);
 	return rc;
 }
 
@@ -460,10 +475,12 @@ static void close_all(struct cp *cp)
 	cp->post = NULL;
 	post_free(post);
 	dp_free(cp->dp);
+	publish_codes_free(cp->publish_codes);
 	store_free(cp->store);
 	commands_free(cp->commands);
 	assets_free(cp->assets);
 	http_free(cp->http);
+	tls_free(cp->tls);
 	audit_free(cp->audit);
 	access_free(cp->access);
 	jobs_free(cp->jobs);

@@ -54,6 +54,8 @@ void metrics_certs(const struct config *conf, size_t most, struct evbuffer *out)
 	metric_head(out, M_CERT_END);
 	if (conf->tls_certificate[0] && most)
 		n += put(conf->tls_certificate, out);
+	if (conf->api_tls_certificate[0] && most > n)
+		n += put(conf->api_tls_certificate, out);
 	while (d && n < most && (e = readdir(d))) {
 		if (!is_certificate(e->d_name))
 			continue;

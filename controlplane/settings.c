@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "controlplane/guard.h"
+#include "controlplane/tls.h"
 
 /* "key=value" */
 static int apply_set(struct config *c, const char *text, struct conf_error *e)
@@ -77,10 +78,14 @@ void settings_take(struct cp *cp, const struct config *next)
 {
 	static struct config taken;
 	struct config *both[] = {&cp->conf, &taken};
+	char err[512];
 
 	taken = *next;
 	conf_diff(&cp->conf, next, keep_old, both);
 	cp->conf = taken;
+	if (*cp->conf.api_tls_certificate &&
+	    tls_load(cp->tls, cp->conf.api_tls_certificate, cp->conf.api_tls_key, err, sizeof(err)))
+		log_error("tls_certificate", "why=\"%s\"", err);
 	guard_configure(cp->guard, &cp->conf);
 	log_set_level((enum log_level)log_level_of(taken.log_level));
 	log_set_format(taken.log_format);

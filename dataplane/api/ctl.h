@@ -19,6 +19,8 @@
  *                     params:s? host:s?      of encoders; values of secret parameters are masked
  *                     change:s?     lost, no_data or manual: why a backup publisher took over
  *   stream.unpublish  stream:s reason:s internal:b duration_ms:i bytes:i
+ *   publish.refused   stream:s reason:s address:s missed:i     an encoder, by a configured domain; 50 a second
+ *                     and core at most, missed says how many were left out before it
  *   stream.wanted     stream:s domain:s params:s     a viewer of a triggered pull asks for a stream that
  *                     is not live and waits; once a second and stream at most
  *   stream.unwatched  stream:s     nobody has watched a triggered pull for pull.idle_ms

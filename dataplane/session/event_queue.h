@@ -26,6 +26,7 @@ enum event_kind {
 	EVENT_VIEWER_STOP,
 	EVENT_HLS_WANTED,
 	EVENT_HLS_IDLE,
+	EVENT_REFUSED,
 };
 
 /* What only some events say; from malloc(). */

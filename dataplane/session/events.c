@@ -10,6 +10,7 @@
 #include "session/auth.h"
 #include "session/backup.h"
 #include "session/ctl_request.h"
+#include "session/domains.h"
 #include "session/event_queue.h"
 #include "session/publish.h"
 #include "session/relay.h"
@@ -82,6 +83,42 @@ void event_relay(bool push, const char *id, const char *state, enum reason why, 
 
 	text(e.name, sizeof(e.name), id);
 	text(e.detail, sizeof(e.detail), detail);
+	event_push(&e);
+}
+
+/* Whether one more may be told in this second; *missed gets those that were not. */
+static bool refused_fits(uint64_t now_us, uint64_t *missed)
+{
+	static _Thread_local uint64_t since_us, left_out;
+	static _Thread_local unsigned n;
+
+	if (now_us - since_us >= 1000000) {
+		since_us = now_us;
+		n = 0;
+	}
+	if (n >= EVENT_REFUSED_RATE) {
+		left_out++;
+		return false;
+	}
+	n++;
+	*missed = left_out;
+	left_out = 0;
+	return true;
+}
+
+void event_refused(const struct session *s, enum reason why)
+{
+	struct event e = {.kind = EVENT_REFUSED, .why = (uint8_t)why};
+	char domain[DOMAIN_NAME_MAX];
+
+	if (!s->about)
+		return;
+	snprintf(domain, sizeof(domain), "%.*s",
+		 (int)min_of(strcspn(s->about, "/"), sizeof(domain) - 1), s->about);
+	if (!domain_find(domain) || !refused_fits(s->core->now_us, &e.number))
+		return;
+	text(e.name, sizeof(e.name), s->about);
+	put_peer(&e, s);
 	event_push(&e);
 }
 
@@ -228,6 +265,10 @@ json_t *event_json(const struct event *e)
 				 e->kind == EVENT_PUSH ? "push.state" : "pull.state", "id", e->name,
 				 "state", e->state, "reason", reason_name(e->why), "detail",
 				 ctl_text(e->detail));
+	case EVENT_REFUSED:
+		return json_pack("{s:s, s:o, s:s, s:s, s:I}", "event", "publish.refused", "stream",
+				 ctl_text(e->name), "reason", reason_name(e->why), "address",
+				 e->detail, "missed", (json_int_t)e->number);
 	case EVENT_AUTH_ASK:
 		return ask_json(e);
 	case EVENT_WANTED:

@@ -25,6 +25,10 @@ void event_publish(const struct publish *p, const char *stream);
 void event_unpublish(const struct publish *p, const char *stream, enum reason why, bool internal);
 /* push: push.state, else pull.state. detail: what the remote side said, or "". */
 void event_relay(bool push, const char *id, const char *state, enum reason why, const char *detail);
+/* A publisher of a configured domain's stream (s->about) was refused; at most EVENT_REFUSED_RATE a second
+ * and core, the next one says how many were left out. */
+#define EVENT_REFUSED_RATE 50
+void event_refused(const struct session *s, enum reason why);
 void event_auth_ask(uint64_t ask, const struct session *s, const struct auth_request *q);
 void event_wanted(const char *stream, const char *domain, const char *params);
 void event_unwatched(const char *stream);

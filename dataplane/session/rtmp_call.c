@@ -7,6 +7,7 @@
 #include "media/rtmp_out.h"
 #include "media/wire.h"
 #include "session/elsewhere.h"
+#include "session/events.h"
 
 #define ANSWER_MAX  1024
 #define CONNECT_MAX 4096u /* app and tcUrl together */
@@ -190,6 +191,7 @@ enum reason rtmp_stream_name(struct rtmp_server *r, struct slice stream, struct 
 
 static void publish_refuse(struct rtmp_server *r, enum reason why)
 {
+	event_refused(&r->session, why);
 	if (why == REASON_STREAM_BUSY)
 		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", "already publishing", why);
 	else if (why == REASON_BAD_NAME)

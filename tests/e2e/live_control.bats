@@ -134,3 +134,29 @@ forbid() {
 	run -1 mr stream resume push.example.com/live/a
 	run -2 mr stream forbid nonsense
 }
+
+@test "publish codes: accepted and refused publishers are counted by the minute" {
+	mr domain add signed.example.com --type ingest
+	sends a
+	within 10 eval '[ "$(state a)" = online ]'
+	sends a
+	end_of "$PID" 10
+	for _ in 1 2 3; do
+		run ! timeout 10 ffmpeg -v error -re -i "$AV" -c copy -f flv "rtmp://127.0.0.1:$RTMP/live/b?vhost=signed.example.com"
+	done
+	codes push.example.com '[.[] | .CodeData[]] | (map(select(.Code == "200")) | length == 1) and (map(select(.Code == "501") | .Count | tonumber) | add == 1)'
+	codes signed.example.com '[.[] | .CodeData[]] | (map(.Code) | unique) == ["403"] and (map(.Count | tonumber) | add) == 3'
+	no 400 InvalidParameter Action=DescribeLiveDomainPublishErrorCode DomainName=play.example.com "StartTime=$(utc '-1 hour')" "EndTime=$(utc '+1 hour')"
+	no 400 InvalidParameter Action=DescribeLiveDomainPublishErrorCode DomainName=push.example.com "StartTime=$(utc '-9 days')" "EndTime=$(utc '+1 hour')"
+	ok Action=DescribeLiveDomainFrameRateAndBitRateData DomainName=play.example.com
+	jq -e '.FrameRateAndBitRateInfos.FrameRateAndBitRateInfo | length == 1 and .[0].StreamUrl == "rtmp://play.example.com/live/a" and .[0].BitRate >= 0' <<<"$body"
+}
+
+codes() { # DOMAIN FILTER: within 10 s it holds for RealTimeCodeData
+	within 10 codes_are "$1" "$2"
+}
+
+codes_are() {
+	api Action=DescribeLiveDomainPublishErrorCode "DomainName=$1" "StartTime=$(utc '-1 hour')" "EndTime=$(utc '+1 hour')" |
+		jq -e ".RealTimeCodeData | $2" >/dev/null
+}
