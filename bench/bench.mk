@@ -26,4 +26,8 @@ bench: all $(bench_bin)
 bench-dpdk: all $(bench_bin)
 	$(Q)python3 -B bench/dpdk.py --build $(B) $(if $(REAL_TIME),--real-time)
 
-.PHONY: bench bench-dpdk
+# Viewers' latency while SYNs come, with the packet guard and without; as root.
+bench-flood: all $(bench_bin)
+	$(Q)python3 -B bench/flood.py --build $(B)
+
+.PHONY: bench bench-dpdk bench-flood

