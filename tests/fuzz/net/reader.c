@@ -223,27 +223,51 @@ static void http_answer_head(struct reader *r, const struct http_head *h)
 	r->left = h->content_length > 0 ? (uint64_t)h->content_length : 0;
 }
 
-static void http_server_output(struct reader *r, const uint8_t *p, size_t n)
+/* The whole head into r->body and r->left; what follows it into *rest. False: more is to come. */
+static bool http_head_bytes(struct reader *r, const uint8_t *p, size_t n, struct slice *rest)
 {
 	struct http_head h;
-	struct buf head;
 	int taken;
 
-	if (r->body != BODY_NONE) {
-		body_bytes(r, p, n);
-		return;
-	}
 	buf_write(&r->kept, p, n);
 	must(!r->kept.bad);
 	taken = http_response_parse(r->kept.p, r->kept.n, &h);
 	must(taken > 0 || (taken == 0 && r->kept.n < HTTP_HEAD));
 	if (!taken)
-		return;
+		return false;
 	http_answer_head(r, &h);
-	head = r->kept;
-	buf_init(&r->kept, &r->mem);
-	body_bytes(r, head.p + taken, head.n - (size_t)taken);
-	buf_fini(&head);
+	/* n bytes came now, and the head ends in them. */
+	rest->n = r->kept.n - (size_t)taken;
+	rest->p = p + n - rest->n;
+	buf_reset(&r->kept, 0);
+	return true;
+}
+
+/* An answer to HEAD promises a body that does not come: then the next answer begins instead. */
+static bool is_next_answer(const struct reader *r, const uint8_t *p, size_t n)
+{
+	static const char begin[] = "HTTP/1.";
+
+	return r->body == BODY_TEXT &&
+	       (!r->left || (n >= sizeof(begin) - 1 && !memcmp(p, begin, sizeof(begin) - 1)));
+}
+
+static void http_server_output(struct reader *r, const uint8_t *p, size_t n)
+{
+	struct slice rest = {p, n};
+
+	while (rest.n) {
+		if (is_next_answer(r, rest.p, rest.n))
+			r->body = BODY_NONE;
+		if (r->body == BODY_NONE) {
+			if (!http_head_bytes(r, rest.p, rest.n, &rest))
+				return;
+			continue;
+		}
+		n = r->body == BODY_TEXT ? (size_t)min_of((uint64_t)rest.n, r->left) : rest.n;
+		body_bytes(r, rest.p, n);
+		rest = (struct slice){rest.p + n, rest.n - n};
+	}
 }
 
 static void http_client_output(struct reader *r, const uint8_t *p, size_t n)

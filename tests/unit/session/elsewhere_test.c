@@ -214,7 +214,8 @@ static void test_H10_a_request_is_sent_on_with_its_query(void **state)
 		    moved, to);
 	expect_http(n, "GET http://a.example HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 503 ", NULL);
 	assert_int_equal(node_closes(n, REASON_DRAIN), 5);
-	expect_http(n, "OPTIONS /live/s.flv HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 ", NULL);
+	expect_http(n, "OPTIONS /live/s.flv HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		    "HTTP/1.1 204 ", NULL);
 }
 
 static void test_H10_without_a_node_of_its_kind_it_is_503(void **state)

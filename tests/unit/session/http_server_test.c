@@ -99,7 +99,8 @@ static void test_H2_preflight(void **state)
 	struct peer p;
 	char *answer = ask(*state, &p,
 			   "OPTIONS /live/a.flv HTTP/1.1\r\nhost: h\r\norigin: http://x\r\n"
-			   "access-control-request-private-network: true\r\n\r\n");
+			   "access-control-request-private-network: true\r\n"
+			   "connection: close\r\n\r\n");
 
 	assert_memory_equal(answer, "HTTP/1.1 204 ", 13);
 	assert_non_null(strstr(answer, "Access-Control-Allow-Origin: *\r\n"));
