@@ -381,7 +381,8 @@ static void look(struct channels *cs, const struct live_stream *s, const char *b
 		r->due_us = 0;
 	}
 	cut(r, c.enabled);
-	if (r->process && strcmp(playlist, r->playlist) != 0) {
+	/* One that is to leave has a pass of a data plane that is gone, or another name's playlist. */
+	if (r->process && (r->leave_us || strcmp(playlist, r->playlist) != 0)) {
 		leave(r, 0);
 	} else if (!r->process && !r->failed && clock_us() >= r->due_us) {
 		snprintf(r->playlist, sizeof(r->playlist), "%s", playlist);
