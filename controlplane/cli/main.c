@@ -190,21 +190,32 @@ static int run_command(const struct command *c, int argc, char **argv)
 	return c->run(&cli, &a);
 }
 
+static bool is_global(const char *option)
+{
+	for (unsigned i = 0; i < GLOBAL_OPTS; i++)
+		if (!strncmp(option, "--", 2) && !strcmp(option + 2, global_opts[i].name))
+			return true;
+	return false;
+}
+
 /*
  * The command's words stand first among those that are no option; options of every command may
- * stand before them too. The words leave argv (at most two), the rest is for the command.
+ * stand before and between them too, others behind (`config --config FILE` has one word). The words
+ * leave argv (at most two), the rest is for the command.
  */
 static int take_words(int argc, char **argv, const char *word[2])
 {
 	int n = 0, out = 0;
+	bool over = false;
 
 	for (int i = 0; i < argc; i++) {
 		bool noun_done = n == 1 && !is_noun(word[0]);
 
-		if (n < 2 && !noun_done && argv[i][0] != '-') {
+		if (n < 2 && !noun_done && !over && argv[i][0] != '-') {
 			word[n++] = argv[i];
 			continue;
 		}
+		over = over || (n == 1 && argv[i][0] == '-' && !is_global(argv[i]));
 		argv[out++] = argv[i];
 		if (!strcmp(argv[i], "--state") && i + 1 < argc)
 			argv[out++] = argv[++i];
