@@ -114,10 +114,14 @@ bool index_nth(const struct wlog_index *x, uint64_t i, struct index_mark *out)
 	return number < x->marks_wr && mark_read(x, number, out);
 }
 
-bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out)
+/*
+ * The last mark that is not beyond `bound` (by its offset or by its time, which both grow); *behind is
+ * the number of the one after it.
+ */
+static bool find_last(const struct wlog_index *x, bool by_time, uint64_t bound,
+		      struct index_mark *out, uint64_t *behind, uint64_t end)
 {
 	struct wlog_index *w = (struct wlog_index *)x;
-	uint64_t end = get_acquire(&w->marks);
 	uint64_t low = get_acquire(&w->marks_first), high = end;
 	bool found = false;
 
@@ -127,7 +131,7 @@ bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out
 
 		if (!mark_read(x, middle, &m))
 			return false;
-		if (m.off <= off) {
+		if ((by_time ? m.at_us : m.off) <= bound) {
 			*out = m;
 			found = true;
 			low = middle + 1;
@@ -135,32 +139,26 @@ bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out
 			high = middle;
 		}
 	}
+	*behind = low;
 	return found;
+}
+
+bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t behind;
+
+	return find_last(x, false, off, out, &behind, get_acquire(&w->marks));
 }
 
 bool index_find_time(const struct wlog_index *x, uint64_t at_us, struct index_mark *out,
 		     bool *newest)
 {
 	struct wlog_index *w = (struct wlog_index *)x;
-	uint64_t end = get_acquire(&w->marks);
-	uint64_t low = get_acquire(&w->marks_first), high = end;
-	bool found = false;
+	uint64_t end = get_acquire(&w->marks), behind = 0;
+	bool found = find_last(x, true, at_us, out, &behind, end);
 
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-		struct index_mark m;
-
-		if (!mark_read(x, middle, &m))
-			return false;
-		if (m.at_us <= at_us) {
-			*out = m;
-			found = true;
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	*newest = low == end;
+	*newest = found && behind == end;
 	return found;
 }
 
