@@ -3,10 +3,11 @@
  * TCP health of the connections of a cgroup: round-trip times, retransmits, deliveries, and the bytes
  * that really go out.
  *
- * On establishment a connection gets a record in its socket's storage and asks to be called on round-trip
- * samples, timeouts and state changes. At most once per interval, and at the end, what grew since the
- * last time is added to the sums of its key. User space writes a stream's id into a second storage
- * (`tags`), so the two sides never write the same value.
+ * On establishment a connection gets a record in its socket's storage and asks to be called on timeouts and
+ * state changes. What each packet that leaves costs is one look at that record: its bytes are added
+ * there. At most once per interval, and at the end, what grew since the last time is added to the sums
+ * of its key. User space writes a stream's id into a second storage (`tags`), so the two sides never
+ * write the same value.
  */
 #include <linux/bpf.h>
 #include <linux/ipv6.h>
@@ -21,6 +22,7 @@ struct conn {
 	struct tcpstat_key key;
 	__u32 sent, retransmitted, delivered, duplicate;
 	__u64 acked, next_ns;
+	__u64 wire; /* bytes that left since the last time */
 };
 
 struct {
@@ -115,6 +117,8 @@ static void count(struct conn *c, const struct bpf_tcp_sock *tp, struct tcpstat_
 	s->segments_delivered += delivered - c->delivered;
 	s->segments_duplicate += duplicate - c->duplicate;
 	s->bytes_acked += acked - c->acked;
+	s->wire_bytes += c->wire;
+	c->wire = 0;
 	count_ratio(s, sent - c->sent, again - c->retransmitted);
 	c->sent = sent;
 	c->retransmitted = again;
@@ -161,35 +165,39 @@ static void begin(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u8 active)
 		change(&s->connections, 1);
 		change(&s->opened, 1);
 	}
-	bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG |
-					       BPF_SOCK_OPS_STATE_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-static void look(struct bpf_sock *sk, int rtt, int ends)
+/* now_ns 0: the connection ends. */
+static void look(struct bpf_sock *sk, struct conn *c, __u64 now_ns)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	__u32 *tag = bpf_sk_storage_get(&tags, sk, 0, 0), zero = 0;
 	const struct tcpstat_conf *cf = bpf_map_lookup_elem(&conf, &zero);
-	__u64 now = bpf_ktime_get_ns();
 	struct tcpstat_sums *s;
 	struct bpf_tcp_sock *tp;
 
-	if (!c || !cf)
+	if (!cf)
 		return;
 	if (tag && *tag != c->key.stream)
 		move(c, *tag);
-	else if (!ends && now < c->next_ns)
-		return;
 	tp = bpf_tcp_sock(sk);
 	s = bpf_map_lookup_elem(&sums, &c->key);
 	if (!tp || !s)
 		return;
-	c->next_ns = now + cf->interval_ns;
+	c->next_ns = now_ns + cf->interval_ns;
 	count(c, tp, s);
-	if (rtt)
-		count_rtt(s, tp->srtt_us >> 3);
-	if (ends)
+	if (!now_ns)
 		change(&s->connections, -1);
+	else if (tp->srtt_us)
+		count_rtt(s, tp->srtt_us >> 3);
+}
+
+static void look_at(struct bpf_sock *sk, __u64 now_ns)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);
+
+	if (c && (!now_ns || now_ns >= c->next_ns))
+		look(sk, c, now_ns);
 }
 
 SEC("sockops")
@@ -206,15 +214,12 @@ int tcpstat(struct bpf_sock_ops *ops)
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		begin(ops, sk, 1);
 		break;
-	case BPF_SOCK_OPS_RTT_CB:
-		look(sk, 1, 0);
-		break;
 	case BPF_SOCK_OPS_RTO_CB:
-		look(sk, 0, 0);
+		look_at(sk, bpf_ktime_get_coarse_ns());
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ops->args[1] == BPF_TCP_CLOSE)
-			look(sk, 0, 1);
+			look_at(sk, 0);
 		break;
 	}
 	return 1;
@@ -235,23 +240,24 @@ static __u32 headers_of(struct __sk_buff *skb)
 	return ip + (doff >> 4) * 4;
 }
 
+/* A connection's packets leave one after the other, so nobody else writes its record meanwhile. */
 SEC("cgroup_skb/egress")
 int wire(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct tcpstat_sums *s;
 	struct conn *c;
+	__u64 now_ns;
 
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
-	if (!sk)
+	c = sk ? bpf_sk_storage_get(&conns, sk, 0, 0) : 0;
+	if (!c)
 		return 1;
-	c = bpf_sk_storage_get(&conns, sk, 0, 0);
-	s = c ? bpf_map_lookup_elem(&sums, &c->key) : 0;
-	if (!s)
-		return 1;
-	s->wire_bytes += skb->len;
+	c->wire += skb->len;
 	if (skb->gso_segs > 1)
-		s->wire_bytes += (skb->gso_segs - 1) * headers_of(skb);
+		c->wire += (skb->gso_segs - 1) * headers_of(skb);
+	now_ns = bpf_ktime_get_coarse_ns();
+	if (now_ns >= c->next_ns)
+		look(sk, c, now_ns);
 	return 1;
 }
 
