@@ -247,7 +247,7 @@ static enum reason check(struct auth *a, struct session *s, const struct auth_re
 	a->inner = inner_pass(q->name);
 	if (a->inner || inner_name(q->name)) {
 		stream_key(key, q->name);
-		return a->inner ? REASON_NONE : REASON_BAD_NAME;
+		return a->inner ? REASON_NONE : REASON_DOMAIN_OURS;
 	}
 	domain_stream_key(key, q->name);
 	if (domains_state() == DOMAINS_OPEN) {
@@ -290,6 +290,7 @@ unsigned auth_http_status(enum reason why)
 {
 	switch (why) {
 	case REASON_BAD_NAME:
+	case REASON_DOMAIN_OURS:
 		return 404;
 	case REASON_CAP_ASKING:
 	case REASON_NO_MEMORY:

@@ -194,7 +194,7 @@ static void publish_refuse(struct rtmp_server *r, enum reason why)
 	event_refused(&r->session, why);
 	if (why == REASON_STREAM_BUSY)
 		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", "already publishing", why);
-	else if (why == REASON_BAD_NAME)
+	else if (why == REASON_BAD_NAME || why == REASON_DOMAIN_OURS)
 		rtmp_refuse(r, r->msid, "NetStream.Publish.BadName", reason_help(why), why);
 	else
 		rtmp_refuse(r, r->msid, "NetStream.Publish.Failed", reason_help(why), why);

@@ -157,7 +157,7 @@ static void test_a_pass_opens_its_stream_and_no_other(void **state)
 	strcpy(a->name.name, "b");
 	assert_int_equal(ask(a, AUTH_PLAY), REASON_DOMAIN_UNKNOWN);
 	strcpy(a->name.domain, "_relay");
-	assert_int_equal(ask(a, AUTH_PUBLISH), REASON_BAD_NAME);
+	assert_int_equal(ask(a, AUTH_PUBLISH), REASON_DOMAIN_OURS);
 	asker_free(a);
 }
 
