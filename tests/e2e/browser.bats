@@ -4,6 +4,7 @@
 # clock moves.
 
 load lib
+load hls
 
 setup_file() {
 	"$BATS_TEST_DIRNAME/browser/install.sh"
@@ -59,6 +60,18 @@ clock_publish() {
 	publish a
 	within 10 stream_live live/a
 	plays_in_browser hls "http://127.0.0.1:$HTTP/live/a.m3u8"
+}
+
+@test "L11 hls.js plays AV1 with Opus, and VP9 with AAC, with low latency" {
+	up --set hls.segment=1s --set hls.part=200ms
+	# shellcheck disable=SC2086 # encoders' options are words
+	for kind in "av1 $AV1 -c:a libopus" "vp9 $VP9 -c:a aac"; do
+		film $kind
+		name=${kind%% *}
+		film_publish "$name"
+		within 10 stream_live "live/$name"
+		plays_in_browser parts "http://127.0.0.1:$HTTP/live/$name.m3u8"
+	done
 }
 
 # The mark is 2.5 s on a machine that does nothing else (make bench); here others may be at work.

@@ -263,16 +263,22 @@ packets() {
 		grep -v '^#' | awk -F', *' '{print $1, $5, $6}'
 }
 
-# same_packets RECEIVED: what was received stands, in this order and without a gap, in the fixture
-# (which may repeat), each of audio and video by itself
+# packets_of FILE: once, the packets of what is published, into a file beside it; prints its name
+packets_of() {
+	local list=${1%.*}.packets
+	[ -s "$list" ] || (
+		flock 9
+		ffmpeg -v error -i "$1" -c copy -f framemd5 - | grep -v '^#' | awk -F', *' '{print $1, $5, $6}' >"$list.part" &&
+			mv "$list.part" "$list"
+	) 9>"$FIXTURES/lock"
+	echo "$list"
+}
+
+# same_packets RECEIVED [FILE]: what was received stands, in this order and without a gap, in FILE, the
+# fixture (which may repeat), each of audio and video by itself
 same_packets() {
 	fixture
-	[ -s "$FIXTURES/av.packets" ] || (
-		flock 9
-		ffmpeg -v error -i "$AV" -c copy -f framemd5 - | grep -v '^#' | awk -F', *' '{print $1, $5, $6}' >"$FIXTURES/av.packets.part" &&
-			mv "$FIXTURES/av.packets.part" "$FIXTURES/av.packets"
-	) 9>"$FIXTURES/lock"
-	python3 - "$FIXTURES/av.packets" "$1" <<'PY'
+	python3 - "$(packets_of "${2:-$AV}")" "$1" <<'PY'
 import sys
 sent = [l.split() for l in open(sys.argv[1])]
 got = [l.split() for l in open(sys.argv[2])]

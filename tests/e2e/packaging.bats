@@ -5,6 +5,7 @@
 
 load lib
 load clips
+load hls
 
 setup() {
 	e2e_setup
@@ -14,44 +15,6 @@ setup() {
 teardown() {
 	if mountpoint -q "$T/full"; then umount -l "$T/full"; fi
 	e2e_teardown
-}
-
-# hls_up [option...]: everything, with short segments
-hls_up() {
-	up --set hls.segment=1s "$@"
-}
-
-playlist() { # NAME
-	curl -sf --max-time 12 "http://127.0.0.1:$HTTP/live/$1.m3u8"
-}
-
-# first, next: media sequence numbers of a playlist's first segment and after its last
-first_of() {
-	sed -n 's/^#EXT-X-MEDIA-SEQUENCE://p' <<<"$1"
-}
-
-next_of() {
-	echo $(($(first_of "$1") + $(grep -c '^#EXTINF' <<<"$1")))
-}
-
-# reaches NAME SEQ: its playlist holds segments up to that number
-reaches() {
-	local list
-	list=$(playlist "$1") && [ "$(next_of "$list")" -gt "$2" ]
-}
-
-# segments NAME LIST FILE: the segments of a playlist (its init section first) as one file
-segments() {
-	local uri
-	: >"$3"
-	while read -r uri; do
-		curl -sf "http://127.0.0.1:$HTTP/live/$uri" >>"$3" || return 1
-	done < <(sed -n -e 's/^#EXT-X-MAP:URI="\(.*\)"$/\1/p' -e '/^[^#]/p' <<<"$2" | awk '!seen[$0]++')
-}
-
-# in_target LIST: no segment is longer than the target duration says (L3)
-in_target() {
-	awk -F '[:,]' '/TARGETDURATION/ { t = $2 } /EXTINF/ { if (int($2 + 0.5) > t) bad = 1; n++ } END { exit bad || !n }' <<<"$1"
 }
 
 # pictures FILE: one line per decoded picture
@@ -79,10 +42,6 @@ PY
 
 worker_pid() {
 	mr hls list --json | jq '.packages[0].pid'
-}
-
-metric() { # NAME
-	curl -s "http://127.0.0.1:$API/metrics" | sed -n "s/^$1 //p"
 }
 
 @test "L8 a stream is packaged when it is asked for, at once, and no longer when nobody asks" {

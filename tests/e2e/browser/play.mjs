@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // play.mjs FOLDER PLAYER URL [SCREENSHOT]: opens page.html in a headless Chromium and plays URL (with
-// mpegts, hls or ll) until the pictures have moved for a while; prints the report of the page. FOLDER
+// mpegts, hls, parts or ll) until the pictures have moved for a while; prints the report of the page. FOLDER
 // holds node_modules.
 
 import { createReadStream } from 'node:fs';
@@ -12,7 +12,7 @@ import { join } from 'node:path';
 
 const [folder, player, url, screenshot] = process.argv.slice(2);
 const { chromium } = createRequire(join(folder, 'package.json'))('playwright-core');
-// With low latency the player catches up first.
+// Where a clock is looked at (ll), the player catches up first.
 const ENOUGH = player === 'll' ? { decoded: 60, pictures: 30, aged: 250 } : { decoded: 60, pictures: 30, time: 2 };
 
 const files = {
