@@ -179,6 +179,17 @@ const struct api_arg *api_arg(const struct api_call *c, const char *name)
 	return NULL;
 }
 
+json_t *api_given(const struct api_call *c)
+{
+	const struct api_param *p = c->action->params;
+	json_t *given = json_object();
+
+	for (size_t i = 0; p[i].name; i++)
+		if (c->args[i].text)
+			json_object_set_new(given, p[i].name, json_string(c->args[i].text));
+	return given;
+}
+
 /* ---- answers ------------------------------------------------------------------------------- */
 
 /* RequestIds are upper case. */

@@ -104,6 +104,8 @@ bool api_run_here(struct cp *cp, const char *action, const struct params *p,
 
 /* For handlers. A value by its name; must be in the action's table. */
 const struct api_arg *api_arg(const struct api_call *c, const char *name);
+/* What was given, as names and texts; a new reference. */
+json_t *api_given(const struct api_call *c);
 /* Both end the call. body gets the RequestId; it is taken. */
 void api_answer(struct api_call *c, json_t *body);
 void api_refuse(struct api_call *c, const struct refusal *r);

@@ -11,6 +11,8 @@
 #include "controlplane/domains.h"
 #include "controlplane/history.h"
 #include "controlplane/live.h"
+#include "controlplane/online.h"
+#include "controlplane/post.h"
 #include "controlplane/rules.h"
 
 #define BLOCKS_MAX 10000
@@ -33,22 +35,63 @@ static const char *key_of(struct api_call *c, char dst[LIVE_KEY])
 
 /* ---- forbid ------------------------------------------------------------------------------------- */
 
-static void on_kicked(void *arg, json_t *answer)
+static void refuse_kick(struct api_call *c, json_t *answer)
 {
-	struct api_call *c = arg;
 	struct refusal r;
 
-	if (answer && !dp_error(answer)) {
-		note(c, "forbid_oneshot");
-		api_answer(c, json_object());
-		return;
-	}
 	if (answer && !strcmp(dp_text(dp_error(answer), "code"), "not_found"))
 		refuse(&r, 404, "InvalidStream.NotFound", "StreamName: the stream is not live.");
 	else
 		refuse(&r, 503, "ServiceUnavailable", "The data plane did not do it (%.200s).",
 		       answer ? dp_text(dp_error(answer), "message") : dp_trouble(c->cp->dp));
 	api_refuse(c, &r);
+}
+
+static void on_kicked_there(void *arg, int status, json_t *body)
+{
+	struct api_call *c = arg;
+	struct refusal r;
+
+	if (status) {
+		api_relay_answer(c, status, body);
+		return;
+	}
+	refuse(&r, 503, "ServiceUnavailable", "The node that has the stream does not answer.");
+	api_refuse(c, &r);
+}
+
+/* Not here: the node that has it is asked. */
+static void on_found(void *arg, json_t *rows, const char *error)
+{
+	const char *node = dp_text(json_array_get(rows, 0), "node");
+	struct api_call *c = arg;
+	struct refusal r;
+
+	if (!error && *node && strcmp(node, c->cp->node) != 0) {
+		post_ask(c->cp->post, node, c->action->name, api_given(c), on_kicked_there, c);
+		return;
+	}
+	if (error)
+		refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
+	else
+		refuse(&r, 404, "InvalidStream.NotFound", "StreamName: the stream is not live.");
+	api_refuse(c, &r);
+}
+
+static void on_kicked(void *arg, json_t *answer)
+{
+	struct api_call *c = arg;
+	char key[LIVE_KEY];
+
+	if (answer && !dp_error(answer)) {
+		note(c, "forbid_oneshot");
+		api_answer(c, json_object());
+	} else if (answer && c->cp->post && !c->here &&
+		   !strcmp(dp_text(dp_error(answer), "code"), "not_found")) {
+		online_find(c->cp, key_of(c, key), on_found, c);
+	} else {
+		refuse_kick(c, answer);
+	}
 }
 
 static bool until_of(struct api_call *c, int64_t *until_ms, struct refusal *r)
@@ -171,10 +214,11 @@ static const char *member(const json_t *o, const char *key)
 static void on_control_rows(void *arg, json_t *rows, const char *error)
 {
 	struct api_call *c = arg;
+	int64_t page = api_number(c, "PageNumber", 1), size = api_number(c, "PageSize", 3000);
 	const char *app = api_text(c, "AppName", "");
 	char time[TIME_TEXT];
 	struct refusal r;
-	json_t *out, *row;
+	json_t *out, *row, *shown;
 	size_t i;
 
 	if (error) {
@@ -192,7 +236,11 @@ static void on_control_rows(void *arg, json_t *rows, const char *error)
 					       time_text(time, json_integer_value(
 								       json_object_get(row, "t")) /
 								       1000)));
-	api_answer(c, json_pack("{s{so}}", "ControlInfo", "LiveStreamControlInfo", out));
+	shown = json_pack("{sI sI sI s{so}}", "PageNumber", (json_int_t)page, "PageSize",
+			  (json_int_t)size, "TotalNum", (json_int_t)json_array_size(out),
+			  "ControlInfo", "LiveStreamControlInfo", api_page(out, page, size));
+	json_decref(out);
+	api_answer(c, shown);
 }
 
 void live_control_history(struct api_call *c)
@@ -213,19 +261,7 @@ void live_control_history(struct api_call *c)
 		    from->number * 1000, to->number * 1000, on_control_rows, c);
 }
 
-/* ---- state and limits ------------------------------------------------------------------------------ */
-
-void live_state(struct api_call *c)
-{
-	const struct live_stream *s;
-	char key[LIVE_KEY];
-
-	if (!api_domain(c, api_text(c, "DomainName", "")))
-		return;
-	s = live_find(c->cp->live, key_of(c, key));
-	api_answer(c, json_pack("{ss ss}", "StreamState", s ? "online" : "offline", "Type",
-				s && live_is_pull(s) ? "pull" : "push"));
-}
+/* ---- limits ------------------------------------------------------------------------------ */
 
 void live_limit(struct api_call *c)
 {

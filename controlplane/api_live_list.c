@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The actions that list streams: those that are live, those that were, and their numbers. */
+/* The actions that list streams that were published, and the numbers of streams by the minute. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -12,8 +11,8 @@
 #include "controlplane/domains.h"
 #include "controlplane/history.h"
 #include "controlplane/live.h"
+#include "controlplane/online.h"
 #include "controlplane/rules.h"
-#include "controlplane/streams.h"
 
 #define DAY_MS (86400 * 1000LL)
 
@@ -44,108 +43,6 @@ static bool sources_wanted(struct api_call *c)
 	return strcmp(api_text(c, "StreamType", ""), "trans") != 0;
 }
 
-/* ---- live now ----------------------------------------------------------------------------------- */
-
-/* FLV's codec numbers, 0 where there is none. */
-static int codec_number(const char *name)
-{
-	static const struct {
-		const char *name;
-		int id;
-	} known[] = {{"h264", 7}, {"hevc", 12}, {"av1", 13}, {"aac", 10}, {"mp3", 2}};
-
-	for (size_t i = 0; i < array_len(known); i++)
-		if (!strcasecmp(known[i].name, name))
-			return known[i].id;
-	return 0;
-}
-
-static void add_numbers(struct api_call *c, json_t *row, const struct live_stream *s)
-{
-	const char *video = "", *audio = "";
-	struct shm_stream_view v = {0};
-	uint32_t slot;
-
-	if (c->cp->shm && shm_stream_find(c->cp->shm, s->key, &v, &slot))
-		streams_codecs(c->cp->streams, slot, v.gen, &video, &audio);
-	json_object_update_new(
-		row,
-		json_pack("{sI sI sf si sI si sI sI}", "Width", (json_int_t)v.width, "Height",
-			  (json_int_t)v.height, "FrameRate", s->minute.video_fps, "VideoCodecId",
-			  codec_number(video), "VideoDataRate", (json_int_t)(v.in_bps / 1000),
-			  "AudioCodecId", codec_number(audio), "AudioDataRate", (json_int_t)0,
-			  "UserNum", (json_int_t)(v.viewers_rtmp + v.viewers_flv + v.viewers_ws)));
-}
-
-static json_t *online_row(struct api_call *c, const struct live_stream *s)
-{
-	char time[TIME_TEXT], url[900];
-	json_t *row;
-
-	snprintf(url, sizeof(url), "rtmp://%s/%s/%s", s->domain, s->app, s->name);
-	row = json_pack("{ss ss ss ss ss ss ss ss ss ss}", "AppName", s->app, "StreamName", s->name,
-			"DomainName", api_text(c, "DomainName", ""), "PublishDomain", s->domain,
-			"PublishTime", ms_text(time, s->since_ms), "PublishType", "center",
-			"PublishUrl", url, "ClientIp", s->address, "ServerIp", c->cp->node,
-			"Transcoded", "no");
-	if (row && strcmp(api_text(c, "OnlyStream", "no"), "yes") != 0)
-		add_numbers(c, row, s);
-	return row;
-}
-
-void live_online(struct api_call *c)
-{
-	int64_t page = api_number(c, "PageNum", 1), size = api_number(c, "PageSize", 2000);
-	json_t *all, *out;
-	json_int_t n;
-
-	if (!api_domain(c, api_text(c, "DomainName", "")))
-		return;
-	all = json_array();
-	for (struct live_stream *s = live_first(c->cp->live); s && sources_wanted(c);
-	     s = live_next(s))
-		if (!strcmp(s->domain, center_of(c)) && name_fits(c, "AppName", s->app) &&
-		    name_fits(c, "StreamName", s->name))
-			json_array_append_new(all, online_row(c, s));
-	n = (json_int_t)json_array_size(all);
-	out = json_pack("{sI sI sI sI s{so}}", "PageNum", (json_int_t)page, "PageSize",
-			(json_int_t)size, "TotalNum", n, "TotalPage", (n + size - 1) / size,
-			"OnlineInfo", "LiveStreamOnlineInfo", api_page(all, page, size));
-	json_decref(all);
-	api_answer(c, out);
-}
-
-void live_online_users(struct api_call *c)
-{
-	json_int_t users = 0, streams = 0;
-	json_t *rows;
-	char now[TIME_TEXT];
-
-	if (!api_domain(c, api_text(c, "DomainName", "")))
-		return;
-	rows = json_array();
-	for (struct live_stream *s = live_first(c->cp->live); s; s = live_next(s)) {
-		struct shm_stream_view v = {0};
-		json_int_t n;
-		uint32_t slot;
-
-		if (strcmp(s->domain, center_of(c)))
-			continue;
-		if (c->cp->shm)
-			shm_stream_find(c->cp->shm, s->key, &v, &slot);
-		n = (json_int_t)(v.viewers_rtmp + v.viewers_flv + v.viewers_ws);
-		json_array_append_new(rows, json_pack("{ss s{s[{ss ss sI}]}}", "StreamName",
-						      s->name, "Infos", "Info", "TranscodeTemplate",
-						      "", "AppName", s->app, "UserNumber", n));
-		users += n;
-		streams++;
-	}
-	ms_text(now, (int64_t)clock_wall_ms());
-	api_answer(c, json_pack("{ss ss sI sI s{so}}", "DomainName", api_text(c, "DomainName", ""),
-				"Time", now, "UserCount", users, "StreamCount", streams,
-				"OnlineUserInfo", "LiveStreamOnlineUserNumInfo", rows));
-}
-
 /* ---- that were ------------------------------------------------------------------------------------ */
 
 static const char *member(const json_t *o, const char *key)
@@ -153,6 +50,11 @@ static const char *member(const json_t *o, const char *key)
 	const char *text = json_string_value(json_object_get(o, key));
 
 	return text ? text : "";
+}
+
+static json_int_t number(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
 }
 
 /* end_ms 0: it is live. */
@@ -203,16 +105,6 @@ static json_t *ordered(struct api_call *c, json_t *rows)
 	return out;
 }
 
-static void add_live(struct api_call *c, json_t *rows, int64_t from_ms, int64_t to_ms)
-{
-	for (struct live_stream *s = live_first(c->cp->live); s; s = live_next(s))
-		if (!strcmp(s->domain, center_of(c)) && s->since_ms >= from_ms &&
-		    s->since_ms < to_ms && name_fits(c, "AppName", s->app) &&
-		    name_fits(c, "StreamName", s->name))
-			json_array_append_new(rows, published_row(c, s->app, s->name, s->address,
-								  c->cp->node, s->since_ms, 0));
-}
-
 static bool no_rows(struct api_call *c, const char *error)
 {
 	struct refusal r;
@@ -224,29 +116,52 @@ static bool no_rows(struct api_call *c, const char *error)
 	return true;
 }
 
-static void on_published(void *arg, json_t *rows, const char *error)
+/* What was published, until it is known what is live. */
+struct published {
+	struct api_call *call;
+	json_t *rows;
+};
+
+static bool is_asked_for(struct api_call *c, const json_t *row)
 {
-	struct api_call *c = arg;
-	int64_t page = api_number(c, "PageNumber", 1), size = api_number(c, "PageSize", 2000);
-	json_t *all, *row, *sorted;
-	json_int_t n;
+	return sources_wanted(c) && name_fits(c, "AppName", member(row, "app")) &&
+	       name_fits(c, "StreamName", member(row, "name"));
+}
+
+static json_t *row_of(struct api_call *c, const json_t *row, const char *end)
+{
+	return published_row(c, member(row, "app"), member(row, "name"), member(row, "address"),
+			     member(row, "node"), number(row, end ? "t" : "since"),
+			     end ? number(row, end) : 0);
+}
+
+static void add_live(struct api_call *c, json_t *all, json_t *rows)
+{
+	int64_t from_ms = api_arg(c, "StartTime")->number * 1000;
+	int64_t to_ms = api_arg(c, "EndTime")->number * 1000;
+	json_t *row;
 	size_t i;
 
-	if (no_rows(c, error))
-		return;
-	all = json_array();
 	json_array_foreach (rows, i, row)
-		if (sources_wanted(c) && name_fits(c, "AppName", member(row, "app")) &&
-		    name_fits(c, "StreamName", member(row, "name")))
-			json_array_append_new(
-				all,
-				published_row(c, member(row, "app"), member(row, "name"),
-					      member(row, "address"), member(row, "node"),
-					      json_integer_value(json_object_get(row, "t")),
-					      json_integer_value(json_object_get(row, "end"))));
-	if (sources_wanted(c))
-		add_live(c, all, api_arg(c, "StartTime")->number * 1000,
-			 api_arg(c, "EndTime")->number * 1000);
+		if (number(row, "since") >= from_ms && number(row, "since") < to_ms &&
+		    is_asked_for(c, row))
+			json_array_append_new(all, row_of(c, row, NULL));
+}
+
+static void on_live(void *arg, json_t *rows, const char *error)
+{
+	struct published *p = arg;
+	struct api_call *c = p->call;
+	int64_t page = api_number(c, "PageNumber", 1), size = api_number(c, "PageSize", 2000);
+	json_t *all = p->rows, *sorted;
+	json_int_t n;
+
+	free(p);
+	if (no_rows(c, error)) {
+		json_decref(all);
+		return;
+	}
+	add_live(c, all, rows);
 	sorted = ordered(c, all);
 	n = (json_int_t)json_array_size(all);
 	json_decref(all);
@@ -255,6 +170,24 @@ static void on_published(void *arg, json_t *rows, const char *error)
 			"PublishInfo", "LiveStreamPublishInfo", api_page(sorted, page, size));
 	json_decref(sorted);
 	api_answer(c, all);
+}
+
+static void on_published(void *arg, json_t *rows, const char *error)
+{
+	struct api_call *c = arg;
+	struct published *p;
+	json_t *row;
+	size_t i;
+
+	if (no_rows(c, error))
+		return;
+	p = calloc(1, sizeof(*p));
+	must(p);
+	*p = (struct published){c, json_array()};
+	json_array_foreach (rows, i, row)
+		if (is_asked_for(c, row))
+			json_array_append_new(p->rows, row_of(c, row, "end"));
+	online_ask(c->cp, center_of(c), on_live, p);
 }
 
 /* StartTime and EndTime of a window of at most most_ms; false: refused. */
@@ -297,11 +230,6 @@ static void ask_minutes(struct api_call *c, history_fn *fn)
 	ask(c, HISTORY_MINUTES, key, fn);
 }
 
-static json_int_t number(const json_t *row, const char *key)
-{
-	return json_integer_value(json_object_get(row, key));
-}
-
 /* Oldest first. */
 #define EACH_MINUTE(rows, i, row) \
 	for (i = json_array_size(rows); i > 0 && (row = json_array_get(rows, i - 1)); i--)
@@ -332,34 +260,6 @@ static void on_rates(void *arg, json_t *rows, const char *error)
 void live_bit_rate(struct api_call *c)
 {
 	ask_minutes(c, on_rates);
-}
-
-void live_domain_rates(struct api_call *c)
-{
-	json_t *rows;
-	char now[TIME_TEXT];
-
-	if (!api_domain(c, api_text(c, "DomainName", "")))
-		return;
-	rows = json_array();
-	ms_text(now, (int64_t)clock_wall_ms());
-	for (struct live_stream *s = live_first(c->cp->live); s; s = live_next(s)) {
-		struct shm_stream_view v = {0};
-		uint32_t slot;
-
-		if (strcmp(s->domain, center_of(c)))
-			continue;
-		if (c->cp->shm)
-			shm_stream_find(c->cp->shm, s->key, &v, &slot);
-		json_array_append_new(rows, json_pack("{ss+++++ ss sf sf sf}", "StreamUrl",
-						      "rtmp://", api_text(c, "DomainName", ""), "/",
-						      s->app, "/", s->name, "Time", now, "BitRate",
-						      (double)v.in_bps / 1000, "VideoFrameRate",
-						      s->minute.video_fps, "AudioFrameRate",
-						      s->minute.audio_fps));
-	}
-	api_answer(c, json_pack("{s{so}}", "FrameRateAndBitRateInfos", "FrameRateAndBitRateInfo",
-				rows));
 }
 
 static void on_users(void *arg, json_t *rows, const char *error)

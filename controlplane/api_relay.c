@@ -107,14 +107,8 @@ static void on_passed(void *arg, int status, json_t *body)
 
 static void pass_on(struct api_call *c, const struct relay *relay)
 {
-	const struct api_param *p = c->action->params;
-	json_t *given = json_object();
-
-	for (size_t i = 0; p[i].name; i++)
-		if (c->args[i].text)
-			json_object_set_new(given, p[i].name, json_string(c->args[i].text));
 	c->passes++;
-	post_ask(c->cp->post, relay->hold.holder, c->action->name, given, on_passed, c);
+	post_ask(c->cp->post, relay->hold.holder, c->action->name, api_given(c), on_passed, c);
 }
 
 /* As find(), for a change. NULL too while another change is being written: then c comes again. */

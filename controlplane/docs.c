@@ -272,6 +272,8 @@ static const char redis_head[] =
 	"\"told\"}`; told: its ingest callback was queued |\n"
 	"| `mr:stream:<domain/app/name>` | hash, PX 10000 | where a stream is: Node, Address (`cluster.address`), Since, "
 	"Publisher; renewed every 2 s |\n"
+	"| `mr:online:{<domain>}:<node>` | hash, PX 10000 | what is live there: app/name -> JSON with its publisher and "
+	"numbers (controlplane/online.h); renewed every 4 s |\n"
 	"| `mr:task:{live-<digest>}:hooks` | list | undelivered callbacks of one stream, as of a task; each has `about` |\n"
 	"| `mr:history:{<domain>}:publish`, `:control`, `:notify` | list | rows of JSON, newest first, 10000 at most; end 30, 7 "
 	"and 7 days after the last |\n"

@@ -14,6 +14,7 @@
 #include "controlplane/channels.h"
 #include "controlplane/history.h"
 #include "controlplane/live_notify.h"
+#include "controlplane/online.h"
 #include "controlplane/pulls.h"
 #include "controlplane/shm.h"
 #include "controlplane/store_redis_words.h"
@@ -136,6 +137,7 @@ static void forget(struct live *l, const struct live_stream *s)
 
 	snprintf(key, sizeof(key), "mr:stream:%s", s->key);
 	store_tell(l->cp->store, STORE_WORDS("HDEL", l->key, s->key));
+	online_forget(l->cp, s);
 	if (!live_is_pull(s))
 		store_tell(l->cp->store, STORE_WORDS("DEL", key));
 }
@@ -205,6 +207,7 @@ static void begin(struct live *l, const char *key, const json_t *from, int64_t s
 	s->quiet = pulls_is_edge(l->cp->pulls, key);
 	save(l, s);
 	advertise(l, s);
+	online_tell(l->cp, s);
 	evtimer_del(l->timer);
 	arm(l, 0);
 }
@@ -215,11 +218,12 @@ static void end(struct live *l, struct live_stream *s, const char *reason)
 
 	if (s->told)
 		live_notify_done(l->cp, s, reason);
-	history_add(l->cp->store, HISTORY_PUBLISH, s->domain,
-		    json_pack("{sI sI ss ss ss ss ss ss}", "t", (json_int_t)s->since_ms, "end",
-			      (json_int_t)now_ms, "app", s->app, "name", s->name, "address",
-			      s->address, "protocol", s->protocol, "reason", reason, "node",
-			      l->cp->node));
+	if (!s->quiet)
+		history_add(l->cp->store, HISTORY_PUBLISH, s->domain,
+			    json_pack("{sI sI ss ss ss ss ss ss}", "t", (json_int_t)s->since_ms,
+				      "end", (json_int_t)now_ms, "app", s->app, "name", s->name,
+				      "address", s->address, "protocol", s->protocol, "reason",
+				      reason, "node", l->cp->node));
 	channels_ended(l->cp->channels, s);
 	forget(l, s);
 	del(l, s);
@@ -391,7 +395,11 @@ static void save_all(struct live *l)
 
 	store_tell(l->cp->store, STORE_WORDS("DEL", l->key));
 	TAILQ_FOREACH (s, &l->list, link)
+		online_drop(l->cp, s);
+	TAILQ_FOREACH (s, &l->list, link) {
 		save(l, s);
+		online_tell(l->cp, s);
+	}
 }
 
 static void on_ready(void *arg)
@@ -448,11 +456,15 @@ static void look(struct live *l, struct live_stream *s, uint64_t now_us)
 
 void live_tick(struct live *l)
 {
+	static unsigned turn;
 	uint64_t now_us = clock_us();
 	struct live_stream *s;
 
+	turn++;
 	TAILQ_FOREACH (s, &l->list, link) {
 		advertise(l, s);
+		if (turn % 2 == 0)
+			online_tell(l->cp, s);
 		look(l, s, now_us);
 	}
 }

@@ -52,8 +52,8 @@ void live_free(struct live *l);
 void live_up(struct live *l);
 void live_event(struct live *l, const char *name, const json_t *event);
 /*
- * Every two seconds or so: other nodes see where streams are (mr:stream:*), and once a minute each
- * stream's numbers become a row of its history (HISTORY_MINUTES).
+ * Every two seconds or so: other nodes see where streams are (mr:stream:*, online.h), and once a
+ * minute each stream's numbers become a row of its history (HISTORY_MINUTES).
  */
 void live_tick(struct live *l);
 

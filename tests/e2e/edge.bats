@@ -64,9 +64,9 @@ replace() {
 }
 
 # nodes: origin and edge, with a domain to publish and one to play
-nodes() {
-	node origin
-	AT=127.0.0.1 node edge
+nodes() { # [option...]
+	node origin "$@"
+	AT=127.0.0.1 node edge "$@"
 	S=$T/origin
 	mr domain add push.example.com --type ingest --open
 	mr domain add play.example.com --type play --open --ingest push.example.com
@@ -167,6 +167,41 @@ triggered() { # times that the edge began a pull
 	replace edge dp
 	within 30 edge_plays /live/a.flv
 	[ "$(origin_viewers a)" = 1 ]
+}
+
+online() { # NODE [k=v...]: "name node viewers" of each stream that it lists
+	local node=$1
+	shift
+	S=$T/$node api Action=DescribeLiveStreamsOnlineList DomainName=play.example.com "$@" |
+		jq -r '.OnlineInfo.LiveStreamOnlineInfo[] | "\(.StreamName) \(.ServerIp) \(.UserNum)"'
+}
+
+@test "each node lists what is live on all of them, with the viewers of all, a page at a time; what a dead node had vanishes" {
+	nodes --set cluster.enabled=true
+	lazy
+	encoder a
+	encoder b
+	background viewer curl -s -o "$T/out" -H 'Host: play.example.com' "http://127.0.0.1:${HTTP_OF[edge]}/live/a.flv"
+	within 20 test -s "$T/out"
+	for name in origin edge; do
+		within 20 eval "[ \"\$(online $name)\" = \$'a origin 1\nb origin 0' ]"
+		[ "$(online "$name" PageSize=1 PageNum=2)" = "b origin 0" ]
+		S=$T/$name api Action=DescribeLiveStreamState DomainName=play.example.com AppName=live StreamName=b | jq -e '.StreamState == "online" and .Type == "push"'
+		S=$T/$name api Action=DescribeLiveDomainOnlineUserNum DomainName=play.example.com PageSize=1 |
+			jq -e '.UserCount == 1 and .StreamCount == 2 and (.OnlineUserInfo.LiveStreamOnlineUserNumInfo | length) == 1'
+		S=$T/$name api Action=DescribeLiveStreamsPublishList DomainName=play.example.com "StartTime=$(utc '-1 hour')" "EndTime=$(utc '+1 hour')" |
+			jq -e '[.PublishInfo.LiveStreamPublishInfo[] | [.StreamName, .EdgeNodeAddr, .StopTime]] == [["a", "origin", ""], ["b", "origin", ""]]'
+	done
+	S=$T/edge api Action=ForbidLiveStream DomainName=push.example.com AppName=live StreamName=b LiveStreamType=publisher Oneshot=yes | jq -e '.Code == null'
+	within 10 not live_at origin b
+	within 10 eval '[ "$(online edge | grep -c ^b)" = 0 ]'
+	S=$T/edge api Action=DescribeLiveStreamsPublishList DomainName=play.example.com StreamName=b "StartTime=$(utc '-1 hour')" "EndTime=$(utc '+1 hour')" |
+		jq -e '.PublishInfo.LiveStreamPublishInfo | length == 1 and .[0].StopTime != ""'
+	S=$T/origin api Action=DescribeLiveStreamsControlHistory DomainName=push.example.com "StartTime=$(utc '-1 hour')" "EndTime=$(utc '+1 hour')" PageSize=1 |
+		jq -e '.TotalNum == 1 and .ControlInfo.LiveStreamControlInfo[0].Action == "forbid_oneshot"'
+	# The edge still shows its viewers the stream: publish.hold.
+	kill -KILL "${UPS[origin]}" "$(process origin cp)" "$(process origin dp)"
+	within 30 eval '[ "$(online edge)" = "a edge 1" ] || [ -z "$(online edge)" ]'
 }
 
 @test "P6: a name that no node has is told, and is known from then on" {
