@@ -8,6 +8,7 @@
 
 #define FLV_FILE_HEADER 13
 #define FLV_TAG_HEADER	11
+#define FLV_TAG_TRAILER 4
 #define STAMP_MAGIC	0x4d524231
 
 void demux_init(struct demux *d, enum demux_kind kind,
@@ -155,7 +156,7 @@ static size_t header(struct demux *d, const uint8_t *p, size_t n)
 		if (d->head_n < need)
 			continue;
 		d->head_n = 0;
-		if (d->kind == DEMUX_FLV)
+		if (d->kind != DEMUX_RTMP)
 			tag_header(d);
 		else if (m)
 			chunk_header(d, m);
@@ -186,7 +187,7 @@ void demux_feed(struct demux *d, const uint8_t *p, size_t n)
 			if (d->now->bytes == 0)
 				message_end(d, d->now);
 			d->now = NULL;
-			d->skip = d->kind == DEMUX_FLV ? 4 : 0;
+			d->skip = d->kind == DEMUX_RTMP ? 0 : FLV_TAG_TRAILER;
 		}
 		p += k;
 		n -= k;

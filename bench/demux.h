@@ -16,7 +16,7 @@
 
 #define DEMUX_CHUNK_STREAMS 8
 
-enum demux_kind { DEMUX_RTMP, DEMUX_FLV };
+enum demux_kind { DEMUX_RTMP, DEMUX_FLV, DEMUX_TAGS /* FLV without the file's header */ };
 
 struct demux_frame {
 	struct traffic_msg msg; /* type, key and number */

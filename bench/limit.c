@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bare limit: what a server cannot go below. No protocol and no stream, only the bytes of the
- * publisher's messages, at their times, through one log in memory, to every socket that connects, in
- * the ticks that are asked for, with one io_uring send each.
+ * The bare limit: what a server cannot go below. No protocol, no join and no bookkeeping, only the
+ * publisher's messages (as FLV tags), at their times, through one log in memory, to every socket that
+ * connects, in the ticks that are asked for, with one io_uring send each. A message is stamped with the
+ * time at which it was due: what viewers see of its age is all that a machine adds.
  *
  *   bench/limit --port 9000 --tick-ms 50 [--bit-rate 2000000] [--fps 30] [--gop-ms 2000] [--how send]
  *
@@ -25,6 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/sock.h"
@@ -35,7 +37,8 @@
 #define LOG_BYTES    (4u << 20) /* as much memory as a stream of a few seconds has */
 #define CONNS_MAX    32768u
 #define FILES_MAX    16384u /* registered ones: fewer than descriptors are allowed */
-#define MESSAGE_HEAD 12	    /* what a protocol adds to a message */
+#define TAG_HEADER   11
+#define TAG_TRAILER  4
 #define RING_ENTRIES 4096
 
 enum how { HOW_SEND, HOW_FIXED, HOW_VECTOR, HOW_ZC, HOW_CALL, HOW_MAX };
@@ -199,10 +202,34 @@ static void serve_slot(uint64_t number)
 	} while (io_uring_sq_ready(&limit.ring));
 }
 
+static void append(const uint8_t *p, size_t n)
+{
+	size_t at = limit.head % LOG_BYTES, first = min_of(n, LOG_BYTES - at);
+
+	memcpy(limit.log + at, p, first);
+	memcpy(limit.log, p + first, n - first);
+	limit.head += n;
+}
+
+/* The next message of the traffic, due at that time. */
+static void publish(uint64_t due_us)
+{
+	struct traffic_msg m = traffic_next(&limit.traffic);
+	uint8_t head[TRAFFIC_HEAD], tag[TAG_HEADER] = {m.type}, trailer[TAG_TRAILER];
+	size_t n = traffic_head(head, &m, due_us);
+
+	put_be24(tag + 1, m.bytes);
+	put_be32(trailer, m.bytes + TAG_HEADER);
+	append(tag, sizeof(tag));
+	append(head, n);
+	append(traffic_fill(m.number, m.bytes - (uint32_t)n), m.bytes - n);
+	append(trailer, sizeof(trailer));
+}
+
 static void run(void)
 {
 	const uint64_t begun = clock_us();
-	uint64_t done = 0;
+	uint64_t done = 0, due;
 
 	while (!stop) {
 		uint64_t next = begun + (done + 1) * SLOT_US, now;
@@ -212,10 +239,10 @@ static void run(void)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 		now = clock_us();
 		accept_all();
-		while (begun + traffic_next_us(&limit.traffic) <= now)
-			limit.head += traffic_next(&limit.traffic).bytes + MESSAGE_HEAD;
+		while ((due = begun + traffic_next_us(&limit.traffic)) <= now)
+			publish(due);
 		/* Slots that were missed are served too, so that nobody waits for a whole tick more. */
-		for (uint64_t due = (now - begun) / SLOT_US; done < due; done++)
+		for (uint64_t slots = (now - begun) / SLOT_US; done < slots; done++)
 			serve_slot(done + 1);
 	}
 }
@@ -252,7 +279,7 @@ static void start(void)
 	limit.log =
 		mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(limit.conn && limit.log != MAP_FAILED);
-	memset(limit.log, 7, LOG_BYTES);
+	memset(limit.log, 0, LOG_BYTES);
 	registers();
 	limit.slots = tick_ms * 1000 / SLOT_US;
 	traffic_init(&limit.traffic, bit_rate, fps, gop_ms);

@@ -230,22 +230,33 @@ static void greet(struct viewer *v)
 	v->state = VIEWER_GREETING;
 }
 
+/* The limit program sends to whoever connects. */
+static void watch_raw(struct viewer *v)
+{
+	v->state = VIEWER_WATCHING;
+	v->last_us = load.now_us;
+	load.joined++;
+}
+
 static void connected(struct viewer *v, int res)
 {
+	bool raw = !strcmp(load.target.scheme, "raw");
+
 	if (res) {
 		viewer_end(v);
 		return;
 	}
-	if (!strcmp(load.target.scheme, "raw")) {
-		v->state = VIEWER_WATCHING;
-		v->last_us = load.now_us;
-		load.joined++;
-		recv_arm(v, v->sampled ? OP_READ : OP_COUNT);
+	if (raw && !v->sampled) {
+		watch_raw(v);
+		recv_arm(v, OP_COUNT);
 		return;
 	}
 	v->reader = calloc(1, sizeof(*v->reader));
 	must(v->reader);
-	if (load.tls) {
+	if (raw) {
+		demux_init(&v->reader->demux, DEMUX_TAGS, on_frame, v);
+		watch_raw(v);
+	} else if (load.tls) {
 		v->tls = tls_new();
 		v->state = VIEWER_SHAKING;
 		send_ciphertext(v);
