@@ -28,7 +28,9 @@ struct fanout {
 	struct slot slot[TICK_MAX][FANOUT_SLOTS];
 	unsigned slots[TICK_MAX]; /* of the class: its tick in FANOUT_SLOT_US */
 	uint32_t viewers[TICK_MAX];
-	uint64_t next_slot; /* number of the slot time that comes next */
+	uint64_t next_slot
+		[TICK_MAX];	 /* number of the slot time that comes next, or is being served */
+	uint32_t left[TICK_MAX]; /* its viewers that have not had their turn; 0: all or none */
 	struct serving *serving;
 	/* rules, read from the configuration once per poll */
 	uint64_t max_lag_us, skip_window_us, stall_us;
@@ -378,13 +380,17 @@ static int tick_viewer(struct fanout *f, struct viewer *v)
 /*
  * From the last to the first: a removal puts the last one, already served, in the place of the
  * removed one, so nobody is left out whoever goes; those who are added meanwhile were served then.
- * every: a stretched tick serves one in so many, others in other rounds.
+ * every: a stretched tick serves one in so many, others in other rounds. Ends early after `most`
+ * sends; *left is where it goes on.
  */
-static int serve_slot(struct fanout *f, struct slot *s, unsigned every, uint64_t round)
+static int serve_slot(struct fanout *f, struct slot *s, unsigned every, uint64_t round, int most,
+		      uint32_t *left)
 {
+	uint32_t i = *left ? min_of(*left, s->n) : s->n;
 	int sends = 0;
 
-	for (uint32_t i = s->n; i-- > 0;) {
+	while (i > 0 && sends < most) {
+		i--;
 		if (i >= s->n) {
 			i = s->n;
 			continue;
@@ -399,6 +405,7 @@ static int serve_slot(struct fanout *f, struct slot *s, unsigned every, uint64_t
 			wlog_prefetch(s->v[i - PREFETCH_LOG]->cursor.log);
 		sends += tick_viewer(f, s->v[i]);
 	}
+	*left = i;
 	return sends;
 }
 
@@ -411,38 +418,57 @@ static unsigned stretch(const struct core *c, unsigned tick)
 	return c->load == LOAD_FINE ? 1 : max_of(to / f->slots[tick], 1u);
 }
 
+static int serve_class(struct core *c, unsigned tick, uint64_t now_slot)
+{
+	struct fanout *f = c->fanout;
+	unsigned slots = f->slots[tick], every = stretch(c, tick);
+	uint64_t at = f->next_slot[tick];
+	int sends = 0;
+
+	while (f->viewers[tick] && at <= now_slot && sends < FANOUT_TURN_SENDS) {
+		/* Late by more than a tick: its turn counts for all that were missed, and the order stays. */
+		if (!f->left[tick])
+			at += (now_slot - at) / slots * slots;
+		sends += serve_slot(f, &f->slot[tick][at % slots], every, at / slots,
+				    FANOUT_TURN_SENDS - sends, &f->left[tick]);
+		if (!f->left[tick])
+			at++;
+	}
+	if (!f->viewers[tick]) {
+		f->left[tick] = 0;
+		at = now_slot + 1;
+	}
+	f->next_slot[tick] = at;
+	return sends;
+}
+
 int fanout_poll(struct core *c, uint64_t now_us)
 {
 	struct fanout *f = c->fanout;
-	uint64_t now_slot = now_us / FANOUT_SLOT_US, from;
+	uint64_t now_slot = now_us / FANOUT_SLOT_US;
 	int sends = 0;
 
-	if (f->next_slot > now_slot)
+	if (min_of(min_of(f->next_slot[TICK_LOW], f->next_slot[TICK_NORMAL]),
+		   f->next_slot[TICK_BULK]) > now_slot)
 		return 0;
 	read_rules(c);
-	for (unsigned tick = 0; tick < TICK_MAX; tick++) {
-		unsigned slots = f->slots[tick], every = stretch(c, tick);
-
-		/* Late by more than a tick: each slot once, not once for each time that was missed. */
-		from = now_slot - f->next_slot >= slots ? now_slot - slots + 1 : f->next_slot;
-		for (; f->viewers[tick] && from <= now_slot; from++)
-			sends += serve_slot(f, &f->slot[tick][from % slots], every, from / slots);
-	}
-	f->next_slot = now_slot + 1;
+	for (unsigned tick = 0; tick < TICK_MAX; tick++)
+		sends += serve_class(c, tick, now_slot);
 	return sends;
 }
 
 uint64_t fanout_next(const struct core *c, uint64_t now_us)
 {
 	const struct fanout *f = c->fanout;
-	uint64_t best = UINT64_MAX;
+	uint64_t best = UINT64_MAX, next;
 
 	for (unsigned tick = 0; tick < TICK_MAX; tick++) {
 		if (!f->viewers[tick])
 			continue;
-		for (unsigned i = 0; i < f->slots[tick] && f->next_slot + i < best; i++)
-			if (f->slot[tick][(f->next_slot + i) % f->slots[tick]].n)
-				best = f->next_slot + i;
+		next = f->next_slot[tick];
+		for (unsigned i = 0; i < f->slots[tick] && next + i < best; i++)
+			if (f->slot[tick][(next + i) % f->slots[tick]].n)
+				best = next + i;
 	}
 	return best == UINT64_MAX ? best : max_of(best * FANOUT_SLOT_US, now_us);
 }

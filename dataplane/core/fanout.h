@@ -6,7 +6,9 @@
  * comes, each of its viewers that has no send in flight is settled and sends everything from its
  * cursor to the head, at most FANOUT_SEND_MAX at once. A viewer that is further behind goes on as
  * its sends complete, up to FANOUT_CATCH_UP sends per tick, so that nobody takes the core for long.
- * One send in flight per viewer, ever.
+ * One send in flight per viewer, ever. A slot of more viewers than FANOUT_TURN_SENDS is served in
+ * several turns: between them what came in is dealt with, so that a key frame to thousands does not
+ * hold up whoever joins or publishes.
  *
  * over() comes from fanout_poll() only, never from inside a call that the owner makes; the other
  * operations may. An owner may add and remove viewers, its own too, from inside any of them.
@@ -26,10 +28,11 @@
 #include "core/cursor.h"
 #include "core/stream.h"
 
-#define FANOUT_SLOT_US	5000u
-#define FANOUT_SLOTS	30u /* 150 ms: every tick divides it */
-#define FANOUT_SEND_MAX 65536u
-#define FANOUT_CATCH_UP 4u
+#define FANOUT_SLOT_US	  5000u
+#define FANOUT_SLOTS	  30u /* 150 ms: every tick divides it */
+#define FANOUT_SEND_MAX	  65536u
+#define FANOUT_CATCH_UP	  4u
+#define FANOUT_TURN_SENDS 128
 
 enum tick_class { TICK_LOW, TICK_NORMAL, TICK_BULK, TICK_MAX };
 
@@ -91,7 +94,7 @@ void viewer_kick(struct viewer *v);
 /* See cursor_pause(), cursor_resume(); reached() may come from inside. */
 void viewer_pause(struct viewer *v);
 void viewer_resume(struct viewer *v, bool at_key);
-/* Serves the slots whose time has come; number of sends started. */
+/* Serves the slots whose time has come, up to FANOUT_TURN_SENDS of each class; number of sends started. */
 int fanout_poll(struct core *c, uint64_t now_us);
 /* When the next slot with viewers comes; UINT64_MAX without viewers. */
 uint64_t fanout_next(const struct core *c, uint64_t now_us);

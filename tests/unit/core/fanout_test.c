@@ -445,6 +445,46 @@ static void test_a_late_poll_serves_each_slot_once(void **state)
 	down(&s);
 }
 
+static unsigned sends_of(const struct spectator *p, unsigned n)
+{
+	unsigned sends = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sends += p[i].sends;
+	return sends;
+}
+
+static void test_a_full_slot_leaves_room_for_what_comes_in(void **state)
+{
+	enum { VIEWERS = 600 };
+	struct spectator *p = calloc(VIEWERS, sizeof(*p));
+	struct stage s;
+	unsigned before;
+
+	up(&s);
+	for (unsigned i = 0; i < VIEWERS; i++) {
+		join(&s, &p[i], TICK_LOW);
+		accept_all(&p[i]);
+	}
+	turns(&s, 2);
+	before = sends_of(p, VIEWERS);
+	feed(&s, 1, true, MESSAGE);
+	bench_turn(&s.b, SLOT);
+	assert_int_equal(sends_of(p, VIEWERS) - before, FANOUT_TURN_SENDS);
+	/* The core does not sleep over the rest, and a tick that is long over does not forget it. */
+	assert_true(fanout_next(s.core, s.core->now_us) == s.core->now_us);
+	viewer_remove(&p[0].v);
+	viewer_remove(&p[VIEWERS - 1].v);
+	bench_turn(&s.b, 20 * SLOT);
+	for (unsigned i = 0; i < VIEWERS / FANOUT_TURN_SENDS; i++)
+		bench_turn(&s.b, 0);
+	for (unsigned i = 1; i < VIEWERS - 1; i++)
+		assert_int_equal(p[i].sends, 2);
+	assert_true(fanout_next(s.core, s.core->now_us) > s.core->now_us);
+	down(&s);
+	free(p);
+}
+
 static void test_the_core_sleeps_until_the_next_slot_with_viewers(void **state)
 {
 	struct spectator p = {0};
@@ -495,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_a_paused_viewer_of_an_ended_stream_goes_in_the_end),
 		cmocka_unit_test(test_anybody_may_go_while_a_slot_is_served),
 		cmocka_unit_test(test_a_late_poll_serves_each_slot_once),
+		cmocka_unit_test(test_a_full_slot_leaves_room_for_what_comes_in),
 		cmocka_unit_test(test_the_core_sleeps_until_the_next_slot_with_viewers),
 		cmocka_unit_test(test_tick_classes_have_names),
 	};
