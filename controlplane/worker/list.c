@@ -77,16 +77,28 @@ static bool is_replaced(const struct list *l)
 	return l->job->next_urls && l->job->next_now;
 }
 
+/* On the line, or not; another list that is to be played now ends the file, without a hole. */
+static enum splice_finish place(struct list *l, struct unit *u)
+{
+	if (is_replaced(l))
+		return splice_finish(&l->line, u);
+	return splice_place(&l->line, u) ? SPLICE_PLACED : SPLICE_LEFT_OUT;
+}
+
 static enum played play_units(struct list *l, struct input *in)
 {
+	enum splice_finish how;
 	struct unit u;
 	struct fault f;
 	int64_t pts_us;
 	int rc;
 
-	while ((rc = input_next(in, &u, &f)) > 0 && !is_replaced(l)) {
+	while ((rc = input_next(in, &u, &f)) > 0) {
 		pts_us = u.pts_us;
-		if (!splice_place(&l->line, &u))
+		how = place(l, &u);
+		if (how == SPLICE_ENDED)
+			break;
+		if (how == SPLICE_LEFT_OUT)
 			continue;
 		if (job_wait(l->job, pace_due_us(&l->pace, u.dts_us, clock_us())))
 			return OVER;

@@ -9,7 +9,8 @@ void splice_init(struct splice *s)
 {
 	*s = (struct splice){0};
 	for (int i = 0; i < TRACKS; i++)
-		s->track[i].last_us = s->track[i].end_us = s->track[i].pts_end_us = SPLICE_NONE;
+		s->track[i].last_us = s->track[i].end_us = s->track[i].pts_us =
+			s->track[i].pts_end_us = SPLICE_NONE;
 }
 
 void splice_begin(struct splice *s, const struct splice_item *item)
@@ -22,6 +23,7 @@ void splice_begin(struct splice *s, const struct splice_item *item)
 	if (item->frame_us)
 		s->frame_us = item->frame_us;
 	s->seam = true;
+	s->whole = false;
 	if (end == SPLICE_NONE && audio_end == SPLICE_NONE) {
 		s->offset_us = v == SPLICE_NONE ? -a : a == SPLICE_NONE ? -v : -min_of(v, a);
 		return;
@@ -76,6 +78,30 @@ bool splice_place(struct splice *s, struct unit *u)
 	u->pts_us = max_of(pts, dts);
 	s->track[u->kind].last_us = dts;
 	s->track[u->kind].end_us = dts + duration;
+	s->track[u->kind].pts_us = max_of(s->track[u->kind].pts_us, u->pts_us);
 	s->track[u->kind].pts_end_us = max_of(s->track[u->kind].pts_end_us, u->pts_us + duration);
 	return true;
+}
+
+/* Every picture that was placed is shown before this one: none is missing between them. */
+static bool comes_after_all(const struct splice *s, const struct unit *u)
+{
+	return u->dts_us + s->offset_us + delay_of(u) > s->track[TRACK_VIDEO].pts_us;
+}
+
+enum splice_finish splice_finish(struct splice *s, struct unit *u)
+{
+	int64_t shown = s->track[TRACK_VIDEO].pts_end_us, heard = s->track[TRACK_AUDIO].end_us;
+	int64_t rest = max_of(u->duration_us, STEP_US) / 2;
+
+	if (u->kind == TRACK_AUDIO) {
+		if (shown == SPLICE_NONE || u->dts_us + s->offset_us + rest >= shown)
+			return SPLICE_ENDED;
+	} else {
+		s->whole = s->whole || comes_after_all(s, u);
+		if (s->whole)
+			return heard == SPLICE_NONE || heard >= shown ? SPLICE_ENDED
+								      : SPLICE_LEFT_OUT;
+	}
+	return splice_place(s, u) ? SPLICE_PLACED : SPLICE_LEFT_OUT;
 }

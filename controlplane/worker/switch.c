@@ -2,6 +2,7 @@
 /*
  * A live source with backups and a slate: one of them is shown at a time, on one time line; the
  * destination sees new sequence headers and a key frame where the source changes, no gap and no end.
+ * A source that still flows is left between two pictures where none is missing (splice_finish).
  *
  * Every source is connected all the time (feed.h); pick.h decides. Before anything was shown there is
  * nothing that the slate must have the codecs of: it waits for the first source.
@@ -19,9 +20,10 @@
 #include "controlplane/worker/pace.h"
 #include "controlplane/worker/relay.h"
 
-#define NEWS_US 1000000
-#define LOOK_US 20000
-#define NOTHING (-2) /* nothing is shown: before the first source, or without a slate */
+#define NEWS_US	 1000000
+#define LOOK_US	 20000
+#define LEAVE_US 500000 /* so long a source may take to come to such a place */
+#define NOTHING	 (-2)	/* nothing is shown: before the first source, or without a slate */
 
 struct switcher {
 	struct job *job;
@@ -34,6 +36,8 @@ struct switcher {
 	struct splice line;
 	struct pace pace; /* of the slate */
 	int shown;
+	int next; /* is shown when what is shown has come to an end; the same: nothing waits */
+	uint64_t leave_us;   /* or then */
 	bool running, begin; /* begin: the next unit is the first of another time line */
 	uint64_t began_us, news_us, idle_us, bytes;
 };
@@ -82,7 +86,7 @@ static void show(struct switcher *s, int next)
 	log_info("source", "number=%d was=%d", next, s->shown);
 	if (f)
 		f->shown = false;
-	s->shown = next;
+	s->shown = s->next = next;
 	s->idle_us = clock_us();
 	s->begin = true;
 	s->pace.begun = false;
@@ -101,18 +105,41 @@ static bool waits_for_primary(const struct switcher *s, uint64_t now)
 	return !s->running && !s->feed[0].failed && now - s->began_us < most;
 }
 
+/* What is shown has more: it is left at its next good place. */
+static void leave(struct switcher *s, int next, uint64_t now)
+{
+	const struct feed *f = feed_of(s, s->shown);
+
+	if (!f || STAILQ_EMPTY(&f->queue)) {
+		show(s, next);
+		return;
+	}
+	s->next = next;
+	s->leave_us = now + LEAVE_US;
+}
+
+static bool is_left(const struct switcher *s)
+{
+	return s->next != s->shown;
+}
+
 static void choose(struct switcher *s, uint64_t now)
 {
 	struct pick_source view[PICK_SOURCES];
 	int shown = s->shown == NOTHING ? PICK_SLATE : s->shown, next;
 
+	if (is_left(s)) {
+		if (now >= s->leave_us)
+			show(s, s->next);
+		return;
+	}
 	for (unsigned i = 0; i < s->n; i++) {
 		view[i] = feed_state(&s->feed[i]);
 		view[i].fits = fits(s, &s->feed[i]) && !(i && waits_for_primary(s, now));
 	}
 	next = pick_next(view, s->n, shown, &s->rules, now);
 	if (next != shown || s->shown == NOTHING)
-		show(s, next);
+		leave(s, next, now);
 }
 
 static void wait_for_news(struct switcher *s)
@@ -175,6 +202,22 @@ static void news(struct switcher *s)
 	job_say_position(0, 0, 0, s->bytes);
 }
 
+/* On the line, or not. A source that is left and has come to its end gives way to the next. */
+static bool place(struct switcher *s, struct unit *u)
+{
+	enum splice_finish how;
+
+	if (!is_left(s))
+		return splice_place(&s->line, u);
+	how = splice_finish(&s->line, u);
+	if (how == SPLICE_ENDED) {
+		pthread_mutex_lock(&s->feeds.lock);
+		show(s, s->next);
+		pthread_mutex_unlock(&s->feeds.lock);
+	}
+	return how == SPLICE_PLACED;
+}
+
 /* false: it is over and was said. */
 static bool pass(struct switcher *s, struct feed_unit *u)
 {
@@ -185,7 +228,7 @@ static bool pass(struct switcher *s, struct feed_unit *u)
 			job_say_failed(&f, true);
 		return false;
 	}
-	if (!splice_place(&s->line, &u->unit))
+	if (!place(s, &u->unit))
 		return true;
 	if (s->shown == PICK_SLATE &&
 	    job_wait(s->job, pace_due_us(&s->pace, u->unit.dts_us, clock_us())))
@@ -242,7 +285,7 @@ void relay_switch(struct job *j)
 	s->rules =
 		(struct pick_rules){(uint64_t)j->switch_ms * 1000,
 				    j->return_ms < 0 ? UINT64_MAX : (uint64_t)j->return_ms * 1000};
-	s->shown = NOTHING;
+	s->shown = s->next = NOTHING;
 	s->began_us = s->idle_us = clock_us();
 	splice_init(&s->line);
 	feeds_init(&s->feeds);

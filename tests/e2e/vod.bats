@@ -135,7 +135,7 @@ plays_list() {
 	within 5 in_round 0
 	wait "$recorder"
 	task_is "$TASK" 1
-	continuous "$T/r.flv" 90 150 # of a film that is cut, the sound lies up to that far from the picture
+	continuous "$T/r.flv" 90
 }
 
 @test "a stopped task plays another list from its beginning" {

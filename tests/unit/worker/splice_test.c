@@ -131,6 +131,95 @@ static void test_M23_priming_at_a_seam_is_left_out_and_loops_do_not_drift(void *
 	assert_int_equal(o.last[TRACK_VIDEO], (1000ll * FRAMES - 1) * FRAME);
 }
 
+/*
+ * A film with an I or P picture and two B pictures after it in decoding order, left at every place:
+ * what was shown is whole, the sound ends with it, and the next film begins right there.
+ */
+struct cut {
+	struct out o;
+	bool shown[FRAMES + 4];
+	unsigned pictures;
+	bool ended;
+};
+
+static void cut_put(struct cut *c, enum track_kind kind, int64_t dts, int64_t pts, bool leave)
+{
+	struct unit u = {.kind = kind,
+			 .dts_us = dts,
+			 .pts_us = pts,
+			 .duration_us = kind == TRACK_VIDEO ? FRAME : AAC};
+	enum splice_finish how;
+
+	if (!leave) {
+		assert_true(splice_place(&c->o.line, &u));
+		how = SPLICE_PLACED;
+	} else {
+		how = splice_finish(&c->o.line, &u);
+	}
+	c->ended = how == SPLICE_ENDED;
+	if (how == SPLICE_PLACED && kind == TRACK_VIDEO) {
+		c->shown[u.pts_us / FRAME] = true;
+		c->pictures++;
+	}
+}
+
+/* The i-th picture in decoding order is shown as number: 2, 5, 3, 4, 8, 6, 7 ... */
+static int64_t shown_as(unsigned i)
+{
+	return i % 3 == 1 ? i + 4 : i ? i + 1 : 2;
+}
+
+static void leave_at(struct cut *c, unsigned at, bool sound)
+{
+	struct splice_item item = {0, 2 * FRAME, sound ? 0 : SPLICE_NONE, FRAME};
+	int64_t heard = 0;
+
+	*c = (struct cut){0};
+	begin(&c->o);
+	splice_begin(&c->o.line, &item);
+	for (unsigned i = 0; i < FRAMES && !c->ended; i++) {
+		for (; sound && heard <= i * FRAME && !c->ended; heard += AAC)
+			cut_put(c, TRACK_AUDIO, heard, heard, i >= at);
+		if (!c->ended)
+			cut_put(c, TRACK_VIDEO, i * FRAME, shown_as(i) * FRAME, i >= at);
+	}
+}
+
+static void test_M23_an_item_that_is_left_anywhere_leaves_no_hole(void **state)
+{
+	struct cut c;
+
+	for (unsigned at = 1; at < FRAMES - 8; at++) {
+		for (int sound = 0; sound < 2; sound++) {
+			const struct splice *line = &c.o.line;
+
+			leave_at(&c, at, sound);
+			assert_true(c.ended);
+			assert_in_range(c.pictures, at, at + 2);
+			for (unsigned n = 0; n < c.pictures; n++)
+				assert_true(c.shown[n + 2]);
+			assert_int_equal(line->track[TRACK_VIDEO].pts_end_us,
+					 (c.pictures + 2) * FRAME);
+			if (sound)
+				assert_in_range(line->track[TRACK_AUDIO].end_us,
+						line->track[TRACK_VIDEO].pts_end_us - AAC,
+						line->track[TRACK_VIDEO].pts_end_us + AAC);
+		}
+	}
+}
+
+static void test_M23_sound_alone_is_left_at_once(void **state)
+{
+	struct splice_item item = {SPLICE_NONE, SPLICE_NONE, 0, 0};
+	struct unit u = {.kind = TRACK_AUDIO, .dts_us = AAC, .pts_us = AAC, .duration_us = AAC};
+	struct out o;
+
+	begin(&o);
+	splice_begin(&o.line, &item);
+	put(&o, TRACK_AUDIO, 0, 0, AAC);
+	assert_int_equal(splice_finish(&o.line, &u), SPLICE_ENDED);
+}
+
 static void test_a_jump_of_the_source_is_closed(void **state)
 {
 	struct out o;
@@ -198,6 +287,8 @@ int main(void)
 			test_M23_a_file_without_reordering_waits_until_the_last_picture_was_shown),
 		cmocka_unit_test(test_M23_a_file_with_reordering_leaves_no_hole_in_what_is_shown),
 		cmocka_unit_test(test_M23_priming_at_a_seam_is_left_out_and_loops_do_not_drift),
+		cmocka_unit_test(test_M23_an_item_that_is_left_anywhere_leaves_no_hole),
+		cmocka_unit_test(test_M23_sound_alone_is_left_at_once),
 		cmocka_unit_test(test_a_jump_of_the_source_is_closed),
 		cmocka_unit_test(test_times_that_stand_still_grow_all_the_same),
 		cmocka_unit_test(test_the_output_never_ends),
