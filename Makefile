@@ -63,7 +63,7 @@ cp_main     := $(wildcard controlplane/main.c)
 cli_src     := $(wildcard controlplane/cli/*.c)
 
 base_libs    := -lyaml -lcrypto
-dp_libs      := -ldl -luring -lssl -ljansson -lcrypto -lyaml -lcap
+dp_libs      := -ldl -luring -lssl -ljansson -lcrypto -lmaxminddb -lyaml -lcap
 cp_libs      := -levent -levent_openssl -lssl -lhiredis -lcurl -lxml2 -ljansson -lcrypto -lyaml -lcap
 cli_libs     := -lcurl -ljansson -lcrypto -lyaml
 

@@ -42,6 +42,7 @@
 #include "session/access_log.h"
 #include "session/blocks.h"
 #include "session/control.h"
+#include "session/country.h"
 #include "session/domains.h"
 #include "session/http_server.h"
 #include "session/listeners.h"
@@ -169,7 +170,7 @@ static void configure(struct node *n, int argc, char **argv)
 		die("state_dir: the path is too long");
 	log_init("dp", (enum log_level)log_level_of(n->conf.log_level));
 	log_set_format(n->conf.log_format);
-	if (access_log_open(&n->conf, &err))
+	if (access_log_open(&n->conf, &err) || country_load(&n->conf, &err))
 		die("%s", err.text);
 }
 
@@ -465,6 +466,7 @@ static void domains_read(struct node *n)
 	char path[1100];
 
 	snprintf(path, sizeof(path), "%s/domains.json", n->state);
+	country_use(&n->engine);
 	domains_start(&n->engine, path, n->conf.domain_wait);
 }
 
@@ -552,6 +554,7 @@ static void node_stop(struct node *n)
 	cores_stop(n);
 	relays_fini(&n->engine);
 	domains_fini();
+	country_fini();
 	blocks_fini();
 	auth_remote_fini();
 	for (unsigned i = 0; i < n->engine.cores_n; i++)

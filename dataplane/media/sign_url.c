@@ -6,19 +6,21 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "base/digest.h"
 #include "media/url.h"
 
-#define HASH_CHARS 32
-#define TIME_MAX   11 /* digits: until the year 5138 */
-#define PART_MAX   64 /* of rand and uid: a UUID fits */
+#define PART_MAX 64 /* of rand and uid: a UUID fits */
 
-/* The parts of an auth_key. */
+/* A signature, taken apart. */
 struct parts {
 	uint64_t time_s;
-	size_t signed_n; /* of "TIME-RAND-UID" */
+	struct slice stamp; /* what is signed with the path */
 	const char *hash;
 };
+
+static struct slice text_of(const char *text)
+{
+	return (struct slice){(const uint8_t *)text, strlen(text)};
+}
 
 /* One of rand and uid: neither '-' nor anything else that would shift the parts. */
 static const char *part_end(const char *p)
@@ -28,40 +30,89 @@ static const char *part_end(const char *p)
 	return n && n <= PART_MAX && p[n] == '-' ? p + n : NULL;
 }
 
-static bool split(struct parts *out, const char *text)
+static bool is_hash(const char *text)
 {
-	size_t digits = strspn(text, "0123456789");
+	return strspn(text, "0123456789abcdef") == SIGN_HASH_CHARS;
+}
+
+/* ---- where it stands ---- */
+
+static bool split_a(struct parts *out, const char *text)
+{
+	size_t digits = strcspn(text, "-");
 	const char *rand_end, *uid_end;
 
-	if (!digits || digits > TIME_MAX || text[digits] != '-')
+	if (!text[digits] ||
+	    !sign_time(&out->time_s, SIGN_A, (struct slice){(const uint8_t *)text, digits}))
 		return false;
-	out->time_s = 0;
-	for (size_t i = 0; i < digits; i++)
-		out->time_s = 10 * out->time_s + (uint64_t)(text[i] - '0');
 	rand_end = part_end(text + digits + 1);
 	uid_end = rand_end ? part_end(rand_end + 1) : NULL;
 	if (!uid_end)
 		return false;
-	out->signed_n = (size_t)(uid_end - text);
+	out->stamp = (struct slice){(const uint8_t *)text, (size_t)(uid_end - text)};
 	out->hash = uid_end + 1;
-	return strlen(out->hash) == HASH_CHARS &&
-	       strspn(out->hash, "0123456789abcdef") == HASH_CHARS;
+	return is_hash(out->hash) && !out->hash[SIGN_HASH_CHARS];
 }
 
-static void hash_of(char dst[DIGEST_TEXT], const char *path, const char *signed_part, size_t n,
-		    const char *key)
+/* "TIME/HASH" or "HASH/TIME", with nothing or '/' behind it; how long it is, 0: it is neither. */
+static size_t split_prefix(struct parts *out, enum sign_type type, const char *text)
 {
-	const struct slice all[] = {
-		{(const uint8_t *)path, strlen(path)}, {(const uint8_t *)"-", 1},
-		{(const uint8_t *)signed_part, n},     {(const uint8_t *)"-", 1},
-		{(const uint8_t *)key, strlen(key)},
-	};
+	size_t first = strcspn(text, "/"), second;
+	const char *time = text, *rest = text + first + 1;
 
-	digest_md5(dst, all, array_len(all));
+	if (!text[first])
+		return 0;
+	second = strcspn(rest, "/");
+	out->hash = rest;
+	out->stamp = (struct slice){(const uint8_t *)time, first};
+	if (type == SIGN_C) {
+		out->hash = text;
+		out->stamp = (struct slice){(const uint8_t *)rest, second};
+	}
+	if ((type == SIGN_C ? first : second) != SIGN_HASH_CHARS || !is_hash(out->hash) ||
+	    !sign_time(&out->time_s, type, out->stamp))
+		return 0;
+	return first + 1 + second;
 }
 
-static bool is_signed(const struct sign_rule *r, const char *path, const char *text,
-		      const struct parts *p)
+void sign_take_prefix(enum sign_type type, char *app, char prefix[SIGN_PREFIX_MAX])
+{
+	struct parts p;
+	size_t n = type == SIGN_B || type == SIGN_C ? split_prefix(&p, type, app) : 0;
+
+	prefix[0] = '\0';
+	if (!n || n >= SIGN_PREFIX_MAX || !app[n])
+		return;
+	memcpy(prefix, app, n);
+	prefix[n] = '\0';
+	memmove(app, app + n + 1, strlen(app + n + 1) + 1);
+}
+
+/* The signature of a request; its text is in `room`, or its own. */
+static enum sign_result find(struct parts *out, enum sign_type type, const struct sign_request *q,
+			     char room[SIGN_TEXT_MAX + 1])
+{
+	if (*q->prefix)
+		return split_prefix(out, type, q->prefix) ? SIGN_OK : SIGN_MALFORMED;
+	if (type == SIGN_A) {
+		if (!params_get(q->params, "auth_key", room, SIGN_TEXT_MAX + 1) || !room[0])
+			return SIGN_MISSING;
+		return split_a(out, room) ? SIGN_OK : SIGN_MALFORMED;
+	}
+	if (type == SIGN_B || !params_get(q->params, "KEY1", room, SIGN_HASH_CHARS + 2) ||
+	    !params_get(q->params, "KEY2", room + SIGN_PREFIX_MAX, SIGN_TIME_TEXT))
+		return SIGN_MISSING;
+	out->hash = room;
+	out->stamp = text_of(room + SIGN_PREFIX_MAX);
+	if (!is_hash(room) || room[SIGN_HASH_CHARS] || !sign_time(&out->time_s, type, out->stamp))
+		return SIGN_MALFORMED;
+	return SIGN_OK;
+}
+
+/* ---- whether it is right ---- */
+
+static bool is_signed(const struct sign_rule *r, const char *path, const struct parts *p,
+		      unsigned *key)
 {
 	bool good = false;
 
@@ -70,59 +121,45 @@ static bool is_signed(const struct sign_rule *r, const char *path, const char *t
 
 		if (!r->key[i][0])
 			continue;
-		hash_of(hash, path, text, p->signed_n, r->key[i]);
-		good |= digest_same(hash, p->hash, HASH_CHARS);
+		sign_hash(hash, (enum sign_type)r->type, text_of(path), p->stamp, r->key[i]);
+		if (!digest_same(hash, p->hash, SIGN_HASH_CHARS))
+			continue;
+		good = true;
+		*key = i;
 	}
 	return good;
 }
 
-enum sign_result sign_check(const struct sign_rule *r, const char *const *paths, unsigned n,
-			    const char *params, uint64_t now_s, uint64_t *until_s)
+enum sign_result sign_check(const struct sign_rule *r, const struct sign_request *q, uint64_t now_s,
+			    struct sign_good *good)
 {
-	char text[SIGN_TEXT_MAX + 1];
+	char room[SIGN_TEXT_MAX + 1];
+	enum sign_result result;
+	bool right = false;
 	struct parts p;
-	bool good = false;
 
-	*until_s = UINT64_MAX;
+	*good = (struct sign_good){.until_s = UINT64_MAX};
 	if (r->type == SIGN_NONE)
 		return SIGN_OK;
-	if (!params_get(params, "auth_key", text, sizeof(text)) || !text[0])
-		return SIGN_MISSING;
-	if (!split(&p, text))
-		return SIGN_MALFORMED;
-	*until_s = p.time_s + r->window_s;
-	if (*until_s < now_s)
+	result = find(&p, (enum sign_type)r->type, q, room);
+	if (result != SIGN_OK)
+		return result;
+	good->until_s = p.time_s + r->window_s;
+	if (good->until_s < now_s)
 		return SIGN_EXPIRED;
-	for (unsigned i = 0; i < n; i++)
-		if (paths[i])
-			good |= is_signed(r, paths[i], text, &p);
-	return good ? SIGN_OK : SIGN_MISMATCH;
-}
-
-const char *sign_diagnosis(enum sign_result result)
-{
-	switch (result) {
-	case SIGN_OK:
-		break;
-	case SIGN_MISSING:
-	case SIGN_MALFORMED:
-		return "INVALID AUTH_KEY";
-	case SIGN_EXPIRED:
-		return "INVALID TIMESTAMP";
-	case SIGN_MISMATCH:
-		return "INVALID MD5HASH";
-	}
-	return "";
+	for (unsigned i = 0; i < q->paths_n; i++)
+		if (q->paths[i])
+			right |= is_signed(r, q->paths[i], &p, &good->key);
+	return right ? SIGN_OK : SIGN_MISMATCH;
 }
 
 char *sign_make(char *dst, const char *key, const char *path, uint64_t time_s, const char *rand,
 		const char *uid)
 {
-	char signed_part[SIGN_TEXT_MAX], hash[DIGEST_TEXT];
-	int n = snprintf(signed_part, sizeof(signed_part), "%llu-%.32s-%.32s",
-			 (unsigned long long)time_s, rand, uid);
+	char stamp[SIGN_TEXT_MAX], hash[DIGEST_TEXT];
 
-	hash_of(hash, path, signed_part, (size_t)n, key);
-	snprintf(dst, SIGN_TEXT_MAX, "%.120s-%s", signed_part, hash);
+	snprintf(stamp, sizeof(stamp), "%llu-%.32s-%.32s", (unsigned long long)time_s, rand, uid);
+	sign_hash(hash, SIGN_A, text_of(path), text_of(stamp), key);
+	snprintf(dst, SIGN_TEXT_MAX, "%.120s-%s", stamp, hash);
 	return dst;
 }

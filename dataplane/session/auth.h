@@ -7,8 +7,8 @@
  *                --> NONE and auth_is_pending(): remote authentication is asked, answered() follows
  *
  * In this order: the pass of a worker (session/inner.h) allows all; the domain must be there, for this
- * purpose and switched on (session/domains.h); address lists; referer (HTTP only); signature
- * (media/sign_url.h); forbidden streams (publishing only); remote authentication (auth_remote.h).
+ * purpose and switched on (session/domains.h); the domain's own rules (session/admission.h); forbidden
+ * streams (publishing only); remote authentication (auth_remote.h).
  * A player that is this node's own pull, come back by way of others (session/hops.h), is refused first.
  * All but the last is local and decided at once, without memory or locks but for forbidden streams.
  *
@@ -25,7 +25,8 @@ enum auth_kind { AUTH_PUBLISH, AUTH_PLAY };
 
 struct auth_request {
 	enum auth_kind kind;
-	const struct stream_name *name; /* as the URL has it: its domain is the host */
+	struct stream_name
+		*name; /* as the URL has it: its domain is the host; see auth_take_prefix() */
 	/*
 	 * HTTP only: the path as the client wrote it, without query; and what a path of this stream
 	 * ends with: "flv", or "m3u8" for all that belongs to HLS (a token of the playlist's URL is
@@ -34,6 +35,7 @@ struct auth_request {
 	struct slice path;
 	const char *suffix;   /* NULL: RTMP */
 	struct slice referer; /* p NULL: none */
+	const char *prefix;   /* auth_check()'s: a signature that stood before the path, or "" */
 };
 
 struct auth;
@@ -44,13 +46,17 @@ struct viewer_note;
 struct auth {
 	struct auth_wait *wait;	  /* while pending */
 	struct viewer_note *note; /* a viewer whose start and stop are told */
-	uint64_t until_s;	  /* wall clock: when the session is to end; 0: it is not */
-	bool inner;		  /* came with a pass: no audience */
-	bool tells;		  /* a viewer whose domain wants viewer events */
+	uint32_t until_s;	  /* wall clock: when the session is to end; 0: it is not */
+	uint32_t domain_mark; /* by whose rules it was let in (session/running.h); 0: nobody's */
+	uint32_t key_mark;    /* by which key; 0: none */
+	bool inner;	      /* came with a pass: no audience */
+	bool tells;	      /* a viewer whose domain wants viewer events */
 	/* of a viewer, once it is allowed: */
 	bool triggered; /* its stream may be pulled when it asks (session/wanted.h) */
 	uint32_t pull_wait_ms, pull_negative_ms;
-	struct domain_play play; /* hls may be DOMAIN_UNSET */
+	int8_t tick; /* enum tick_class */
+	int8_t hls;  /* enum domain_hls, or DOMAIN_UNSET */
+	uint16_t delay_s;
 };
 
 /*
@@ -58,9 +64,11 @@ struct auth {
  * described by it. BAD_NAME: an inner name without its pass. answered() comes later, or never where
  * auth_end() was called; name is that of the request, valid during the call, and a is not pending then.
  */
-enum reason auth_check(struct auth *a, struct session *s, const struct auth_request *q, char *key,
+enum reason auth_check(struct auth *a, struct session *s, struct auth_request *q, char *key,
 		       void (*answered)(struct auth *a, const struct stream_name *name,
 					enum reason why));
+/* Where the name's domain signs before the path, the signature leaves the application: into prefix. */
+void auth_take_prefix(struct stream_name *name, char prefix[SIGN_PREFIX_MAX]);
 static inline bool auth_is_pending(const struct auth *a)
 {
 	return a->wait != NULL;
@@ -76,7 +84,7 @@ void auth_viewer(struct auth *a, struct session *s);
 bool auth_is_over(const struct auth *a);
 static inline uint64_t auth_delay_us(const struct auth *a)
 {
-	return (uint64_t)a->play.delay_s * 1000000u;
+	return (uint64_t)a->delay_s * 1000000u;
 }
 /* Milliseconds until then, at least 1; 0: it does not end the session. */
 uint64_t auth_left_ms(const struct auth *a);

@@ -212,11 +212,7 @@ static void get_auth(struct parse *p, const json_t *config, struct domain *d)
 	d->sign_publish = d->sign_play = true;
 	d->sign.window_s = 1800;
 	if (o) {
-		const char *type = json_string_value(json_object_get(o, "type"));
-
-		if (type && (!strcmp(type, "b") || !strcmp(type, "c")))
-			fail(p, "type", "this node signs by type a only");
-		d->sign.type = (uint8_t)get_word(p, o, "type", "none|a", SIGN_NONE);
+		d->sign.type = (uint8_t)get_word(p, o, "type", "none|a|b|c", SIGN_NONE);
 		get_key(p, o, "key1", d->sign.key[0]);
 		get_key(p, o, "key2", d->sign.key[1]);
 		get_bool(p, o, "publish", &d->sign_publish);
@@ -297,6 +293,38 @@ static void get_ips(struct parse *p, const json_t *config, const char *key, stru
 		out->given = true;
 		get_ranges(p, o, "allow", &out->allow);
 		get_ranges(p, o, "deny", &out->deny);
+	}
+	leave(p, back);
+}
+
+static unsigned get_country_list(struct parse *p, const json_t *object, const char *key,
+				 struct country_set *out)
+{
+	const json_t *list = get_list(p, object, key);
+	size_t n = list ? json_array_size(list) : 0;
+	unsigned place;
+	char at[80];
+
+	for (size_t i = 0; i < n; i++) {
+		if (country_place(json_string_value(json_array_get(list, i)), &place)) {
+			country_set_add(out, place);
+			continue;
+		}
+		snprintf(at, sizeof(at), "%s[%zu]", key, i);
+		fail(p, at, "must be a country's two capital letters (ISO 3166-1)");
+		break;
+	}
+	return (unsigned)n;
+}
+
+static void get_countries(struct parse *p, const json_t *config, struct domain_countries *out)
+{
+	size_t back;
+	const json_t *o = enter(p, config, "country", "allow deny", &back);
+
+	if (o) {
+		out->allow_n = get_country_list(p, o, "allow", &out->allow);
+		out->deny_n = get_country_list(p, o, "deny", &out->deny);
 	}
 	leave(p, back);
 }
@@ -450,7 +478,7 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 {
 	if (!check_object(p, config,
 			  "version type center enabled viewer_events auth referer ip ip_publish "
-			  "remote publish backup play apps pull"))
+			  "country remote publish backup play apps pull"))
 		return;
 	get_type(p, config, d);
 	d->version = get_int(p, config, "version", 0, INT64_MAX, 0);
@@ -461,12 +489,22 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 	get_referer(p, config, d);
 	get_ips(p, config, "ip", &d->ip);
 	get_ips(p, config, "ip_publish", &d->ip_publish);
+	get_countries(p, config, &d->countries);
 	get_remote(p, config, &d->remote);
 	get_publish(p, config, &d->publish);
 	get_backup(p, config, d);
 	get_play(p, config, &d->play);
 	get_apps(p, config, d);
 	get_pull(p, config, d);
+}
+
+/* A number that tells a domain's keys apart, of no use otherwise, and never 0. */
+static uint32_t mark_of(const char *key)
+{
+	char digest[DIGEST_TEXT];
+
+	digest_text(digest, key)[8] = '\0';
+	return (uint32_t)strtoul(digest, NULL, 16) | 1;
 }
 
 struct domain *domain_new(const char *name, const json_t *config, struct ctl_error *e)
@@ -484,7 +522,11 @@ struct domain *domain_new(const char *name, const json_t *config, struct ctl_err
 		return NULL;
 	}
 	snprintf(d->name, sizeof(d->name), "%s", name);
+
 	get_all(&p, config, d);
+	for (unsigned i = 0; i < array_len(d->key_mark); i++)
+		if (d->sign.key[i][0])
+			d->key_mark[i] = mark_of(d->sign.key[i]);
 	if (!p.bad)
 		return d;
 	domain_free(d);

@@ -6,11 +6,12 @@
  *
  *   {"version":7, "type":"ingest"|"play", "enabled":true, "viewer_events":false,
  *    "center":"push.example.com",      play: where its streams are published; absent: its own name
- *    "auth":{"type":"none"|"a", "key1":"..", "key2":"..", "publish":true, "play":true,
+ *    "auth":{"type":"none"|"a"|"b"|"c", "key1":"..", "key2":"..", "publish":true, "play":true,
  *            "window_s":1800, "cut":false},              cut: sessions end with their signature
  *    "referer":{"mode":"off"|"allow"|"deny", "list":["*.example.com"], "empty":true},
  *    "ip":{"allow":["10.0.0.0/8"], "deny":["::/0"]},     deny first; an empty allow is everybody
  *    "ip_publish":{..},                                  for publishers, instead of "ip"
+ *    "country":{"allow":["CN"], "deny":["US"]},          session/country.h; deny first, as "ip"
  *    "remote":{"publish":false, "play":false, "fail_open":false, "timeout_ms":2000,
  *              "ttl_ms":60000, "by_address":true},       an answer holds for one address only
  *    "publish":{"policy":"reject"|"replace_same"|"replace", "hold_ms":3000},
@@ -31,6 +32,7 @@
 
 #include "base/cidr.h"
 #include "media/sign_url.h"
+#include "session/country.h"
 #include "session/ctl_request.h"
 
 #define DOMAIN_NAME_MAX	 128
@@ -74,6 +76,11 @@ struct domain_ips {
 	struct domain_ranges allow, deny;
 };
 
+struct domain_countries {
+	unsigned allow_n, deny_n;
+	struct country_set allow, deny;
+};
+
 struct domain_remote {
 	bool publish, play, fail_open, by_address;
 	uint32_t timeout_ms, ttl_ms;
@@ -84,6 +91,7 @@ struct domain {
 	int64_t version;
 	uint8_t type; /* enum domain_type */
 	bool enabled, viewer_events;
+	uint32_t key_mark[2]; /* stand for the keys of `sign`; 0: there is none */
 	struct sign_rule sign;
 	bool sign_publish, sign_play, sign_cut;
 	uint8_t referer; /* enum domain_referer */
@@ -91,6 +99,7 @@ struct domain {
 	unsigned referers_n;
 	char **referers;
 	struct domain_ips ip, ip_publish;
+	struct domain_countries countries;
 	struct domain_remote remote;
 	struct domain_publish publish;
 	struct domain_play play;
@@ -101,6 +110,7 @@ struct domain {
 	struct domain_app *apps;
 	bool triggered; /* pull.mode */
 	uint32_t pull_idle_ms, pull_wait_ms, pull_negative_ms;
+	uint32_t mark; /* the same for all versions of it, and for no other domain; never 0 */
 	/* session/domains.c only */
 	struct domain *next_retired;
 	uint64_t stamp;

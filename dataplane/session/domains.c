@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "core/fanout.h"
 #include "session/blocks.h"
+#include "session/running.h"
 
 /* Open addressing: at most half of the slots are used. */
 struct table {
@@ -29,6 +30,7 @@ static struct {
 	struct engine *engine;
 	struct table *retired_tables;
 	struct domain *retired_domains;
+	uint32_t marks;
 } all;
 
 static struct table *table_now(void)
@@ -326,13 +328,18 @@ int domains_set(const char *name, const json_t *config, struct ctl_error *e)
 		domain_free(d);
 		return ctl_error_set(e, "limit", "", "no memory");
 	}
+	d->mark = before ? before->mark : ++all.marks;
 	for (unsigned i = 0; old && i <= old->mask; i++)
 		if (old->slot[i] && old->slot[i] != before)
 			table_add(next, old->slot[i]);
 	table_add(next, d);
 	publish(next);
-	if (before)
+	if (before) {
+		struct running_change changes[2];
+
+		running_changed(all.engine, changes, running_changes(changes, before, d));
 		retire_domain(before);
+	}
 	domains_settle();
 	return 0;
 }
@@ -348,13 +355,18 @@ static bool is_listed(const json_t *names, const char *name)
 int domains_keep(const json_t *names, struct ctl_error *e)
 {
 	struct table *old = table_now(), *next;
-	unsigned kept = 0;
+	struct running_change *gone;
+	unsigned kept = 0, gone_n = 0;
 
 	if (!old)
 		return 0;
 	next = table_new(old->n, DOMAINS_SET);
-	if (!next)
+	gone = calloc(2 * old->n + 1, sizeof(*gone));
+	if (!next || !gone) {
+		table_free(next);
+		free(gone);
 		return ctl_error_set(e, "limit", "", "no memory");
+	}
 	for (unsigned i = 0; i <= old->mask; i++) {
 		if (!old->slot[i] || !is_listed(names, old->slot[i]->name))
 			continue;
@@ -366,9 +378,14 @@ int domains_keep(const json_t *names, struct ctl_error *e)
 		next = NULL;
 	}
 	publish(next);
-	for (unsigned i = 0; i <= old->mask; i++)
-		if (old->slot[i] && !is_listed(names, old->slot[i]->name))
-			retire_domain(old->slot[i]);
+	for (unsigned i = 0; i <= old->mask; i++) {
+		if (!old->slot[i] || is_listed(names, old->slot[i]->name))
+			continue;
+		gone_n += running_changes(&gone[gone_n], old->slot[i], NULL);
+		retire_domain(old->slot[i]);
+	}
+	running_changed(all.engine, gone, gone_n);
+	free(gone);
 	domains_settle();
 	return 0;
 }

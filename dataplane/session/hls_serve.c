@@ -449,8 +449,8 @@ static void note_request(struct hls_stream *s, uint64_t now_us)
 /* "off", "on_demand" or "always": the domain's word, or else the configuration's. */
 static bool is_off(const struct http_server *h)
 {
-	if (h->auth.play.hls != DOMAIN_UNSET)
-		return h->auth.play.hls == DOMAIN_HLS_OFF;
+	if (h->auth.hls != DOMAIN_UNSET)
+		return h->auth.hls == DOMAIN_HLS_OFF;
 	return !strcmp(engine_conf(h->session.core->engine)->hls_mode, "off");
 }
 
@@ -491,7 +491,7 @@ static void answered(struct auth *a, const struct stream_name *name, enum reason
 
 /* NONE and not pending: key is the stream's. Who was held, or allowed from afar, is not asked again. */
 static enum reason ask(struct http_server *h, const struct http_head *head,
-		       const struct stream_name *name, char key[STREAM_KEY_MAX])
+		       struct stream_name *name, char key[STREAM_KEY_MAX])
 {
 	struct auth_request question = {
 		.kind = AUTH_PLAY,
@@ -501,15 +501,18 @@ static enum reason ask(struct http_server *h, const struct http_head *head,
 		.referer = http_header_get(head, "Referer"),
 	};
 
+	char prefix[SIGN_PREFIX_MAX];
+
 	if (!h->hls.allowed)
 		return auth_check(&h->auth, &h->session, &question, key, answered);
 	if (!h->session.about)
 		return REASON_NO_MEMORY;
+	auth_take_prefix(name, prefix);
 	snprintf(key, STREAM_KEY_MAX, "%s", h->session.about);
 	return REASON_NONE;
 }
 
-void hls_serve(struct http_server *h, const struct http_head *head, const struct stream_name *name,
+void hls_serve(struct http_server *h, const struct http_head *head, struct stream_name *name,
 	       const struct hls_url *url)
 {
 	struct session *s = &h->session;

@@ -36,7 +36,7 @@ struct hls_answer {
 };
 
 /* name is the stream's already. */
-void hls_serve(struct http_server *h, const struct http_head *head, const struct stream_name *name,
+void hls_serve(struct http_server *h, const struct http_head *head, struct stream_name *name,
 	       const struct hls_url *url);
 /* The time of a held request is over. */
 void hls_give_up(struct http_server *h);

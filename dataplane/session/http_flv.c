@@ -76,9 +76,9 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	}
 	h->phase = HTTP_PLAYING;
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
-	why = feed_start_late(
-		&h->feed, s, stream, stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
-		(enum tick_class)h->auth.play.tick, auth_delay_us(&h->auth), ops_of(h));
+	why = feed_start_late(&h->feed, s, stream,
+			      stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
+			      (enum tick_class)h->auth.tick, auth_delay_us(&h->auth), ops_of(h));
 	if (why == REASON_NONE)
 		auth_viewer(&h->auth, s);
 	return why;
@@ -184,7 +184,7 @@ static void allowed(struct auth *a, const struct stream_name *name, enum reason 
 	session_flush(&h->session);
 }
 
-void http_flv(struct http_server *h, const struct http_head *head, const struct stream_name *name)
+void http_flv(struct http_server *h, const struct http_head *head, struct stream_name *name)
 {
 	struct auth_request ask = {
 		.kind = AUTH_PLAY,

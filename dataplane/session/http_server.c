@@ -374,6 +374,11 @@ static void ending(struct session *s, enum reason why)
 	auth_end(&http_server_of(s)->auth, s, why);
 }
 
+static const struct auth *auth_of(struct session *s)
+{
+	return &http_server_of(s)->auth;
+}
+
 static void gone(struct session *s)
 {
 	hls_answer_over(http_server_of(s));
@@ -388,6 +393,7 @@ const struct session_ops http_server_ops = {
 	.received = received,
 	.drained = drained,
 	.deadline = deadline,
+	.auth = auth_of,
 	.ending = ending,
 	.gone = gone,
 };

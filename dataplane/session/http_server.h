@@ -80,7 +80,7 @@ void http_request_again(struct http_server *h);
 
 /* ---- http_flv.c ---- */
 /* GET or HEAD of a stream's FLV, by WebSocket where h->ws is set. */
-void http_flv(struct http_server *h, const struct http_head *head, const struct stream_name *name);
+void http_flv(struct http_server *h, const struct http_head *head, struct stream_name *name);
 /* The stream has not come within play.wait. */
 void http_flv_give_up(struct http_server *h);
 /* FLV's file header for a viewer who begins at that key frame. */

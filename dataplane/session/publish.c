@@ -65,6 +65,9 @@ uint64_t publish_hold_ms(struct core *c, const char *key, enum reason why)
 		return conf->publish_hold_stop ? hold_ms : 0;
 	case REASON_KICKED: /* somebody wants the stream to end */
 	case REASON_FORBIDDEN:
+	case REASON_DOMAIN_UNKNOWN:
+	case REASON_DOMAIN_DISABLED:
+	case REASON_AUTH_REVOKED:
 	case REASON_REMOVED:
 	case REASON_SHUTDOWN:
 	case REASON_FIRST_MEDIA_TIMEOUT: /* there is nothing to wait with */

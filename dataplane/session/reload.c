@@ -12,6 +12,7 @@
 #include "core/quiet.h"
 #include "session/access_log.h"
 #include "session/certificates.h"
+#include "session/country.h"
 #include "session/dial.h"
 
 /* A configuration of ours; `conf` first, so that engine_conf() leads here. */
@@ -143,6 +144,8 @@ int reload(struct engine *e, void (*each)(void *arg, const struct conf_key *k, b
 	if (!code)
 		code = dial_trust(&g->conf, err);
 	if (!code)
+		code = country_load(&g->conf, err);
+	if (!code)
 		code = access_log_open(&g->conf, err);
 	if (code) {
 		free(g);
@@ -152,6 +155,7 @@ int reload(struct engine *e, void (*each)(void *arg, const struct conf_key *k, b
 		log_set_level((enum log_level)log_level_of(g->conf.log_level));
 		log_set_format(g->conf.log_format);
 		replace(e, g);
+		country_use(e);
 	}
 	pthread_mutex_unlock(&from.lock);
 	return code;

@@ -307,6 +307,11 @@ static void ending(struct session *s, enum reason why)
 	auth_end(&r->auth, s, why);
 }
 
+static const struct auth *auth_of(struct session *s)
+{
+	return &rtmp_server_of(s)->auth;
+}
+
 static void gone(struct session *s)
 {
 	struct rtmp_server *r = rtmp_server_of(s);
@@ -324,6 +329,7 @@ const struct session_ops rtmp_server_ops = {
 	.opened = opened,
 	.received = received,
 	.deadline = deadline,
+	.auth = auth_of,
 	.draining = draining,
 	.ending = ending,
 	.gone = gone,

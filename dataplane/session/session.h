@@ -30,6 +30,7 @@
 #include "net/net.h"
 #include "session/path.h"
 
+struct auth;
 struct session;
 struct session_head;
 struct feed;
@@ -49,6 +50,8 @@ struct session_ops {
 	enum reason (*peer_closed)(struct session *s);
 	/* The deadline passed; returns why to end, or NONE after setting a new one (optional). */
 	enum reason (*deadline)(struct session *s);
+	/* What it was let in by (optional: nothing). */
+	const struct auth *(*auth)(struct session *s);
 	/* The node drains: the peer may be asked to go elsewhere (optional). */
 	void (*draining)(struct session *s);
 	/* First phase of death: leave streams, stop feeds. No I/O any more. */

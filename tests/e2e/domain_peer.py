@@ -24,6 +24,19 @@ def signed(path, key, at=None):
     return 'auth_key=' + auth_key(path, key, at)
 
 
+def before_b(path, key, at=None):
+    """Type B: what stands before the path."""
+    at = int(time.time()) if at is None else at
+    minute = time.strftime('%Y%m%d%H%M', time.gmtime(at + 8 * 3600))
+    return f'{minute}/' + hashlib.md5(f'{key}{minute}{path}'.encode()).hexdigest()
+
+
+def hash_c(path, key, at=None):
+    """Type C: hash and time."""
+    stamp = f'{int(time.time()) if at is None else at:X}'
+    return hashlib.md5(f'{key}{path}{stamp}'.encode()).hexdigest(), stamp
+
+
 class Domains(Control):
     def set(self, domain, check=True, **config):
         return self.ask('domain.set', check, domain=domain, config=config)
@@ -85,22 +98,22 @@ def upgrade():
             'Sec_WebSocket_Key': base64.b64encode(os.urandom(16)).decode()}
 
 
-def flv_player(stream='a', params='', host=PLAY, **headers):
-    _, status, body = fetch(f'/live/{stream}.flv' + (params and '?' + params), host, **headers)
+def flv_player(stream='a', params='', host=PLAY, app='live', **headers):
+    _, status, body = fetch(f'/{app}/{stream}.flv' + (params and '?' + params), host, **headers)
     return None if status == 200 else (status, body.decode().strip())
 
 
-def ws_player(stream='a', params='', host=PLAY, **headers):
-    _, status, body = fetch(f'/live/{stream}.flv' + (params and '?' + params), host, **upgrade(), **headers)
+def ws_player(stream='a', params='', host=PLAY, app='live', **headers):
+    _, status, body = fetch(f'/{app}/{stream}.flv' + (params and '?' + params), host, **upgrade(), **headers)
     return None if status == 101 else (status, body.decode().strip())
 
 
-def rtmp_plays(stream='a', params='', host=PLAY):
-    return rtmp_player(stream, params, host)[1]
+def rtmp_plays(stream='a', params='', host=PLAY, app='live'):
+    return rtmp_player(stream, params, host, app)[1]
 
 
-def publishes(stream='a', params='', host=PUSH):
-    return publisher(stream, params, host)[1]
+def publishes(stream='a', params='', host=PUSH, app='live'):
+    return publisher(stream, params, host, app)[1]
 
 
 def ended(peer):

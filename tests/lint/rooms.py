@@ -43,6 +43,7 @@ DOORS = [
     (r'^yaml\.h', r'^dataplane/base/conf'),
     (r'^curl/', r'^controlplane/'),
     (r'^event2?/|^event\.h', r'^(controlplane/|tests/unit/controlplane/)'),
+    (r'^maxminddb', r'^dataplane/session/country'),
     (r'^jansson', r'^(dataplane/session/|controlplane/|bench/|tests/)'),
     (r'^(sys/socket|netinet/|arpa/|netdb)', r'^(bpf/|dataplane/net/|dataplane/base/usock|controlplane/|bench/|tests/)'),
     (r'^pthread', r'^(dataplane/(core|session|net)/|dataplane/main|controlplane/worker/(archive|feed|switch)\.[ch]|bench/|tests/)'),

@@ -18,7 +18,8 @@
 #include "session/domains.h"
 
 static struct quiet quiet;
-static struct engine engine = {.quiet = &quiet, .cores_n = 1};
+static const struct config keeps = {.domain_running = "keep"};
+static struct engine engine = {.quiet = &quiet, .cores_n = 1, .conf = &keeps};
 static char path[] = "/tmp/millrace-domains-test.XXXXXX";
 
 static void set(const char *name, const char *config)
