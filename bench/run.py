@@ -246,6 +246,10 @@ class Bench:
             stack.callback(end, publisher)
             if publisher.stdout.readline() != "publishing\n":
                 raise RuntimeError("the publisher could not begin")
+            if case["scenario"] == "memory":
+                # The log of a format is the stream's, not the viewers': it is there with the first.
+                stack.callback(end, self.start(self.load_cpu, self.program("bench/loadgen"), "--url", play,
+                                               "--viewers", 1, "--seconds", 600, stdout=subprocess.DEVNULL))
             time.sleep(case["before"])
         before, kernel = meter.resident_bytes(server.pid), meter.kernel_bytes()
         if not case["viewers"]:
