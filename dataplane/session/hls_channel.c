@@ -16,7 +16,7 @@
 #include "core/shm.h"
 #include "session/domains.h"
 #include "session/events.h"
-#include "session/hls_hold.h"
+#include "session/waiting.h"
 #include "session/hls_packet.h"
 
 #define SAY_US		1000000u
@@ -190,10 +190,15 @@ static void channel_read(unsigned i)
 	}
 }
 
+static void changed(struct engine *e, const char *key)
+{
+	waiting_notify(e, WAITING_FOR_SEGMENT, key);
+}
+
 int hls_channels_start(struct engine *e)
 {
 	all.engine = e;
-	e->hls->changed = hls_hold_notify;
+	e->hls->changed = changed;
 	for (unsigned i = 0; i < HLS_CHANNELS_MAX; i++)
 		all.fd[i] = -1;
 	all.epoll = epoll_create1(EPOLL_CLOEXEC);

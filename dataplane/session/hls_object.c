@@ -165,7 +165,7 @@ static void look_again(struct http_server *h, const struct http_head *head,
 	o->segment = s ? find(hls_view(s), url) : NULL;
 	if (!o->segment)
 		return;
-	hls_hold_end(&h->hls.hold, c);
+	waiting_end(&h->waiting, c);
 	send_object(h, head, o);
 }
 

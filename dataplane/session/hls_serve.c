@@ -63,7 +63,7 @@ void hls_answer_over(struct http_server *h)
 	if (a->begun)
 		count_bytes(h);
 	segment_put(a->sending);
-	*a = (struct hls_answer){.hold = a->hold};
+	*a = (struct hls_answer){0};
 }
 
 bool hls_answer_may_go_on(struct http_server *h)
@@ -79,9 +79,9 @@ bool hls_answer_may_go_on(struct http_server *h)
 /* ---- holding ---- */
 
 /* The playlist has changed. */
-static void changed(struct hls_hold *hold)
+static void changed(struct waiting *w)
 {
-	http_request_again(container_of(hold, struct http_server, hls.hold));
+	http_request_again(container_of(w, struct http_server, waiting));
 }
 
 bool hls_hold(struct http_server *h, uint64_t ms)
@@ -89,7 +89,8 @@ bool hls_hold(struct http_server *h, uint64_t ms)
 	struct session *s = &h->session;
 	struct core *c = s->core;
 
-	if (!ms || !s->about || !hls_hold_begin(&h->hls.hold, c, s->about, changed))
+	if (!ms || !s->about ||
+	    !waiting_begin(&h->waiting, c, WAITING_FOR_SEGMENT, s->about, changed))
 		return false;
 	h->phase = HTTP_HOLDING;
 	if (h->hls.held_until_us)
@@ -104,7 +105,7 @@ void hls_give_up(struct http_server *h)
 {
 	bool blocking = h->hls.blocking;
 
-	hls_hold_end(&h->hls.hold, h->session.core);
+	waiting_end(&h->waiting, h->session.core);
 	core_count(h->session.core, CTR_HLS_LATE, 1);
 	hls_answer_begins(h);
 	http_answer(h, blocking ? 503 : 404, "Retry-After: 2\r\n", reason_help(REASON_HLS_LATE),
@@ -414,7 +415,7 @@ static void playlist(struct http_server *h, const struct hls_stream *s,
 		verdict = judge(h, s, name, key, url);
 		if (verdict == HOLD_FIRST || verdict == HOLD_NEXT)
 			return;
-		hls_hold_end(&h->hls.hold, h->session.core);
+		waiting_end(&h->waiting, h->session.core);
 	}
 	if (verdict == GIVE)
 		answer_playlist(h, hls_view(s), name, url, key);

@@ -2,7 +2,7 @@
 /*
  * HLS requests: playlists made for each, segments sent from the memory they came in.
  *
- * A request for something that is about to come is held (session/hls_hold.h): it stays in the
+ * A request for something that is about to come is held (session/waiting.h): it stays in the
  * connection's buffer and is looked at again when the stream's playlist has changed, so what it waits for
  * is known in one place only. Media of a stream that nobody packages is asked for by the event
  * hls.wanted.
@@ -19,13 +19,11 @@
 #include "core/hls.h"
 #include "media/hls_url.h"
 #include "media/http_in.h"
-#include "session/hls_hold.h"
 
 struct http_server;
 
 /* Of an HTTP connection, about its present request. */
 struct hls_answer {
-	struct hls_hold hold;
 	struct segment *sending; /* held for as long as it is sent */
 	uint64_t held_until_us;	 /* 0: it was not held */
 	uint64_t bytes_before;	 /* conn->bytes_out when its answer began */

@@ -135,7 +135,7 @@ static bool wait_for_it(struct http_server *h)
 		h->auth.triggered ? h->auth.pull_wait_ms : engine_conf(s->core->engine)->play_wait;
 
 	if (!wait_ms || h->head_only || !s->about ||
-	    !waiting_begin(&h->waiting, s->core, s->about, appeared))
+	    !waiting_begin(&h->waiting, s->core, WAITING_FOR_STREAM, s->about, appeared))
 		return false;
 	h->phase = HTTP_WAITING;
 	session_deadline(s, (uint64_t)wait_ms, REASON_STREAM_NOT_FOUND);

@@ -341,12 +341,12 @@ static enum reason deadline(struct session *s)
 {
 	struct http_server *h = http_server_of(s);
 
-	if (h->waiting.key) {
-		http_flv_give_up(h);
-		return REASON_NONE;
-	}
 	if (h->phase == HTTP_HOLDING) {
 		hls_give_up(h);
+		return REASON_NONE;
+	}
+	if (h->waiting.key) {
+		http_flv_give_up(h);
 		return REASON_NONE;
 	}
 	if (h->phase == HTTP_ANSWERED)
@@ -369,7 +369,6 @@ static void opened(struct session *s)
 static void ending(struct session *s, enum reason why)
 {
 	waiting_end(&http_server_of(s)->waiting, s->core);
-	hls_hold_end(&http_server_of(s)->hls.hold, s->core);
 	feed_stop(&http_server_of(s)->feed);
 	auth_end(&http_server_of(s)->auth, s, why);
 }

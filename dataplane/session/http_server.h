@@ -42,7 +42,7 @@ struct http_server {
 	uint32_t request_n;  /* bytes of this one in it */
 	uint64_t sent_bytes; /* conn->bytes_out when the deadline was set last */
 	struct auth auth;
-	struct waiting waiting;
+	struct waiting waiting; /* for a live stream, or for what hls answers */
 	struct hls_answer hls;
 	struct ws_flv *ws; /* a WebSocket viewer; NULL: plain HTTP */
 	uint8_t variant;   /* what is asked for, enum variant */

@@ -10,7 +10,6 @@
 #include "session/blocks.h"
 #include "session/domains.h"
 #include "session/publish.h"
-#include "session/hls_hold.h"
 #include "session/waiting.h"
 
 #define TRIES_MAX 4 /* the stream may end while it is asked for */
@@ -203,8 +202,8 @@ static enum reason ask(struct publish *p, const char *key,
 
 		if (!err) {
 			publish_begun(p, s);
-			waiting_notify(c->engine, key);
-			hls_hold_notify(c->engine, key);
+			waiting_notify(c->engine, WAITING_FOR_STREAM, key);
+			waiting_notify(c->engine, WAITING_FOR_SEGMENT, key);
 			return REASON_NONE;
 		}
 		if (err != -EEXIST)

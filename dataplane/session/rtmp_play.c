@@ -136,7 +136,7 @@ static bool wait_for_it(struct rtmp_server *r)
 	if (!wait_ms || !s->about)
 		return false;
 	rtmp_server_part(r, RTMP_WAITER);
-	if (!waiting_begin(&r->waiting, s->core, s->about, appeared)) {
+	if (!waiting_begin(&r->waiting, s->core, WAITING_FOR_STREAM, s->about, appeared)) {
 		rtmp_server_part(r, RTMP_NO_PART);
 		return false;
 	}

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "core/hls.h"
-#include "session/hls_hold.h"
+#include "session/waiting.h"
 
 #define KEY	  "default/live/a"
 #define SECOND	  1000000ull
@@ -72,12 +72,17 @@ static void put_part(struct node *n, uint32_t part, char with)
 
 /* ---- the player's side ---- */
 
+static void changed(struct engine *e, const char *key)
+{
+	waiting_notify(e, WAITING_FOR_SEGMENT, key);
+}
+
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->node = node_new();
-	w->node->engine.hls->changed = hls_hold_notify;
+	w->node->engine.hls->changed = changed;
 	peer_open(&w->peer, w->node, 1);
 	*state = w;
 	return 0;

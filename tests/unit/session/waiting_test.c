@@ -19,13 +19,14 @@ static void called(struct waiting *w)
 	if (g->also_leaves)
 		waiting_end(&g->also_leaves->waiting, g->core);
 	if (g->waits_again)
-		assert_true(waiting_begin(&g->waiting, g->core, "d/a/x", called));
+		assert_true(
+			waiting_begin(&g->waiting, g->core, WAITING_FOR_STREAM, "d/a/x", called));
 }
 
 static void come(struct guest *g, struct node *n, const char *key)
 {
 	*g = (struct guest){.core = &n->core};
-	assert_true(waiting_begin(&g->waiting, &n->core, key, called));
+	assert_true(waiting_begin(&g->waiting, &n->core, WAITING_FOR_STREAM, key, called));
 }
 
 static void go(struct guest *g)
@@ -42,8 +43,8 @@ static void test_H5_those_of_the_name_are_called_once_and_the_others_wait_on(voi
 	come(&a, n, "d/a/x");
 	come(&b, n, "d/a/x");
 	come(&other, n, "d/a/y");
-	waiting_notify(&n->engine, "d/a/x");
-	waiting_notify(&n->engine, "d/a/x");
+	waiting_notify(&n->engine, WAITING_FOR_STREAM, "d/a/x");
+	waiting_notify(&n->engine, WAITING_FOR_STREAM, "d/a/x");
 	assert_int_equal(a.called, 0); /* by mail */
 	node_turn(n);
 	assert_int_equal(a.called, 1);
@@ -51,7 +52,7 @@ static void test_H5_those_of_the_name_are_called_once_and_the_others_wait_on(voi
 	assert_int_equal(other.called, 0);
 	assert_null(a.waiting.key);
 	go(&other);
-	waiting_notify(&n->engine, "d/a/y");
+	waiting_notify(&n->engine, WAITING_FOR_STREAM, "d/a/y");
 	node_turn(n);
 	assert_int_equal(other.called, 0);
 }
@@ -66,7 +67,7 @@ static void test_one_that_is_called_may_take_another_with_it_and_wait_again(void
 	a.also_leaves = &b;
 	b.also_leaves = &a;
 	a.waits_again = b.waits_again = true;
-	waiting_notify(&n->engine, "d/a/x");
+	waiting_notify(&n->engine, WAITING_FOR_STREAM, "d/a/x");
 	node_turn(n);
 	assert_int_equal(a.called + b.called, 1);
 	go(&a);
@@ -81,7 +82,16 @@ static void test_P6_the_number_of_those_that_wait_is_bounded(void **state)
 	node_set(n, "limits.waiting", "2");
 	come(&a, n, "d/a/x");
 	come(&b, n, "d/a/y");
-	assert_false(waiting_begin(&c.waiting, &n->core, "d/a/z", called));
+	assert_false(waiting_begin(&c.waiting, &n->core, WAITING_FOR_STREAM, "d/a/z", called));
+	assert_int_equal(node_count(n, CTR_PLAYERS_WAITING), 2);
+	assert_true(waiting_begin(&c.waiting, &n->core, WAITING_FOR_SEGMENT, "d/a/x", called));
+	waiting_notify(&n->engine, WAITING_FOR_STREAM, "d/a/none");
+	node_turn(n);
+	assert_int_equal(a.called + c.called, 0);
+	waiting_notify(&n->engine, WAITING_FOR_SEGMENT, "d/a/x");
+	node_turn(n);
+	assert_int_equal(a.called, 0); /* the kinds know nothing of each other */
+	assert_int_equal(c.called, 1);
 	go(&a);
 	come(&c, n, "d/a/z");
 	go(&b);
