@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "session/ctl_keys.h"
+
 static const struct {
 	const char *name, *keys;
 } verbs[CTL_VERB_MAX] = {
@@ -13,72 +15,6 @@ static const struct {
 #include "api/ctl.def"
 #undef VERB
 };
-
-/* One "name:type" or "name:type?" of a verb's keys. */
-struct key_rule {
-	char name[32];
-	char type; /* s, i, b, { for an object, [ for a list of texts */
-	bool optional;
-};
-
-/* Steps to the next key; false at the end. */
-static bool rule_next(const char **at, struct key_rule *out)
-{
-	const char *p = *at + strspn(*at, " "), *colon = strchr(p, ':');
-	size_t n;
-
-	if (!colon)
-		return false;
-	n = (size_t)(colon - p);
-	if (n >= sizeof(out->name))
-		return false;
-	memcpy(out->name, p, n);
-	out->name[n] = '\0';
-	out->type = colon[1];
-	*at = colon + 1 + strcspn(colon + 1, " ");
-	out->optional = (*at)[-1] == '?';
-	return true;
-}
-
-static const char *type_rule(char type)
-{
-	switch (type) {
-	case 's':
-		return "must be text";
-	case 'i':
-		return "must be a whole number";
-	case '{':
-		return "must be an object";
-	case '[':
-		return "must be a list of texts";
-	default:
-		return "must be true or false";
-	}
-}
-
-static bool is_texts(const json_t *list)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!json_is_string(json_array_get(list, i)))
-			return false;
-	return json_is_array(list);
-}
-
-static bool has_type(const json_t *value, char type)
-{
-	switch (type) {
-	case 's':
-		return json_is_string(value);
-	case 'i':
-		return json_is_integer(value);
-	case '{':
-		return json_is_object(value);
-	case '[':
-		return is_texts(value);
-	default:
-		return json_is_boolean(value);
-	}
-}
 
 json_t *ctl_text(const char *text)
 {
@@ -115,50 +51,6 @@ int ctl_error_set(struct ctl_error *e, const char *code, const char *field, cons
 	vsnprintf(e->message, sizeof(e->message), fmt, ap);
 	va_end(ap);
 	return -EINVAL;
-}
-
-/* The verb's keys are there and of their types. */
-static int check_known(const struct ctl_request *r, struct ctl_error *e)
-{
-	const char *at = verbs[r->verb].keys;
-	struct key_rule rule;
-
-	while (rule_next(&at, &rule)) {
-		const json_t *value = json_object_get(r->packet, rule.name);
-
-		if (!value && !rule.optional)
-			return ctl_error_set(e, "bad_field", rule.name, "is missing");
-		if (value && !has_type(value, rule.type))
-			return ctl_error_set(e, "bad_field", rule.name, "%s", type_rule(rule.type));
-	}
-	return 0;
-}
-
-static bool is_key_of(enum ctl_verb verb, const char *name)
-{
-	const char *at = verbs[verb].keys;
-	struct key_rule rule;
-
-	if (strcmp(name, "id") == 0 || strcmp(name, "verb") == 0)
-		return true;
-	while (rule_next(&at, &rule))
-		if (strcmp(name, rule.name) == 0)
-			return true;
-	return false;
-}
-
-/* And no others. */
-static int check_unknown(const struct ctl_request *r, struct ctl_error *e)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach (r->packet, name, value)
-		if (!is_key_of(r->verb, name))
-			return ctl_error_set(e, "bad_field", name,
-					     "%s has no such key; its keys: %s",
-					     verbs[r->verb].name, verbs[r->verb].keys);
-	return 0;
 }
 
 static int find_verb(struct ctl_request *r, struct ctl_error *e)
@@ -200,9 +92,9 @@ int ctl_request_parse(struct ctl_request *r, const void *p, size_t n, struct ctl
 		return ctl_error_set(e, "bad_request", "id", "%s",
 				     given ? "must be a whole number" : "is missing");
 	}
-	if (find_verb(r, e) || check_unknown(r, e) || check_known(r, e))
+	if (find_verb(r, e))
 		return -EINVAL;
-	return 0;
+	return ctl_keys_check(packet, verbs[r->verb].name, "id:i verb:s", verbs[r->verb].keys, e);
 }
 
 void ctl_request_fini(struct ctl_request *r)

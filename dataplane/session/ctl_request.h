@@ -2,8 +2,8 @@
 /*
  * A request on the control socket: one packet, checked against ctl.def before anything happens.
  *
- * Every key must be known, present unless optional, and of its type; the first that is not is
- * named with its rule. Threads: any, no state.
+ * Its keys are what ctl_keys.h makes of the verb's line in the table; the first that is not as it should
+ * be is named with its rule. Threads: any, no state.
  */
 #ifndef SESSION_CTL_REQUEST_H
 #define SESSION_CTL_REQUEST_H

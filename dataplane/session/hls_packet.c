@@ -5,154 +5,41 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "session/ctl_keys.h"
 
-#define SECOND_US 1000000
+#define SECONDS_MAX_US "3600000000"
+#define TIME_MAX_MS    "9223372036854"
+#define NUMBER_MAX     "4294967295"
+#define SEQ_MAX	       "4611686018427387903"
 
-/* What a key's value may be. */
-struct rule {
-	const char *key;
-	char type; /* s text, i whole number, n number, b truth value */
-	bool needed;
-	int64_t min, max; /* i */
-};
-
-static const struct rule open_rules[] = {
-	{"format", 's', true, 0, 0},
-	{"target_ms", 'i', true, 1, 3600000},
-	{"part_ms", 'i', false, 0, 60000},
-	{"media_seq", 'i', true, 0, INT64_MAX / 2},
-	{"disc_seq", 'i', true, 0, INT64_MAX / 2},
-	{"codecs", 's', false, 0, 0},
-	{"bandwidth", 'i', false, 0, UINT32_MAX},
-	{"width", 'i', false, 0, 65535},
-	{"height", 'i', false, 0, 65535},
-	{"fps", 'n', false, 0, 0},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule init_rules[] = {
-	{"init", 'i', true, 1, UINT32_MAX},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule key_rules[] = {
-	{"key", 'i', true, 1, UINT32_MAX},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule part_rules[] = {
-	{"seq", 'i', true, 0, INT64_MAX},
-	{"part", 'i', true, 0, 100000},
-	{"duration_us", 'i', true, 1, 3600ll * SECOND_US},
-	{"independent", 'b', true, 0, 0},
-	{"init", 'i', false, 0, UINT32_MAX},
-	{"discontinuity", 'b', false, 0, 0},
-	{"key", 'i', false, 0, UINT32_MAX},
-	{"iv", 's', false, 0, 0},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule segment_rules[] = {
-	{"seq", 'i', true, 0, INT64_MAX},
-	{"duration_us", 'i', true, 1, 3600ll * SECOND_US},
-	{"pdt_ms", 'i', true, 0, INT64_MAX / 1000000},
-	{"discontinuity", 'b', false, 0, 0},
-	{"init", 'i', false, 0, UINT32_MAX},
-	{"key", 'i', false, 0, UINT32_MAX},
-	{"iv", 's', false, 0, 0},
-	{"independent", 'b', false, 0, 0},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule gap_rules[] = {
-	{"seq", 'i', true, 0, INT64_MAX},
-	{"duration_us", 'i', true, 1, 3600ll * SECOND_US},
-	{"pdt_ms", 'i', false, 0, INT64_MAX / 1000000},
-	{NULL, 0, false, 0, 0},
-};
-static const struct rule no_rules[] = {{NULL, 0, false, 0, 0}};
-
+/* Each as ctl_keys.h has them. */
 static const struct kind {
 	const char *name;
 	enum hls_verb verb;
 	enum hls_kind put;
 	bool fd;
-	const struct rule *rules;
+	const char *keys;
 } kinds[] = {
-	{"open", HLS_VERB_OPEN, HLS_GAP, false, open_rules},
-	{"init", HLS_VERB_PUT, HLS_INIT, true, init_rules},
-	{"key", HLS_VERB_PUT, HLS_KEY, true, key_rules},
-	{"part", HLS_VERB_PUT, HLS_PART, true, part_rules},
-	{"segment", HLS_VERB_PUT, HLS_SEGMENT, true, segment_rules},
-	{"gap", HLS_VERB_PUT, HLS_GAP, false, gap_rules},
-	{"close", HLS_VERB_CLOSE, HLS_GAP, false, no_rules},
-	{"end", HLS_VERB_END, HLS_GAP, false, no_rules},
+	{"open", HLS_VERB_OPEN, HLS_GAP, false,
+	 "format:s target_ms:i(1..3600000) part_ms:i?(0..60000) media_seq:i(0.." SEQ_MAX
+	 ") disc_seq:i(0.." SEQ_MAX ") codecs:s? bandwidth:i?(0.." NUMBER_MAX
+	 ") width:i?(0..65535) height:i?(0..65535) fps:n?"},
+	{"init", HLS_VERB_PUT, HLS_INIT, true, "init:i(1.." NUMBER_MAX ")"},
+	{"key", HLS_VERB_PUT, HLS_KEY, true, "key:i(1.." NUMBER_MAX ")"},
+	{"part", HLS_VERB_PUT, HLS_PART, true,
+	 "seq:i(0.." SEQ_MAX ") part:i(0..100000) duration_us:i(1.." SECONDS_MAX_US
+	 ") independent:b init:i?(0.." NUMBER_MAX ") discontinuity:b? key:i?(0.." NUMBER_MAX
+	 ") iv:s?"},
+	{"segment", HLS_VERB_PUT, HLS_SEGMENT, true,
+	 "seq:i(0.." SEQ_MAX ") duration_us:i(1.." SECONDS_MAX_US ") pdt_ms:i(0.." TIME_MAX_MS
+	 ") discontinuity:b? init:i?(0.." NUMBER_MAX ") key:i?(0.." NUMBER_MAX
+	 ") iv:s? independent:b?"},
+	{"gap", HLS_VERB_PUT, HLS_GAP, false,
+	 "seq:i(0.." SEQ_MAX ") duration_us:i(1.." SECONDS_MAX_US ") pdt_ms:i?(0.." TIME_MAX_MS
+	 ")"},
+	{"close", HLS_VERB_CLOSE, HLS_GAP, false, ""},
+	{"end", HLS_VERB_END, HLS_GAP, false, ""},
 };
-
-/* ---- form ---- */
-
-static const char *type_rule(char type)
-{
-	switch (type) {
-	case 's':
-		return "must be text";
-	case 'i':
-		return "must be a whole number";
-	case 'n':
-		return "must be a number";
-	default:
-		return "must be true or false";
-	}
-}
-
-static bool has_type(const json_t *value, char type)
-{
-	switch (type) {
-	case 's':
-		return json_is_string(value);
-	case 'i':
-		return json_is_integer(value);
-	case 'n':
-		return json_is_number(value);
-	default:
-		return json_is_boolean(value);
-	}
-}
-
-static int check_value(const struct rule *r, const json_t *value, struct ctl_error *e)
-{
-	json_int_t i = json_integer_value(value);
-
-	if (!value)
-		return r->needed ? ctl_error_set(e, "bad_field", r->key, "is missing") : 0;
-	if (!has_type(value, r->type))
-		return ctl_error_set(e, "bad_field", r->key, "%s", type_rule(r->type));
-	if (r->type == 'i' && (i < r->min || i > r->max))
-		return ctl_error_set(e, "bad_field", r->key, "must be %lld to %lld",
-				     (long long)r->min, (long long)r->max);
-	return 0;
-}
-
-static bool is_known(const struct rule *rules, const char *key)
-{
-	if (!strcmp(key, "hls") || !strcmp(key, "stream"))
-		return true;
-	for (; rules->key; rules++)
-		if (!strcmp(rules->key, key))
-			return true;
-	return false;
-}
-
-static int check_keys(const json_t *json, const struct rule *rules, struct ctl_error *e)
-{
-	const char *key;
-	json_t *value;
-
-	for (const struct rule *r = rules; r->key; r++)
-		if (check_value(r, json_object_get(json, r->key), e))
-			return -EINVAL;
-	json_object_foreach ((json_t *)json, key, value)
-		if (!is_known(rules, key))
-			return ctl_error_set(e, "bad_field", key, "is no key of this packet");
-	return 0;
-}
-
-/* ---- values ---- */
 
 static int64_t whole(const json_t *json, const char *key)
 {
@@ -260,7 +147,8 @@ int hls_packet_parse(struct hls_packet *p, const void *text, size_t n, struct ct
 	for (size_t i = 0; name && i < array_len(kinds); i++) {
 		if (strcmp(kinds[i].name, name) != 0)
 			continue;
-		if (read_stream(p, e) || check_keys(p->json, kinds[i].rules, e))
+		if (read_stream(p, e) ||
+		    ctl_keys_check(p->json, name, "hls:s stream:s", kinds[i].keys, e))
 			return -EINVAL;
 		p->verb = kinds[i].verb;
 		p->wants_fd = kinds[i].fd;
