@@ -48,12 +48,13 @@ static struct {
 	struct tcpstat_sums gone[SHM_ROLES]; /* of streams that have ended */
 } kernel;
 
-static void say_missing(const char *program, const char *why)
+/* What is on by itself does without; what somebody asked for is missed. */
+static void say_missing(enum log_level level, const char *program, const char *why)
 {
 	char text[400];
 
-	log_warn("kernel_program", "program=%s state=missing message=%s", program,
-		 log_q(text, sizeof(text), why));
+	LOG_AT(level, "kernel_program", "program=%s state=missing message=%s", program,
+	       log_q(text, sizeof(text), why));
 }
 
 /* ---- counting ---- */
@@ -83,7 +84,7 @@ static void say_opened(const char *program, bool loaded, const char *why)
 		log_info("kernel_program", "program=%s state=loaded cgroup=%s", program,
 			 kernel.cgroup);
 	else if (why[0])
-		say_missing(program, why);
+		say_missing(LOG_INFO, program, why);
 }
 
 static void keep_row(void *arg, const struct tcpstat_key *key, const struct tcpstat_sums *sums)
@@ -263,7 +264,7 @@ static void open_lookup(const struct listeners *l)
 	char err[400];
 
 	if (lookup_open(l, err, sizeof(err)))
-		say_missing("lookup", err);
+		say_missing(LOG_WARN, "lookup", err);
 	else if (lookup_places())
 		log_info("kernel_program", "program=lookup state=loaded places=%u",
 			 lookup_places());
@@ -286,7 +287,7 @@ void kernel_steer(struct engine *e, const struct listeners *l, const int *cpu)
 	if (!strcmp(mode, "off") || e->cores_n < 2)
 		return;
 	if (kernel.mode == STEER_BY_CPU && cpu[0] < 0) {
-		say_missing("steer", "bpf.steer=cpu needs pinned cores (pin_cores)");
+		say_missing(LOG_WARN, "steer", "bpf.steer=cpu needs pinned cores (pin_cores)");
 		return;
 	}
 	for (unsigned i = 0; i < l->n; i++) {
@@ -294,7 +295,8 @@ void kernel_steer(struct engine *e, const struct listeners *l, const int *cpu)
 		if (!l->one[i].fd || l->one[i].anywhere)
 			continue;
 		if (!steer_one(&kernel.at[kernel.at_n], l->one[i].fd, cpu, err, sizeof(err))) {
-			say_missing("steer", err);
+			say_missing(kernel.mode == STEER_BY_CPU ? LOG_WARN : LOG_INFO, "steer",
+				    err);
 			return;
 		}
 		kernel.at_n++;
