@@ -32,15 +32,11 @@ static void on_rows(void *arg, json_t *rows, const char *error)
 {
 	struct api_call *c = arg;
 	int64_t page = api_number(c, "PageNumber", 1), size = api_number(c, "PageSize", 100);
-	struct refusal r;
 	json_t *all, *row, *out;
 	size_t i;
 
-	if (error) {
-		refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
-		api_refuse(c, &r);
+	if (api_unread(c, error))
 		return;
-	}
 	all = json_array();
 	json_array_foreach (rows, i, row)
 		if (row_fits(c, row))

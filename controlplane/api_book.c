@@ -22,6 +22,17 @@ int64_t api_number(const struct api_call *c, const char *name, int64_t otherwise
 	return a->text ? a->number : otherwise;
 }
 
+bool api_unread(struct api_call *c, const char *error)
+{
+	struct refusal r;
+
+	if (!error)
+		return false;
+	refuse_redis(&r, error);
+	api_refuse(c, &r);
+	return true;
+}
+
 bool api_book_known(struct api_call *c, const struct book *b)
 {
 	const char *why = store_trouble(c->cp->store);
@@ -62,6 +73,21 @@ json_t *api_domain_of(struct api_call *c, const char *name, bool play)
 	       play ? "a streaming domain" : "an ingest domain");
 	api_refuse(c, &r);
 	return NULL;
+}
+
+const char *api_center(const struct api_call *c)
+{
+	return domain_center(book_all(domains_book(c->cp->domains)), api_text(c, "DomainName", ""));
+}
+
+bool api_name_fits(const struct api_call *c, const char *param, const char *name)
+{
+	const char *wanted = api_text(c, param, "");
+
+	if (!*wanted)
+		return true;
+	return strcmp(api_text(c, "QueryType", "fuzzy"), "strict") ? strstr(name, wanted) != NULL
+								   : !strcmp(name, wanted);
 }
 
 struct pending {

@@ -17,6 +17,12 @@ int64_t api_number(const struct api_call *c, const char *name, int64_t otherwise
 json_t *api_domain(struct api_call *c, const char *name);
 /* The same, and it must be a streaming (play) or an ingest domain. */
 json_t *api_domain_of(struct api_call *c, const char *name, bool play);
+/* What was read from Redis for the call: false; error: true, and it is refused. */
+bool api_unread(struct api_call *c, const char *error);
+/* The ingest domain of the parameter DomainName, where its streams are published. */
+const char *api_center(const struct api_call *c);
+/* A name and what a parameter asks for: QueryType strict: that; otherwise: a name that holds it. */
+bool api_name_fits(const struct api_call *c, const char *param, const char *name);
 /* Whether the book is known; false: refused already. */
 bool api_book_known(struct api_call *c, const struct book *b);
 /* Commits the changes and then answers with body; both references are taken. */

@@ -10,6 +10,7 @@
 #include "controlplane/domain.h"
 #include "controlplane/domains.h"
 #include "controlplane/rules.h"
+#include "controlplane/url_encode.h"
 #include "controlplane/url_sign.h"
 
 #define NAMES_MAX 50

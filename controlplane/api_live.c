@@ -72,7 +72,7 @@ static void on_found(void *arg, json_t *rows, const char *error)
 		return;
 	}
 	if (error)
-		refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
+		refuse_redis(&r, error);
 	else
 		refuse(&r, 404, "InvalidStream.NotFound", "StreamName: the stream is not live.");
 	api_refuse(c, &r);
@@ -217,15 +217,11 @@ static void on_control_rows(void *arg, json_t *rows, const char *error)
 	int64_t page = api_number(c, "PageNumber", 1), size = api_number(c, "PageSize", 3000);
 	const char *app = api_text(c, "AppName", "");
 	char time[TIME_TEXT];
-	struct refusal r;
 	json_t *out, *row, *shown;
 	size_t i;
 
-	if (error) {
-		refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
-		api_refuse(c, &r);
+	if (api_unread(c, error))
 		return;
-	}
 	out = json_array();
 	json_array_foreach (rows, i, row)
 		if (!*app || !strcmp(app, member(row, "app")))

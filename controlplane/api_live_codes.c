@@ -56,14 +56,10 @@ static void on_rows(void *arg, json_t *rows, const char *error)
 	struct api_call *c = arg;
 	const char *domain = api_text(c, "DomainName", ""), *t;
 	json_t *minutes, *out, *row, *now, *sum;
-	struct refusal r;
 	size_t i;
 
-	if (error) {
-		refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
-		api_refuse(c, &r);
+	if (api_unread(c, error))
 		return;
-	}
 	minutes = json_object();
 	for (i = json_array_size(rows); i > 0 && (row = json_array_get(rows, i - 1)); i--)
 		merge(minutes, row);

@@ -16,22 +16,6 @@
 
 #define DAY_MS (86400 * 1000LL)
 
-static const char *center_of(struct api_call *c)
-{
-	return domain_center(book_all(domains_book(c->cp->domains)), api_text(c, "DomainName", ""));
-}
-
-/* QueryType strict: as it is; otherwise: holds it. */
-static bool name_fits(struct api_call *c, const char *param, const char *name)
-{
-	const char *wanted = api_text(c, param, "");
-
-	if (!*wanted)
-		return true;
-	return strcmp(api_text(c, "QueryType", "fuzzy"), "strict") ? strstr(name, wanted) != NULL
-								   : !strcmp(name, wanted);
-}
-
 static const char *ms_text(char dst[TIME_TEXT], int64_t ms)
 {
 	return time_text(dst, ms / 1000);
@@ -62,7 +46,7 @@ static json_t *published_row(struct api_call *c, const char *app, const char *na
 			     const char *address, const char *node, int64_t start_ms,
 			     int64_t end_ms)
 {
-	const char *push = center_of(c), *domain = api_text(c, "DomainName", "");
+	const char *push = api_center(c), *domain = api_text(c, "DomainName", "");
 	char start[TIME_TEXT], stop[TIME_TEXT] = "", publish_url[900], url[900];
 
 	snprintf(publish_url, sizeof(publish_url), "rtmp://%s/%s/%s", push, app, name);
@@ -105,17 +89,6 @@ static json_t *ordered(struct api_call *c, json_t *rows)
 	return out;
 }
 
-static bool no_rows(struct api_call *c, const char *error)
-{
-	struct refusal r;
-
-	if (!error)
-		return false;
-	refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
-	api_refuse(c, &r);
-	return true;
-}
-
 /* What was published, until it is known what is live. */
 struct published {
 	struct api_call *call;
@@ -124,8 +97,8 @@ struct published {
 
 static bool is_asked_for(struct api_call *c, const json_t *row)
 {
-	return sources_wanted(c) && name_fits(c, "AppName", member(row, "app")) &&
-	       name_fits(c, "StreamName", member(row, "name"));
+	return sources_wanted(c) && api_name_fits(c, "AppName", member(row, "app")) &&
+	       api_name_fits(c, "StreamName", member(row, "name"));
 }
 
 static json_t *row_of(struct api_call *c, const json_t *row, const char *end)
@@ -157,7 +130,7 @@ static void on_live(void *arg, json_t *rows, const char *error)
 	json_int_t n;
 
 	free(p);
-	if (no_rows(c, error)) {
+	if (api_unread(c, error)) {
 		json_decref(all);
 		return;
 	}
@@ -179,7 +152,7 @@ static void on_published(void *arg, json_t *rows, const char *error)
 	json_t *row;
 	size_t i;
 
-	if (no_rows(c, error))
+	if (api_unread(c, error))
 		return;
 	p = calloc(1, sizeof(*p));
 	must(p);
@@ -187,7 +160,7 @@ static void on_published(void *arg, json_t *rows, const char *error)
 	json_array_foreach (rows, i, row)
 		if (is_asked_for(c, row))
 			json_array_append_new(p->rows, row_of(c, row, "end"));
-	online_ask(c->cp, center_of(c), on_live, p);
+	online_ask(c->cp, api_center(c), on_live, p);
 }
 
 /* StartTime and EndTime of a window of at most most_ms; false: refused. */
@@ -214,7 +187,7 @@ static void ask(struct api_call *c, enum history_kind kind, const char *subject,
 void live_published(struct api_call *c)
 {
 	if (api_domain(c, api_text(c, "DomainName", "")) && window(c, 30 * DAY_MS))
-		ask(c, HISTORY_PUBLISH, center_of(c), on_published);
+		ask(c, HISTORY_PUBLISH, api_center(c), on_published);
 }
 
 /* ---- numbers by the minute ------------------------------------------------------------------------- */
@@ -230,31 +203,43 @@ static void ask_minutes(struct api_call *c, history_fn *fn)
 	ask(c, HISTORY_MINUTES, key, fn);
 }
 
-/* Oldest first. */
-#define EACH_MINUTE(rows, i, row) \
-	for (i = json_array_size(rows); i > 0 && (row = json_array_get(rows, i - 1)); i--)
+/* Answers with what make() says of each minute, oldest first, as {list:{rows:[...]}}. */
+static void answer_minutes(struct api_call *c, const json_t *minutes, const char *error,
+			   json_t *(*make)(struct api_call *c, const json_t *minute,
+					   const char *time),
+			   const char *list, const char *rows)
+{
+	char time[TIME_TEXT];
+	json_t *out, *minute;
+
+	if (api_unread(c, error))
+		return;
+	out = json_array();
+	for (size_t i = json_array_size(minutes);
+	     i > 0 && (minute = json_array_get(minutes, i - 1)); i--)
+		json_array_append_new(out, make(c, minute, ms_text(time, number(minute, "t"))));
+	api_answer(c, json_pack("{s{so}}", list, rows, out));
+}
+
+static json_int_t viewers_of(const json_t *minute)
+{
+	return number(minute, "rtmp") + number(minute, "flv") + number(minute, "ws");
+}
+
+static json_t *rates_row(struct api_call *c, const json_t *minute, const char *time)
+{
+	return json_pack("{ss+++++ ss sf sf sf}", "StreamUrl", "rtmp://",
+			 api_text(c, "DomainName", ""), "/", api_text(c, "AppName", ""), "/",
+			 api_text(c, "StreamName", ""), "Time", time, "BitRate",
+			 (double)number(minute, "in_bps") / 1000, "VideoFrameRate",
+			 json_real_value(json_object_get(minute, "vfps")), "AudioFrameRate",
+			 json_real_value(json_object_get(minute, "afps")));
+}
 
 static void on_rates(void *arg, json_t *rows, const char *error)
 {
-	struct api_call *c = arg;
-	json_t *out, *row;
-	char time[TIME_TEXT];
-	size_t i;
-
-	if (no_rows(c, error))
-		return;
-	out = json_array();
-	EACH_MINUTE(rows, i, row)
-	json_array_append_new(
-		out,
-		json_pack("{ss+++++ ss sf sf sf}", "StreamUrl", "rtmp://",
-			  api_text(c, "DomainName", ""), "/", api_text(c, "AppName", ""), "/",
-			  api_text(c, "StreamName", ""), "Time", ms_text(time, number(row, "t")),
-			  "BitRate", (double)number(row, "in_bps") / 1000, "VideoFrameRate",
-			  json_real_value(json_object_get(row, "vfps")), "AudioFrameRate",
-			  json_real_value(json_object_get(row, "afps"))));
-	api_answer(c, json_pack("{s{so}}", "FrameRateAndBitRateInfos", "FrameRateAndBitRateInfo",
-				out));
+	answer_minutes(arg, rows, error, rates_row, "FrameRateAndBitRateInfos",
+		       "FrameRateAndBitRateInfo");
 }
 
 void live_bit_rate(struct api_call *c)
@@ -262,23 +247,16 @@ void live_bit_rate(struct api_call *c)
 	ask_minutes(c, on_rates);
 }
 
+static json_t *users_row(struct api_call *c, const json_t *minute, const char *time)
+{
+	return json_pack("{ss so}", "StreamTime", time, "UserNum",
+			 json_sprintf("%lld", (long long)viewers_of(minute)));
+}
+
 static void on_users(void *arg, json_t *rows, const char *error)
 {
-	struct api_call *c = arg;
-	char time[TIME_TEXT];
-	json_t *out, *row;
-	size_t i;
-
-	if (no_rows(c, error))
-		return;
-	out = json_array();
-	EACH_MINUTE(rows, i, row)
-	json_array_append_new(
-		out, json_pack("{ss so}", "StreamTime", ms_text(time, number(row, "t")), "UserNum",
-			       json_sprintf("%lld",
-					    (long long)(number(row, "rtmp") + number(row, "flv") +
-							number(row, "ws")))));
-	api_answer(c, json_pack("{s{so}}", "LiveStreamUserNumInfos", "LiveStreamUserNumInfo", out));
+	answer_minutes(arg, rows, error, users_row, "LiveStreamUserNumInfos",
+		       "LiveStreamUserNumInfo");
 }
 
 void live_user_history(struct api_call *c)
@@ -286,26 +264,18 @@ void live_user_history(struct api_call *c)
 	ask_minutes(c, on_users);
 }
 
+static json_t *traffic_row(struct api_call *c, const json_t *minute, const char *time)
+{
+	return json_pack("{ss ss ss sI sI sI sI sI}", "TimeStamp", time, "AppName",
+			 api_text(c, "AppName", ""), "StreamName", api_text(c, "StreamName", ""),
+			 "Bps", number(minute, "out_bps"), "Traffic", number(minute, "out"),
+			 "Count", viewers_of(minute), "RtmpCount", number(minute, "rtmp"),
+			 "FlvCount", number(minute, "flv") + number(minute, "ws"));
+}
+
 static void on_traffic(void *arg, json_t *rows, const char *error)
 {
-	struct api_call *c = arg;
-	char time[TIME_TEXT];
-	json_t *out, *row;
-	size_t i;
-
-	if (no_rows(c, error))
-		return;
-	out = json_array();
-	EACH_MINUTE(rows, i, row)
-	json_array_append_new(
-		out,
-		json_pack("{ss ss ss sI sI sI sI sI}", "TimeStamp", ms_text(time, number(row, "t")),
-			  "AppName", api_text(c, "AppName", ""), "StreamName",
-			  api_text(c, "StreamName", ""), "Bps", number(row, "out_bps"), "Traffic",
-			  number(row, "out"), "Count",
-			  number(row, "rtmp") + number(row, "flv") + number(row, "ws"), "RtmpCount",
-			  number(row, "rtmp"), "FlvCount", number(row, "flv") + number(row, "ws")));
-	api_answer(c, json_pack("{s{so}}", "StreamDetailData", "StreamData", out));
+	answer_minutes(arg, rows, error, traffic_row, "StreamDetailData", "StreamData");
 }
 
 void live_traffic(struct api_call *c)

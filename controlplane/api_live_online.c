@@ -12,11 +12,6 @@
 #include "controlplane/online.h"
 #include "controlplane/rules.h"
 
-static const char *center_of(struct api_call *c)
-{
-	return domain_center(book_all(domains_book(c->cp->domains)), api_text(c, "DomainName", ""));
-}
-
 static json_int_t number(const json_t *row, const char *key)
 {
 	return json_integer_value(json_object_get(row, key));
@@ -27,21 +22,10 @@ static double real(const json_t *row, const char *key)
 	return json_number_value(json_object_get(row, key));
 }
 
-static bool no_rows(struct api_call *c, const char *error)
-{
-	struct refusal r;
-
-	if (!error)
-		return false;
-	refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", error);
-	api_refuse(c, &r);
-	return true;
-}
-
 static void ask(struct api_call *c, online_fn *fn)
 {
 	if (api_domain(c, api_text(c, "DomainName", "")))
-		online_ask(c->cp, center_of(c), fn, c);
+		online_ask(c->cp, api_center(c), fn, c);
 }
 
 static const char *now_text(char dst[TIME_TEXT])
@@ -50,17 +34,6 @@ static const char *now_text(char dst[TIME_TEXT])
 }
 
 /* ---- streams -------------------------------------------------------------------------------------- */
-
-/* QueryType strict: as it is; otherwise: holds it. */
-static bool name_fits(struct api_call *c, const char *param, const char *name)
-{
-	const char *wanted = api_text(c, param, "");
-
-	if (!*wanted)
-		return true;
-	return strcmp(api_text(c, "QueryType", "fuzzy"), "strict") ? strstr(name, wanted) != NULL
-								   : !strcmp(name, wanted);
-}
 
 /* FLV's codec numbers, 0 where there is none. */
 static int codec_number(const char *name)
@@ -89,7 +62,7 @@ static void add_numbers(json_t *out, const json_t *row)
 
 static json_t *online_row(struct api_call *c, const json_t *row)
 {
-	const char *app = dp_text(row, "app"), *name = dp_text(row, "name"), *push = center_of(c);
+	const char *app = dp_text(row, "app"), *name = dp_text(row, "name"), *push = api_center(c);
 	char time[TIME_TEXT], url[900];
 	json_t *out;
 
@@ -114,12 +87,12 @@ static void on_online(void *arg, json_t *rows, const char *error)
 	json_int_t n;
 	size_t i;
 
-	if (no_rows(c, error))
+	if (api_unread(c, error))
 		return;
 	all = json_array();
 	json_array_foreach (rows, i, row)
-		if (wanted && name_fits(c, "AppName", dp_text(row, "app")) &&
-		    name_fits(c, "StreamName", dp_text(row, "name")))
+		if (wanted && api_name_fits(c, "AppName", dp_text(row, "app")) &&
+		    api_name_fits(c, "StreamName", dp_text(row, "name")))
 			json_array_append_new(all, online_row(c, row));
 	n = (json_int_t)json_array_size(all);
 	out = json_pack("{sI sI sI sI s{so}}", "PageNum", (json_int_t)page, "PageSize",
@@ -139,7 +112,7 @@ static void on_state(void *arg, json_t *rows, const char *error)
 	const json_t *row = json_array_get(rows, 0);
 	struct api_call *c = arg;
 
-	if (no_rows(c, error))
+	if (api_unread(c, error))
 		return;
 	api_answer(c, json_pack("{ss ss}", "StreamState", row ? "online" : "offline", "Type",
 				json_is_true(json_object_get(row, "pull")) ? "pull" : "push"));
@@ -167,7 +140,7 @@ static void on_users(void *arg, json_t *rows, const char *error)
 	char now[TIME_TEXT];
 	size_t i;
 
-	if (no_rows(c, error))
+	if (api_unread(c, error))
 		return;
 	all = json_array();
 	json_array_foreach (rows, i, row) {
@@ -198,7 +171,7 @@ static void on_rates(void *arg, json_t *rows, const char *error)
 	char now[TIME_TEXT];
 	size_t i;
 
-	if (no_rows(c, error))
+	if (api_unread(c, error))
 		return;
 	out = json_array();
 	now_text(now);

@@ -267,7 +267,7 @@ static void settle(struct adding *ad, const struct refusal *r)
 	free(ad);
 }
 
-static bool refuse_redis(struct refusal *r, const char *error)
+static bool refuse_unsaved(struct refusal *r, const char *error)
 {
 	return refuse(r, 503, "ServiceUnavailable",
 		      "Redis did not confirm the change (%.200s); it does not count.", error);
@@ -290,7 +290,7 @@ static void on_written(void *arg, const char *error)
 	if (!strcmp(error, "EXISTS"))
 		refuse_twice(&r, ad->asset->id);
 	else
-		refuse_redis(&r, error);
+		refuse_unsaved(&r, error);
 	settle(ad, &r);
 }
 
@@ -424,7 +424,7 @@ static void on_removed(void *arg, const char *error)
 		asset_free(a);
 	}
 	if (error)
-		refuse_redis(&r, error);
+		refuse_unsaved(&r, error);
 	rm->done(rm->arg, NULL, error ? &r : NULL);
 	free(rm);
 }

@@ -15,8 +15,7 @@ static bool is_ready(struct cp *cp, struct refusal *r)
 {
 	if (tasks_loaded(cp->tasks) && store_ready(cp->store))
 		return true;
-	return refuse(r, 503, "ServiceUnavailable", "Redis is not available (%.200s).",
-		      store_trouble(cp->store));
+	return refuse_redis(r, store_trouble(cp->store));
 }
 
 static const char *given(struct http_call *c, const char *name)

@@ -167,8 +167,7 @@ static bool is_ready(const struct buckets *b, struct refusal *r)
 {
 	if (book_known(b->buckets) && book_known(b->channels))
 		return true;
-	return refuse(r, 503, "ServiceUnavailable", "Redis is not available (%.200s)",
-		      store_trouble(b->cp->store));
+	return refuse_redis(r, store_trouble(b->cp->store));
 }
 
 static bool may_make(const struct buckets *b, const char *bucket, struct refusal *r)

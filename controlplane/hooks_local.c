@@ -37,7 +37,7 @@ static void fail_store(struct asked *a, const char *error)
 {
 	struct refusal r;
 
-	refuse(&r, 503, "ServiceUnavailable", "Redis is not available (%.200s)", error);
+	refuse_redis(&r, error);
 	fail(a->http, r.status, r.code, r.message);
 	free(a);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/live_notify.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,28 +13,17 @@
 #include "controlplane/domains.h"
 #include "controlplane/history.h"
 #include "controlplane/store_redis_words.h"
+#include "controlplane/url_encode.h"
 #include "controlplane/wallclock.h"
 
 #define WAITING_MAX 100000 /* undelivered callbacks beyond which viewers are not told of */
 
 /* ---- the query ------------------------------------------------------------------------------ */
 
-static void add_encoded(FILE *to, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (isalnum(c) || strchr("-_.~", c))
-			fputc(c, to);
-		else
-			fprintf(to, "%%%02X", c);
-	}
-}
-
 static void add_pair(FILE *to, const char *name, const char *value)
 {
 	fprintf(to, "&%s=", name);
-	add_encoded(to, value);
+	url_encode(to, value, "");
 }
 
 /* Without its port and brackets. */

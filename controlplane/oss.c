@@ -322,8 +322,7 @@ static const struct operation *judge(struct oss_call *c, struct refusal *r)
 	if (!read_names(c, r) || !check_signature(c, &owner, r))
 		return NULL;
 	if (!book_known(buckets_book(c->buckets)) || !book_known(buckets_channels(c->buckets))) {
-		refuse(r, 503, "ServiceUnavailable", "Redis is not available (%.200s)",
-		       store_trouble(c->cp->store));
+		refuse_redis(r, store_trouble(c->cp->store));
 		return NULL;
 	}
 	if (!buckets_has(c->buckets, c->bucket)) {

@@ -11,6 +11,7 @@
 #include "controlplane/channel_vod.h"
 #include "controlplane/oss_call.h"
 #include "controlplane/store_redis_words.h"
+#include "controlplane/url_encode.h"
 #include "controlplane/url_sign.h"
 
 #define LIST_DEFAULT 100

@@ -14,6 +14,7 @@
 #include <openssl/hmac.h>
 
 #include "base/check.h"
+#include "controlplane/url_encode.h"
 
 #define HEADERS_MAX 64
 #define V4_NAME	    "OSS4-HMAC-SHA256"
@@ -60,18 +61,6 @@ static unsigned sorted_params(struct param dst[PARAMS_MAX], const struct params 
 	memcpy(dst, p->v, p->n * sizeof(*dst));
 	qsort(dst, p->n, sizeof(*dst), by_param);
 	return p->n;
-}
-
-static void put_encoded(FILE *f, const char *s, bool slash)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if ((c < 0x80 && isalnum(c)) || strchr("-_.~", c) || (slash && c == '/'))
-			fputc(c, f);
-		else
-			fprintf(f, "%%%02X", c);
-	}
 }
 
 /* A text being written into memory; text_done() gives it away. */
@@ -376,10 +365,10 @@ static void put_query_v4(FILE *f, const struct params *p)
 
 	for (unsigned i = 0; i < p->n; i++) {
 		text_begin(&t);
-		put_encoded(t.f, p->v[i].name, false);
+		url_encode(t.f, p->v[i].name, "");
 		if (*p->v[i].value) {
 			fputc('=', t.f);
-			put_encoded(t.f, p->v[i].value, false);
+			url_encode(t.f, p->v[i].value, "");
 		}
 		pair[i] = text_done(&t);
 	}
@@ -400,9 +389,9 @@ static char *canonical_v4(const struct oss_request *r, const struct v4 *v)
 	text_begin(&t);
 	fprintf(t.f, "%s\n/", r->method);
 	if (*r->bucket) {
-		put_encoded(t.f, r->bucket, false);
+		url_encode(t.f, r->bucket, "");
 		fputc('/', t.f);
-		put_encoded(t.f, r->object, true);
+		url_encode(t.f, r->object, "/");
 	}
 	fputc('\n', t.f);
 	put_query_v4(t.f, r->params);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "controlplane/url_encode.h"
 #include "controlplane/url_sign.h"
 
 #define HOP   "mr_hop="

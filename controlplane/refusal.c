@@ -15,3 +15,8 @@ bool refuse(struct refusal *r, int status, const char *code, const char *fmt, ..
 	va_end(ap);
 	return false;
 }
+
+bool refuse_redis(struct refusal *r, const char *why)
+{
+	return refuse(r, 503, "ServiceUnavailable", "Redis is not available (%.200s).", why);
+}

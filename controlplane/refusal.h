@@ -19,4 +19,7 @@ struct refusal {
 __attribute__((format(printf, 4, 5))) bool refuse(struct refusal *r, int status, const char *code,
 						  const char *fmt, ...);
 
+/* 503: what Redis holds is needed; why it is not at hand. Always false. */
+bool refuse_redis(struct refusal *r, const char *why);
+
 #endif

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "controlplane/domain.h"
 #include "controlplane/domains.h"
+#include "controlplane/url_encode.h"
 #include "controlplane/web.h"
 
 #define FUNCTION  "remote_auth"
@@ -51,18 +52,6 @@ static bool is_ours(const char *name, size_t n)
 	return false;
 }
 
-static void add_encoded(FILE *to, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (isalnum(c) || strchr("-_.~", c))
-			fputc(c, to);
-		else
-			fprintf(to, "%%%02X", c);
-	}
-}
-
 /* As they were written, escapes too, but nothing that would end or change the request. */
 static void add_params(FILE *to, const char *p)
 {
@@ -91,7 +80,7 @@ char *remote_auth_url(const char *address, const json_t *event)
 	fprintf(to, "%s%c", address, strchr(address, '?') ? '&' : '?');
 	for (size_t i = 0; i < array_len(ours); i++) {
 		fprintf(to, "%s%s=", i ? "&" : "", ours[i]);
-		add_encoded(to, dp_text(event, of_event[i]));
+		url_encode(to, dp_text(event, of_event[i]), "");
 	}
 	add_params(to, dp_text(event, "params"));
 	must(!fclose(to) && text);

@@ -101,21 +101,3 @@ const char *url_auth_check(const char *url, const char *const keys[2], int64_t w
 	}
 	return right ? NULL : "INVALID MD5HASH";
 }
-
-char *url_encode_path(char *dst, size_t n, const char *path)
-{
-	size_t at = 0;
-
-	for (; *path; path++) {
-		unsigned char c = (unsigned char)*path;
-
-		if (at + 4 > n)
-			return NULL;
-		if (isalnum(c) || strchr("-_.~/", c))
-			dst[at++] = (char)c;
-		else
-			at += (size_t)snprintf(dst + at, 4, "%%%02X", c);
-	}
-	dst[at] = 0;
-	return dst;
-}

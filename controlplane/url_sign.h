@@ -22,7 +22,5 @@ char *url_auth_key(char dst[URL_AUTH_TEXT], const char *path, int64_t timestamp_
  */
 const char *url_auth_check(const char *url, const char *const keys[2], int64_t window_s,
 			   int64_t now_s);
-/* RFC 3986: everything but unreserved characters and '/' as %XX; NULL where it does not fit. */
-char *url_encode_path(char *dst, size_t n, const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controlplane/url_encode.h"
 #include "controlplane/url_sign.h"
 
 #define HOST "rtmp://demo.aliyundoc.com"
