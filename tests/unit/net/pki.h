@@ -245,4 +245,27 @@ static inline const char *peer_shown(const struct peer *p)
 	return cn;
 }
 
+/* Writes and reads on until `total` bytes have come back. */
+static inline void peer_tls_echo(struct world *w, struct peer *p, uint64_t from, uint64_t total)
+{
+	uint64_t wrote = 0, read_n = 0, until = clock_us() + PATIENCE_US;
+	static uint8_t chunk[65536], in[65536];
+
+	while (read_n < total) {
+		size_t n = min_of(sizeof(chunk), (size_t)(total - wrote));
+		int rc;
+
+		must(clock_us() < until);
+		pattern_fill(chunk, n, from + wrote);
+		rc = n ? SSL_write(p->ssl, chunk, (int)n) : 0;
+		wrote += rc > 0 ? (uint64_t)rc : 0;
+		world_step(w);
+		while ((rc = SSL_read(p->ssl, in, sizeof(in))) > 0) {
+			assert_true(pattern_is(in, (size_t)rc, from + read_n));
+			read_n += (uint64_t)rc;
+		}
+		must(SSL_get_error(p->ssl, rc) == SSL_ERROR_WANT_READ);
+	}
+}
+
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS listeners: bytes both ways, certificates, bad peers, and every way in which it ends. */
+/* TLS listeners: bytes both ways, bad peers, and every way in which it ends. */
 #include "tests/unit/net/pki.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 static struct pki pki;
@@ -13,29 +12,6 @@ static void open_world(struct world *w, struct net_options opt, unsigned ends)
 {
 	world_open(w, opt, ends, AF_INET);
 	world_tls(w, server);
-}
-
-/* Writes and reads on until `total` bytes have come back. */
-static void echo_all(struct world *w, struct peer *p, uint64_t from, uint64_t total)
-{
-	uint64_t wrote = 0, read_n = 0, until = clock_us() + PATIENCE_US;
-	static uint8_t in[65536];
-
-	while (read_n < total) {
-		size_t n = min_of(sizeof(chunk), (size_t)(total - wrote));
-		int rc;
-
-		must(clock_us() < until);
-		pattern_fill(chunk, n, from + wrote);
-		rc = n ? SSL_write(p->ssl, chunk, (int)n) : 0;
-		wrote += rc > 0 ? (uint64_t)rc : 0;
-		world_step(w);
-		while ((rc = SSL_read(p->ssl, in, sizeof(in))) > 0) {
-			assert_true(pattern_is(in, (size_t)rc, from + read_n));
-			read_n += (uint64_t)rc;
-		}
-		must(SSL_get_error(p->ssl, rc) == SSL_ERROR_WANT_READ);
-	}
 }
 
 static void test_echo_of_megabytes_is_byte_exact(void **state)
@@ -49,7 +25,7 @@ static void test_echo_of_megabytes_is_byte_exact(void **state)
 		open_world(&w, (struct net_options){0}, 1);
 		w.echo = true;
 		p = peer_tls_join(&w, "a.example", versions[i]);
-		echo_all(&w, &p, 0, 8 << 20);
+		peer_tls_echo(&w, &p, 0, 8 << 20);
 		assert_int_equal(w.end[0].got, 8 << 20);
 		assert_int_equal(w.end[0].sent, 8 << 20);
 		/* The network carried more than that. */
@@ -198,7 +174,7 @@ static void test_keys_are_updated_when_the_peer_asks(void **state)
 	p = peer_tls_join(&w, NULL, TLS1_3_VERSION);
 	for (unsigned i = 0; i < 20; i++) {
 		assert_int_equal(SSL_key_update(p.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-		echo_all(&w, &p, i * 100000u, 100000);
+		peer_tls_echo(&w, &p, i * 100000u, 100000);
 	}
 	peer_free(&p);
 	world_close(&w);
@@ -213,10 +189,10 @@ static void test_quiet_connections_hold_no_buffer(void **state)
 	open_world(&w, (struct net_options){0}, 1);
 	w.echo = true;
 	p = peer_tls_join(&w, NULL, 0);
-	echo_all(&w, &p, 0, 1 << 20);
+	peer_tls_echo(&w, &p, 0, 1 << 20);
 	allocs = w.allocs;
 	/* Taken from the core's spare ones and given back, again and again. */
-	echo_all(&w, &p, 0, 4 << 20);
+	peer_tls_echo(&w, &p, 0, 4 << 20);
 	assert_int_equal(w.allocs, allocs);
 	peer_free(&p);
 	world_close(&w);
@@ -262,136 +238,6 @@ static void test_batches_to_many_take_no_memory_but_the_first_time(void **state)
 	for (unsigned i = 0; i < array_len(p); i++)
 		peer_free(&p[i]);
 	world_close(&w);
-}
-
-/* ---- which certificate ---- */
-
-static void test_H11_server_name_chooses_the_certificate(void **state)
-{
-	static const struct {
-		const char *asked, *shown;
-	} cases[] = {
-		{"a.example", "a"},	     {"b.example", "b"},    {"x.wild.example", "wild"},
-		{"own.wild.example", "own"}, {"wild.example", "a"}, {"y.x.wild.example", "a"},
-		{"nobody.example", "a"},     {NULL, "a"},	    {"B.EXAMPLE", "b"},
-	};
-	struct net_tls *many;
-	struct world w;
-
-	pki_add(&pki, "b", "DNS:b.example", HOUR);
-	pki_add(&pki, "wild", "DNS:*.wild.example", HOUR);
-	pki_add(&pki, "own", "DNS:own.wild.example", HOUR);
-	many = pki_server(&pki, "a", true);
-	world_open(&w, (struct net_options){0}, array_len(cases) * 2, AF_INET);
-	world_tls(&w, many);
-	for (unsigned i = 0; i < array_len(cases) * 2; i++) {
-		struct peer p = peer_tls_join(&w, cases[i / 2].asked,
-					      i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION);
-
-		if (strcmp(peer_shown(&p), cases[i / 2].shown))
-			fail_msg("%s: shown %s", cases[i / 2].asked, peer_shown(&p));
-		peer_free(&p);
-	}
-	world_close(&w);
-	net_tls_free(many);
-}
-
-static void test_H11_alpn_chooses_http_1_1_or_nothing(void **state)
-{
-	static const struct {
-		const char *offer;
-		unsigned n;
-		const char *chosen;
-	} cases[] = {{"\x02h2\x08http/1.1", 12, "http/1.1"},
-		     {"\x02h2", 3, ""},
-		     {"\x08http/1.1", 9, "http/1.1"}};
-	struct world w;
-
-	open_world(&w, (struct net_options){0}, array_len(cases));
-	for (unsigned i = 0; i < array_len(cases); i++) {
-		struct peer p = peer_tls(&w, NULL, 0);
-		const unsigned char *chosen;
-		unsigned n;
-
-		SSL_set_alpn_protos(p.ssl, (const uint8_t *)cases[i].offer, cases[i].n);
-		assert_int_equal(peer_shake(&w, &p), 0);
-		SSL_get0_alpn_selected(p.ssl, &chosen, &n);
-		assert_int_equal(n, strlen(cases[i].chosen));
-		assert_true(!n || !memcmp(chosen, cases[i].chosen, n));
-		peer_free(&p);
-	}
-	world_close(&w);
-}
-
-static void test_H11_reload_leaves_connections_alone(void **state)
-{
-	struct net_tls_keys k = {pki_path(&pki, "a", ".crt"), pki_path(&pki, "a", ".key"), ""};
-	char err[300] = "";
-	struct net_tls *t = pki_server(&pki, "a", false);
-	struct peer before, shaking, after;
-	struct world w;
-
-	world_open(&w, (struct net_options){0}, 4, AF_INET);
-	world_tls(&w, t);
-	w.echo = true;
-	before = peer_tls_join(&w, NULL, 0);
-	shaking = peer_tls(&w, NULL, 0);
-	run_until(&w, w.ends == 2);
-	pki_add(&pki, "new", "DNS:new.example", HOUR);
-	k.certificate = pki_path(&pki, "new", ".crt");
-	k.key = pki_path(&pki, "new", ".key");
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), 0);
-	after = peer_tls_join(&w, NULL, 0);
-	assert_string_equal(peer_shown(&after), "new");
-	assert_int_equal(peer_shake(&w, &shaking), 0);
-	assert_string_equal(peer_shown(&shaking), "a");
-	echo_all(&w, &before, 0, 100000);
-	echo_all(&w, &shaking, 0, 100000);
-	/* What cannot be loaded changes nothing. */
-	k.key = pki_path(&pki, "a", ".key");
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "does not belong to the certificate"));
-	peer_free(&after);
-	after = peer_tls_join(&w, NULL, 0);
-	assert_string_equal(peer_shown(&after), "new");
-	peer_free(&before);
-	peer_free(&shaking);
-	peer_free(&after);
-	world_close(&w);
-	net_tls_free(t);
-}
-
-static void test_what_cannot_be_loaded_is_said(void **state)
-{
-	struct net_tls *t = net_tls_new();
-	struct net_tls_keys k = {"", "", ""};
-	char err[300] = "";
-	struct peer p;
-	struct world w;
-
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "no certificate"));
-	k.certificate = "/nonexistent/x.crt";
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "/nonexistent/x.crt: No such file"));
-	k.certificate = pki_path(&pki, "a", ".key");
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "no start line"));
-	k = (struct net_tls_keys){"", "", "/nonexistent"};
-	assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "tls.folder /nonexistent: No such file"));
-	assert_int_equal(net_tls_trust(t, "/nonexistent", err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "tls.ca /nonexistent: No such file"));
-	/* A listener whose context holds nothing refuses everybody. */
-	world_open(&w, (struct net_options){0}, 1, AF_INET);
-	world_tls(&w, t);
-	p = peer_tls(&w, NULL, 0);
-	assert_int_equal(peer_shake(&w, &p), SSL_ERROR_SYSCALL);
-	assert_int_equal(w.ends, 0);
-	assert_int_equal(counted(&w, CTR_REFUSED), 1);
-	peer_free(&p);
-	world_close(&w);
-	net_tls_free(t);
 }
 
 /* ---- bad peers ---- */
@@ -470,7 +316,7 @@ static void test_broken_record_after_the_handshake(void **state)
 	open_world(&w, (struct net_options){0}, 1);
 	w.echo = true;
 	p = peer_tls_join(&w, NULL, 0);
-	echo_all(&w, &p, 0, 1000);
+	peer_tls_echo(&w, &p, 0, 1000);
 	memcpy(chunk, "\x17\x03\x03\x00\x40", 5);
 	assert_int_equal(send(p.fd, chunk, 5 + 64, 0), 5 + 64);
 	run_until(&w, w.end[0].closes);
@@ -649,50 +495,6 @@ static void test_freed_with_connections_in_every_state(void **state)
 		peer_free(&p[i]);
 }
 
-/* ---- cores ---- */
-
-static void *one_core(void *arg)
-{
-	struct net_tls *t = arg;
-	struct world w;
-
-	world_open(&w, (struct net_options){0}, 20, AF_INET);
-	world_tls(&w, t);
-	w.echo = true;
-	for (unsigned i = 0; i < 20; i++) {
-		struct peer p = peer_tls_join(&w, i % 2 ? "a.example" : NULL, 0);
-		char in[5];
-
-		must(SSL_write(p.ssl, "hello", 5) == 5);
-		must(peer_tls_read(&w, &p, in, sizeof(in)) == 5);
-		peer_free(&p);
-	}
-	for (unsigned i = 0; i < w.ends; i++)
-		if (!w.end[i].closing)
-			end_close(&w.end[i], false);
-	net_free(w.net);
-	for (unsigned i = 0; i < w.ends; i++)
-		free(w.end[i].keep);
-	free(w.end);
-	return NULL;
-}
-
-static void test_cores_share_a_context_that_is_reloaded(void **state)
-{
-	struct net_tls *t = pki_server(&pki, "a", false);
-	struct net_tls_keys k = {pki_path(&pki, "a", ".crt"), pki_path(&pki, "a", ".key"), ""};
-	pthread_t core[2];
-	char err[300];
-
-	for (unsigned i = 0; i < array_len(core); i++)
-		assert_int_equal(pthread_create(&core[i], NULL, one_core, t), 0);
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(net_tls_serve(t, &k, err, sizeof(err)), 0);
-	for (unsigned i = 0; i < array_len(core); i++)
-		pthread_join(core[i], NULL);
-	net_tls_free(t);
-}
-
 static int begin(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -720,10 +522,6 @@ int main(void)
 		cmocka_unit_test(test_keys_are_updated_when_the_peer_asks),
 		cmocka_unit_test(test_quiet_connections_hold_no_buffer),
 		cmocka_unit_test(test_batches_to_many_take_no_memory_but_the_first_time),
-		cmocka_unit_test(test_H11_server_name_chooses_the_certificate),
-		cmocka_unit_test(test_H11_alpn_chooses_http_1_1_or_nothing),
-		cmocka_unit_test(test_H11_reload_leaves_connections_alone),
-		cmocka_unit_test(test_what_cannot_be_loaded_is_said),
 		cmocka_unit_test(test_TLS_1_1_is_refused),
 		cmocka_unit_test(test_garbage_instead_of_a_ClientHello),
 		cmocka_unit_test(test_T1_probe_that_sends_nothing_is_a_closed_peer),
@@ -733,7 +531,6 @@ int main(void)
 		cmocka_unit_test(test_close_from_inside_every_handler),
 		cmocka_unit_test(test_close_at_every_step_of_the_handshake_and_while_blocked),
 		cmocka_unit_test(test_freed_with_connections_in_every_state),
-		cmocka_unit_test(test_cores_share_a_context_that_is_reloaded),
 	};
 
 	net_tls_prepare();
