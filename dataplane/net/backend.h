@@ -27,6 +27,7 @@ struct net_backend {
 	void (*listen_stop)(struct net *n);
 	void (*listen_resume)(struct net *n);
 	struct net_conn *(*connect)(struct net *n, const struct net_dial *d, enum reason *why);
+	void (*secure)(struct net_conn *c, const uint8_t *p, size_t n); /* NULL: never has TLS */
 	void (*send)(struct net_conn *c, const struct slice *s, unsigned n);
 	/* Optional both: not known, no socket. */
 	bool (*path)(const struct net_conn *c, struct net_path *out);

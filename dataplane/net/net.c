@@ -130,6 +130,11 @@ struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reaso
 	return n->backend->connect(n, d, why);
 }
 
+void net_secure(struct net_conn *c, const uint8_t *p, size_t n)
+{
+	c->net->backend->secure(c, p, n);
+}
+
 void net_send(struct net_conn *c, const struct slice *s, unsigned n)
 {
 	c->net->backend->send(c, s, n);

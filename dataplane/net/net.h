@@ -27,6 +27,8 @@
  *      happens after `accepted`, before the first `received`, so the owner's deadline covers it; a
  *      send meanwhile is answered by `sent` with blocked, `writable` follows. A send takes one
  *      batch (about 64 KiB at most), and `sent` comes when the network has taken all of it.
+ *      What a proxy says before the handshake comes to `received` as it is, where the owner asks for
+ *      that in `accepted` by `clear`; net_secure() ends it.
  *
  * Threads: the core's thread, except net_wake().
  */
@@ -58,6 +60,7 @@ struct net_conn {
 	void *user; /* the owner's */
 	struct net *net;
 	union net_addr peer;
+	bool clear; /* rule 7 */
 	uint64_t bytes_in, bytes_out;
 	/* the backend's own state follows */
 };
@@ -152,6 +155,11 @@ struct net_dial {
  * host cannot be in a certificate), TLS_HANDSHAKE (nothing is loaded) or IO_ERROR.
  */
 struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why);
+/*
+ * TLS begins on a connection that was `clear`, with these bytes (0 too) of those that `received` has
+ * now, or was given before. Once it has begun, bytes are more of the same.
+ */
+void net_secure(struct net_conn *c, const uint8_t *p, size_t n);
 /* slices: 1..4, n > 0 bytes in all. */
 void net_send(struct net_conn *c, const struct slice *s, unsigned n);
 /* False: it is not known. A system call on the kernel's TCP: now and then, not per message. */

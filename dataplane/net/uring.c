@@ -369,5 +369,6 @@ const struct net_backend net_uring = {
 	.mark = uring_mark,
 	.held = uring_held,
 	.wake = uring_wake,
+	.secure = uring_secure,
 	.tls_text = uring_tls_text,
 };

@@ -165,6 +165,7 @@ bool uring_path(const struct net_conn *c, struct net_path *out);
 int uring_note(const struct net_conn *c, int map, uint32_t value);
 void uring_send(struct net_conn *pub, const struct slice *s, unsigned n);
 void uring_close(struct net_conn *pub, bool graceful);
+void uring_secure(struct net_conn *pub, const uint8_t *p, size_t n);
 const char *uring_tls_text(const struct net_conn *pub);
 
 /* An entry for one request, with its user_data set; submits when the ring is full. */

@@ -117,7 +117,7 @@ static void received(struct uring *n, struct uring_conn *c, unsigned id, size_t 
 	uring_count(n, CTR_BYTES_IN, bytes);
 	if (c->broken || !bytes)
 		; /* nobody to hear it, or nothing */
-	else if (c->tls)
+	else if (c->tls && !c->pub.clear)
 		uring_tls_received(c, buffer_at(&n->recv, id), bytes);
 	else if (c->state == CONN_OPEN)
 		n->on.received(&c->pub, buffer_at(&n->recv, id), bytes);

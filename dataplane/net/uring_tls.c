@@ -260,6 +260,15 @@ void uring_tls_received(struct uring_conn *c, const uint8_t *p, size_t n)
 	tls_forget(t);
 }
 
+void uring_secure(struct net_conn *pub, const uint8_t *p, size_t n)
+{
+	struct uring_conn *c = uring_conn_of(pub);
+
+	pub->clear = false;
+	if (n)
+		uring_tls_received(c, p, n);
+}
+
 void uring_tls_eof(struct uring_conn *c)
 {
 	if (c->state == CONN_CONNECTING) {

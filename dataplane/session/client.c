@@ -65,6 +65,10 @@ static enum reason client_is(struct session *s, const struct ip *ip, uint16_t po
 
 static enum reason pass(struct session *s, const uint8_t *p, size_t n)
 {
+	if (s->tls) {
+		net_secure(s->conn, p, n);
+		return REASON_NONE;
+	}
 	return n && !s->closing && !s->close_when_sent ? s->ops->received(s, p, n) : REASON_NONE;
 }
 

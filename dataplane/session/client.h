@@ -3,8 +3,8 @@
  * Who a connection's peer really is, where a load balancer stands in between.
  *
  * Addresses in proxy.trusted are believed: a PROXY protocol head (1 or 2) before the connection's
- * first bytes, on every listener (interop T1), and X-Forwarded-For or X-Real-IP in HTTP requests
- * (H12). What they say becomes conn->peer, so logs, lists, events and caps know the client. Of a chain
+ * first bytes, on every listener (interop T1), before the ClientHello of TLS ones, and X-Forwarded-For or
+ * X-Real-IP in HTTP requests (H12). What they say becomes conn->peer, so logs, lists, events and caps know the client. Of a chain
  * of proxies the nearest address that is not trusted itself counts; whatever a client wrote before
  * that is not looked at. Nobody else is believed, and a head from them is what it is: not RTMP.
  *

@@ -430,6 +430,7 @@ static bool on_accepted(void *owner, struct net_conn *conn, int tag)
 	s->proxy_head_over = !proxy;
 	s->conn = conn;
 	conn->user = s;
+	conn->clear = s->tls && proxy;
 	if (s->ops->opened)
 		s->ops->opened(s);
 	if (why != REASON_NONE)

@@ -121,3 +121,102 @@ s.sendall(b'GET /live/a.flv HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.2
 assert s.recv(65536).startswith(b'HTTP/1.1 503 ')
 PY
 }
+
+# tls_start [option...]: with listeners of RTMPS and HTTPS at $RTMPS and $HTTPS, which a script finds there too
+tls_start() {
+	ca
+	issue one.example 127.0.0.1
+	ports 4
+	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
+	export RTMPS=${PORTS[2]} HTTPS=${PORTS[3]} CA=$T/ca.crt
+	dp_run --set "rtmps.listen=127.0.0.1:$RTMPS" --set "https.listen=127.0.0.1:$HTTPS" \
+		--set "tls.certificate=$T/one.example.crt" --set "tls.key=$T/one.example.key" "$@"
+}
+
+# secure: what scripts on TLS begin with
+secure() {
+	cat - <<'PY'
+import ssl
+context = ssl.create_default_context(cafile=os.environ['CA'])
+V2 = bytes.fromhex('0d0a0d0a000d0a515549540a')
+v1 = b'PROXY TCP4 203.0.113.9 127.0.0.1 5000 443\r\n'
+v2 = V2 + b'\x21\x11\x00\x0c' + bytes([198, 51, 100, 7, 127, 0, 0, 1]) + struct.pack('>HH', 4711, 443)
+def tls(port, head, cut=False):
+    s = socket.create_connection(('127.0.0.1', int(os.environ[port])), 8)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for part in ([head[i:i + 1] for i in range(len(head))] if cut else [head]):
+        s.sendall(part)
+    return context.wrap_socket(s, server_hostname='127.0.0.1')
+PY
+}
+
+@test "T1: PROXY 1 and 2 come before the ClientHello on RTMPS, HTTPS and WSS" {
+	tls_start --set proxy.trusted=127.0.0.1
+	script < <(secure && cat <<'PY'
+control = Control()
+for n, (proxy, name) in enumerate(((v1, '203.0.113.9:5000'), (v2, '198.51.100.7:4711'),
+                                   (V2 + b'\x20\x00\x00\x00', '127.0.0.1:'), (b'', '127.0.0.1:'))):
+    for cut in (False, True):
+        stream = f's{n}{cut}'
+        p = Peer(sock=tls('RTMPS', proxy, cut)).live(stream)
+        shown = control.ask('stream.show', stream=f'default/live/{stream}')['publisher']
+        assert shown.startswith(name), (shown, name)
+        for more in (b'', b'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+                     b'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'):
+            s = tls('HTTPS', proxy, cut)
+            s.sendall(b'GET /live/%s.flv HTTP/1.1\r\nHost: x\r\n%s\r\n' % (stream.encode(), more))
+            assert s.recv(12) == b'HTTP/1.1 %d' % (101 if more else 200)
+            viewers = control.ask('viewer.list')['viewers']
+            assert [v['address'].startswith(name) for v in viewers] == [True], viewers
+            s.close()
+            wait_for(lambda: not control.ask('viewer.list')['viewers'])
+PY
+	)
+	curl -s --cacert "$T/ca.crt" --haproxy-protocol --max-time 5 -o /dev/null -w '%{http_code}' \
+		"https://127.0.0.1:$HTTPS/live/none.flv" | grep -x 404
+}
+
+@test "T1: by TLS a PROXY head from anybody else, or a broken one, is a failed handshake" {
+	tls_start
+	script < <(secure && cat <<'PY'
+for port in ('RTMPS', 'HTTPS'):
+    try:
+        tls(port, v1)
+        raise SystemExit('a head from a stranger was believed')
+    except (ssl.SSLError, OSError):
+        pass
+wait_log('session_end', 'reason=tls_handshake')
+PY
+	)
+	kill -TERM "$DP"
+	end_of "$DP" 5
+	tls_start --set proxy.trusted=127.0.0.1
+	script < <(secure && cat <<'PY'
+for head in (b'PROXY TCP4 203.0.113.999 127.0.0.1 5000 443\r\n', b'PROXY' * 40, V2 + b'\xff' * 40):
+    try:
+        tls('RTMPS', head)
+        raise SystemExit('a broken head was believed')
+    except (ssl.SSLError, OSError):
+        pass
+wait_log('session_end', 'reason=tls_handshake')
+PY
+	)
+}
+
+@test "T1: by TLS addresses and caps are the client's, and a head that never ends has the handshake's deadline" {
+	tls_start --set proxy.trusted=127.0.0.1 --set limits.connections_per_address=1 --set rtmp.handshake_timeout=1s
+	script < <(secure && cat <<'PY'
+first = tls('RTMPS', v1)
+try:
+    tls('RTMPS', v1)
+    raise SystemExit('the second connection of one client was taken')
+except (ssl.SSLError, OSError):
+    pass
+wait_log('peer=203.0.113.9:5000', 'reason=cap_address')
+tls('RTMPS', v2)
+slow = socket.create_connection(('127.0.0.1', int(os.environ['RTMPS'])), 8)
+slow.sendall(v2[:20])
+assert slow.recv(1) == b''
+PY
+	)
+}

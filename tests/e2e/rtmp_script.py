@@ -218,8 +218,9 @@ def is_signed_answer(c1, s1, s2, scheme):
 
 
 class Peer:
-    def __init__(self, handshake=True):
-        self.sock = socket.create_connection(('127.0.0.1', int(os.environ['RTMP'])), SECONDS)
+    def __init__(self, handshake=True, sock=None):
+        """sock: a connection that is there already."""
+        self.sock = sock or socket.create_connection(('127.0.0.1', int(os.environ['RTMP'])), SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name = '%s:%d' % self.sock.getsockname()
         self.buf, self.taken, self.sent = b'', 0, 0

@@ -308,6 +308,59 @@ static void test_T1_probe_that_sends_nothing_is_a_closed_peer(void **state)
 	world_close(&w);
 }
 
+/* The head and the ClientHello in one segment, apart, and byte by byte. */
+static void test_T1_what_a_proxy_says_before_the_handshake_is_the_owners(void **state)
+{
+	static const char head[] = "PROXY TCP4 203.0.113.9 127.0.0.1 5000 443\r\n";
+	const size_t n = strlen(head);
+
+	for (unsigned how = 0; how < 3; how++) {
+		struct world w;
+		struct peer p;
+
+		open_world(&w, (struct net_options){0}, 1);
+		w.echo = true;
+		w.clear = n;
+		p = peer_tls(&w, "a.example", 0);
+		for (size_t i = 0; i < n; i += how == 2 ? 1 : n) {
+			assert_true(send(p.fd, head + i, how == 2 ? 1 : n, 0) > 0);
+			if (how == 1)
+				run_until(&w, w.ends && w.end[0].got_clear == n);
+			if (how == 2)
+				run_until(&w, w.ends && w.end[0].got_clear == i + 1);
+		}
+		assert_int_equal(peer_shake(&w, &p), 0);
+		peer_tls_echo(&w, &p, 0, 100000);
+		assert_int_equal(w.end[0].got_clear, n);
+		assert_int_equal(w.end[0].got, 100000);
+		assert_int_equal(counted(&w, CTR_TLS_CONNS), 1);
+		peer_free(&p);
+		world_close(&w);
+	}
+}
+
+static void test_T1_a_peer_may_leave_before_its_handshake_has_begun(void **state)
+{
+	struct world w;
+	int fd;
+
+	open_world(&w, (struct net_options){0}, 2);
+	w.clear = 10;
+	fd = peer_join(&w);
+	assert_int_equal(send(fd, "12345", 5, 0), 5);
+	run_until(&w, w.end[0].got_clear == 5);
+	close(fd);
+	run_until(&w, w.end[0].closes);
+	assert_int_equal(w.end[0].closed_why, REASON_PEER_CLOSED);
+	assert_int_equal(counted(&w, CTR_TLS_FAILED), 0);
+	/* And the owner may close one that waits. */
+	fd = peer_join(&w);
+	end_close(&w.end[1], true);
+	close(fd);
+	run_until(&w, w.end[1].released);
+	world_close(&w);
+}
+
 static void test_broken_record_after_the_handshake(void **state)
 {
 	struct world w;
@@ -525,6 +578,8 @@ int main(void)
 		cmocka_unit_test(test_TLS_1_1_is_refused),
 		cmocka_unit_test(test_garbage_instead_of_a_ClientHello),
 		cmocka_unit_test(test_T1_probe_that_sends_nothing_is_a_closed_peer),
+		cmocka_unit_test(test_T1_what_a_proxy_says_before_the_handshake_is_the_owners),
+		cmocka_unit_test(test_T1_a_peer_may_leave_before_its_handshake_has_begun),
 		cmocka_unit_test(test_broken_record_after_the_handshake),
 		cmocka_unit_test(test_peer_that_says_goodbye_still_gets_its_bytes),
 		cmocka_unit_test(test_graceful_close_delivers_what_was_accepted_and_goodbye),

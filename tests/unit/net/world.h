@@ -39,7 +39,7 @@ struct end {
 	enum reason connect_why, closed_why, first_closed_why;
 	char connect_text[200]; /* TLS: what the network said of a failure */
 	unsigned writables, blocked, sents, closes;
-	uint64_t got, sent;
+	uint64_t got, sent, got_clear;
 	/* does */
 	bool echo, closing;
 	/* echo: bytes taken and not yet sent; else: what is being sent */
@@ -59,6 +59,7 @@ struct world {
 	/* for every new connection */
 	bool echo, refuse, graceful;
 	enum moment close_when;
+	size_t clear; /* so many bytes come before the TLS handshake */
 	int fds_before;
 };
 
@@ -146,6 +147,7 @@ static inline bool world_accepted(void *owner, struct net_conn *c, int tag)
 	e = end_new(w);
 	e->conn = c;
 	c->user = e;
+	c->clear = w->clear > 0;
 	end_moment(e, IN_ACCEPTED);
 	return true;
 }
@@ -166,7 +168,14 @@ static inline void world_connected(struct net_conn *c, enum reason why)
 static inline void world_received(struct net_conn *c, const uint8_t *p, size_t n)
 {
 	struct end *e = c->user;
+	size_t head = min_of(n, (size_t)(e->world->clear - e->got_clear));
 
+	if (c->clear) {
+		e->got_clear += head;
+		if (e->got_clear == e->world->clear)
+			net_secure(c, p + head, n - head);
+		return;
+	}
 	e->got += n;
 	end_moment(e, IN_RECEIVED);
 	if (e->echo && !e->closing) {
