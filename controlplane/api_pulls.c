@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -40,19 +39,19 @@ static const char *name_of(struct api_call *c, char dst[LIVE_KEY])
 
 static const char *source_rule(const char *url)
 {
-	const char *path = strstr(url, "://"), *rule;
+	const char *rule, *protocol;
 
-	rule = rule_url(url, RULE_RTMP | RULE_RTMPS | RULE_HTTP | RULE_HTTPS);
+	rule = rule_url(url,
+			RULE_RTMP | RULE_RTMPS | RULE_HTTP | RULE_HTTPS | RULE_SRT | RULE_RTSP);
 	if (rule)
-		return rule;
-	if (!strncasecmp(url, "rtmp", 4))
+		return "must begin with rtmp, rtmps, http, https, srt or rtsp, \"://\" and a host "
+		       "with a fair port";
+	protocol = pull_protocol(url);
+	if (!protocol)
+		return "must have a path that ends with .flv, .m3u8 or .ts where it is HTTP";
+	if (!strcmp(protocol, "rtmp"))
 		return rule_rtmp(url);
-	path = strchr(path + 3, '/');
-	if (!path || strcspn(path, "?") < 5 ||
-	    strncasecmp(path + strcspn(path, "?") - 4, ".flv", 4))
-		return "must be RTMP or HTTP-FLV (a path that ends with .flv); HLS and SRT are "
-		       "pulled by relay tasks";
-	return NULL;
+	return strcmp(protocol, "srt") ? NULL : rule_srt(url);
 }
 
 static bool check_sources(const char *text, struct refusal *r)

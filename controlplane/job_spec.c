@@ -8,18 +8,22 @@
 #include "base/digest.h"
 #include "controlplane/assets.h"
 #include "controlplane/reach.h"
+#include "controlplane/url_encode.h"
 
-/* As session/inner.h expects it of a publisher of our own. */
-static void output_url(char *dst, size_t n, const struct task *t, const struct config *conf,
+/* As session/inner.h expects it of a publisher of our own; stream: domain/app/name. "": too long. */
+static void output_url(char *dst, size_t n, const char *stream, const struct config *conf,
 		       const char *inner_key)
 {
-	char stream[128], text[256], pass[DIGEST_TEXT], at[300];
+	char text[800], pass[DIGEST_TEXT], at[300], path[1600];
+	const char *app = strchr(stream, '/');
 
-	leg_stream(stream, t->id);
+	must(app);
 	snprintf(text, sizeof(text), "%s%s", inner_key, stream);
 	reach(at, sizeof(at), conf->rtmp_listen);
-	snprintf(dst, n, "rtmp://%s/task/%s?vhost=_relay&pass=%s", at, t->id,
-		 digest_text(pass, text));
+	dst[0] = 0;
+	if (url_encode_path(path, sizeof(path), app))
+		snprintf(dst, n, "rtmp://%s%s?vhost=%.*s&pass=%s", at, path, (int)(app - stream),
+			 stream, digest_text(pass, text));
 }
 
 /* What every worker is told. */
@@ -76,7 +80,7 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 {
 	json_t *urls = json_loads(t->source_urls, 0, NULL), *spec;
 	bool list = task_is_list(t), inside;
-	char output[600];
+	char output[600], stream[128];
 
 	must(urls);
 	if (!strcmp(t->source_type, "vod"))
@@ -84,7 +88,7 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	add_backups(urls, t);
 	/* A list that has become shorter is played from its beginning. */
 	inside = list && t->current_file < (int64_t)json_array_size(urls);
-	output_url(output, sizeof(output), t, conf, inner_key);
+	output_url(output, sizeof(output), leg_stream(stream, t->id), conf, inner_key);
 	spec = common(list ? "list" : "live", urls, conf);
 	json_object_set_new(spec, "protocol", json_string(list ? "" : t->source_protocol));
 	json_object_set_new(spec, "output", json_string(output));
@@ -114,9 +118,21 @@ json_t *job_spec_push(const struct task *t, const char *url, const struct config
 		      const char *inner_key)
 {
 	json_t *spec = common("push", json_pack("[s]", url), conf);
-	char stream[600];
+	char output[600], stream[128];
 
-	output_url(stream, sizeof(stream), t, conf, inner_key);
-	json_object_set_new(spec, "output", json_string(stream));
+	output_url(output, sizeof(output), leg_stream(stream, t->id), conf, inner_key);
+	json_object_set_new(spec, "output", json_string(output));
+	return spec;
+}
+
+json_t *job_spec_pull(const char *url, const char *protocol, const char *stream,
+		      const struct config *conf, const char *inner_key)
+{
+	json_t *spec = common("live", json_pack("[s]", url), conf);
+	char output[2300];
+
+	output_url(output, sizeof(output), stream, conf, inner_key);
+	json_object_set_new(spec, "protocol", json_string(protocol));
+	json_object_set_new(spec, "output", json_string(output));
 	return spec;
 }

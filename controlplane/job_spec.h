@@ -25,6 +25,9 @@ json_t *job_spec_next(const struct task *t, const struct assets *assets);
 /* The same of the worker that sends the task's stream on to a destination. */
 json_t *job_spec_push(const struct task *t, const char *url, const struct config *conf,
 		      const char *inner_key);
+/* Of the worker that pulls a stream (domain/app/name) for a domain; protocol: pull_protocol(). */
+json_t *job_spec_pull(const char *url, const char *protocol, const char *stream,
+		      const struct config *conf, const char *inner_key);
 /* The job of a worker that only looks at a file. */
 json_t *job_spec_probe(const char *url, const struct config *conf);
 

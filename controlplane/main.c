@@ -373,7 +373,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	cp->channels = channels_new(cp, beside(path, "millrace-worker"));
 	cp->publish_codes = publish_codes_new(cp);
 	cp->remote_auth = remote_auth_new(cp);
-	cp->pulls = pulls_new(cp);
+	cp->pulls = pulls_new(cp, beside(path, "millrace-worker"));
 	cp->reconcile = reconcile_new(cp->base, cp->dp, &tasks_reconcile_ops, cp->tasks);
 	cp->jobs = jobs_new(cp->base, beside(path, "millrace-worker"), &reconcile_jobs_ops,
 			    cp->reconcile);

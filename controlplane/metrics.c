@@ -17,6 +17,7 @@
 #include "controlplane/metrics_certs.h"
 #include "controlplane/metrics_paths.h"
 #include "controlplane/metrics_process.h"
+#include "controlplane/pulls.h"
 #include "controlplane/metrics_streams.h"
 #include "controlplane/metrics_tasks.h"
 #include "controlplane/channels.h"
@@ -86,8 +87,10 @@ static void put_redis(const struct cp *cp, struct evbuffer *out)
 
 static void put_workers(const struct cp *cp, struct evbuffer *out)
 {
-	metric_one(out, M_WORKERS, (double)jobs_count(cp->jobs));
-	metric_one(out, M_WORKER_CRASHES, (double)jobs_crashes(cp->jobs));
+	metric_one(out, M_WORKERS,
+		   (double)(jobs_count(cp->jobs) + jobs_count(pulls_jobs(cp->pulls))));
+	metric_one(out, M_WORKER_CRASHES,
+		   (double)(jobs_crashes(cp->jobs) + jobs_crashes(pulls_jobs(cp->pulls))));
 }
 
 static void put_guard(const struct cp *cp, struct evbuffer *out)

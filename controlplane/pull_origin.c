@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/pull_origin.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
 #include "controlplane/url_encode.h"
@@ -72,23 +74,86 @@ static void passed_on(char *dst, size_t n, const char *params, bool vhost)
 	}
 }
 
+static const struct form {
+	const char *protocol, *scheme, *suffix, *read_as;
+	bool native;
+} forms[] = {
+	{"rtmp", "rtmp", "", "rtmp", true},	{"httpflv", "http", ".flv", "http-flv", true},
+	{"hls", "http", ".m3u8", "hls", false}, {"httpts", "http", ".ts", "http-ts", false},
+	{"srt", "srt", "", "srt", false},	{"rtsp", "rtsp", "", "rtsp", false},
+};
+
+static const struct form *form_of(const char *protocol)
+{
+	for (size_t i = 0; i < array_len(forms); i++)
+		if (!strcmp(forms[i].protocol, protocol))
+			return &forms[i];
+	return &forms[0];
+}
+
+/* http with s or without, and rtmp. */
+static bool has_scheme(const char *url, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	if (strncasecmp(url, scheme, n))
+		return false;
+	if ((!strcmp(scheme, "http") || !strcmp(scheme, "rtmp")) &&
+	    tolower((unsigned char)url[n]) == 's')
+		n++;
+	return !strncmp(url + n, "://", 3);
+}
+
+static const struct form *form_of_url(const char *url)
+{
+	size_t path_n = strcspn(url, "?#");
+
+	for (size_t i = 0; i < array_len(forms); i++) {
+		size_t n = strlen(forms[i].suffix);
+
+		if (has_scheme(url, forms[i].scheme) && path_n >= n &&
+		    !strncasecmp(url + path_n - n, forms[i].suffix, n))
+			return &forms[i];
+	}
+	return NULL;
+}
+
+const char *pull_protocol(const char *url)
+{
+	const struct form *f = form_of_url(url);
+
+	return f ? f->read_as : NULL;
+}
+
+bool pull_is_native(const char *url)
+{
+	const struct form *f = form_of_url(url);
+
+	return f && f->native;
+}
+
 char *pull_origin_url(const struct pull_question *q)
 {
-	const char *suffix = strcmp(q->scheme, "http") ? "" : ".flv";
+	const struct form *form = form_of(q->protocol);
 	char hops[512], path[1600], raw[600], own[1100] = "", auth[URL_AUTH_TEXT], *url;
 
 	hops_of(hops, sizeof(hops), q->params);
 	if (!may_pass(hops, q->node))
 		return NULL;
-	snprintf(raw, sizeof(raw), "/%s/%s%s", q->app, q->name, suffix);
+	snprintf(raw, sizeof(raw), "/%s/%s%s", q->app, q->name, form->suffix);
 	if (!url_encode_path(path, sizeof(path), raw))
 		return NULL;
+	if (!strcmp(form->scheme, "srt")) {
+		must(asprintf(&url, "srt://%s?streamid=%%23!::r=%s,m=request", q->host, path + 1) >
+		     0);
+		return url;
+	}
 	if (!strcmp(q->auth, "pass"))
 		passed_on(own, sizeof(own), q->params, q->vhost != NULL);
 	else if (!strcmp(q->auth, "sign") && *q->key)
 		snprintf(own, sizeof(own), "auth_key=%s&",
 			 url_auth_key(auth, path, q->now_s, "0", q->key));
-	must(asprintf(&url, "%s://%s%s?%s%s%s%s" HOP "%s%s%s", q->scheme, q->host, path,
+	must(asprintf(&url, "%s://%s%s?%s%s%s%s" HOP "%s%s%s", form->scheme, q->host, path,
 		      q->vhost ? VHOST : "", q->vhost ? q->vhost : "", q->vhost ? "&" : "", own,
 		      hops, *hops ? "," : "", q->node) > 0);
 	return url;

@@ -5,7 +5,7 @@
  *
  * Each node that pulls adds its name to the parameter mr_hop of the URL that it asks its origin with:
  * "mr_hop=edge,middle". A node that finds itself there does not pull, and its data plane refuses to play
- * (pull_loop).
+ * (pull_loop). SRT has no URL that arguments travel in.
  *
  * Threads: pure, any.
  */
@@ -21,7 +21,7 @@
 #define PULL_HOPS_MAX 4
 
 struct pull_question {
-	const char *scheme;		 /* "rtmp" or "http" */
+	const char *protocol;		 /* a word of PullProtocol (api_live.def) */
 	const char *host;		 /* with its port, if any; IPv6 in brackets */
 	const char *vhost;		 /* the domain to ask for; NULL: the host's own */
 	const char *app, *name, *params; /* params: of the viewer's URL */
@@ -35,5 +35,13 @@ struct pull_question {
 char *pull_origin_url(const struct pull_question *q);
 /* The row of the domain's "lazy" list for an application, its own before that of all; NULL: none. */
 const json_t *pull_lazy_row(const json_t *domain, const char *app);
+
+/*
+ * What a source is read as, by its URL: "rtmp", "http-flv", "hls", "http-ts", "srt" or "rtsp"; NULL:
+ * none of them.
+ */
+const char *pull_protocol(const char *url);
+/* Whether the data plane reads it itself. */
+bool pull_is_native(const char *url);
 
 #endif

@@ -13,7 +13,11 @@
  * edited. One that ran and was interrupted is tried again for half a minute, for the viewers whom the
  * stream's hold keeps; where the origin is another node of this Redis, whichever has the stream by then.
  *
- * Level-triggered: pull.list after each connect says which pulls there are. Threads: the event loop's.
+ * A source that the data plane cannot read (HLS, MPEG-TS by HTTP, SRT, RTSP) is brought by a worker, which
+ * publishes it like an encoder with a pass of our own; everything else is the same.
+ *
+ * Level-triggered: pull.list after each connect says which pulls there are, and `mr:pulling:<node>` (hash,
+ * PX) what triggered ones are pulled from, for a control plane that comes back. Threads: the event loop's.
  */
 #ifndef CONTROLPLANE_PULLS_H
 #define CONTROLPLANE_PULLS_H
@@ -21,13 +25,17 @@
 #include "controlplane/book.h"
 #include "controlplane/cp.h"
 
+struct jobs;
 struct pulls;
 
-struct pulls *pulls_new(struct cp *cp);
+/* worker: path of millrace-worker. */
+struct pulls *pulls_new(struct cp *cp, const char *worker);
 /* After the store and the data plane's client are freed. */
 void pulls_free(struct pulls *p);
 /* Of regular pulls: "domain/app/name" (as it was asked for) -> {"source","start","end"}. */
 struct book *pulls_book(const struct pulls *p);
+/* The workers of pulls whose source the data plane cannot read. */
+const struct jobs *pulls_jobs(const struct pulls *p);
 /* The data plane is there (again). */
 void pulls_up(struct pulls *p);
 void pulls_event(struct pulls *p, const char *name, const json_t *event);

@@ -54,7 +54,7 @@ static void fill_stream(struct stream_row *row, const struct stream *s)
 		return;
 	if (publisher->conn)
 		net_addr_text(row->publisher, &publisher->conn->peer);
-	snprintf(row->protocol, sizeof(row->protocol), "%s", publisher->ops->protocol);
+	snprintf(row->protocol, sizeof(row->protocol), "%s", publisher->protocol);
 }
 
 struct stream_walk {

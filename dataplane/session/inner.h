@@ -4,8 +4,8 @@
  * those that make something else of a stream (HLS).
  *
  * A player of any stream gives that stream's pass; it is no audience (auth.h) and counts as a push.
- * Publishers come by RTMP like any encoder and name a stream of the domain "_relay" (vhost=_relay) with
- * pass=..., 32 hexadecimal digits that only who knows inner_key() can tell: the control plane gets the
+ * Publishers come by RTMP like any encoder and name a stream of the domain "_relay" (vhost=_relay), or the
+ * one of another domain that they pull for it (vhost=DOMAIN), with pass=..., 32 hexadecimal digits that only who knows inner_key() can tell: the control plane gets the
  * key by the control socket's hello. It is made anew by every data-plane process. Domains that begin
  * with '_' are for nobody else. Threads: any.
  */

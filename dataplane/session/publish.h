@@ -50,12 +50,12 @@ struct publish {
 enum reason publish_begin(struct publish *p, struct session *s, const char *key, bool internal,
 			  bool pull);
 /*
- * An encoder asks for a name, or a worker for an internal one (session/inner.h); params: of the
- * stream's URL. The same answers; where it is NONE and
- * nothing is published yet, begun() follows with one of them.
+ * An encoder asks for a name, or a worker (inner: session/inner.h) for an internal one or for one that
+ * it pulls for a domain; params: of the stream's URL. The same answers; where it is NONE and nothing is
+ * published yet, begun() follows with one of them.
  */
 enum reason publish_ask(struct publish *p, struct session *s, const char *key, const char *params,
-			void (*begun)(struct publish *p, enum reason why));
+			bool inner, void (*begun)(struct publish *p, enum reason why));
 static inline bool publish_is_taking(const struct publish *p)
 {
 	return p->take != NULL;

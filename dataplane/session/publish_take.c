@@ -247,7 +247,7 @@ static enum reason ask_or_stand_by(struct publish *p, const char *key,
 	bool first = true;
 	enum reason why = REASON_NONE;
 
-	if (!p->internal && domain_has_backups(key))
+	if (!p->internal && !p->pull && domain_has_backups(key))
 		why = backup_join(p, key, &first);
 	return why == REASON_NONE && first ? ask(p, key, begun) : why;
 }
@@ -259,18 +259,23 @@ enum reason publish_take_over(struct publish *p, const char *key,
 }
 
 enum reason publish_ask(struct publish *p, struct session *s, const char *key, const char *params,
-			void (*begun)(struct publish *p, enum reason why))
+			bool inner, void (*begun)(struct publish *p, enum reason why))
 {
+	bool internal = key[0] == '_';
 	enum reason why;
 
 	*p = (struct publish){.session = s,
-			      .internal = key[0] == '_',
-			      .who = who_is(s, params),
+			      .internal = internal,
+			      .pull = inner && !internal,
 			      .begun_us = s->core->now_us};
-	if (!p->who)
+	if (p->pull)
+		s->protocol = "worker-pull";
+	else
+		p->who = who_is(s, params);
+	if (!p->pull && !p->who)
 		return REASON_NO_MEMORY;
 	session_describe(s, key);
-	why = ask_or_stand_by(p, key, begun);
+	why = p->pull && blocks_has(key) ? REASON_FORBIDDEN : ask_or_stand_by(p, key, begun);
 	if (why != REASON_NONE)
 		publish_end(p, why);
 	return why;

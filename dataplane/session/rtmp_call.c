@@ -226,7 +226,7 @@ static void publish_go(struct rtmp_server *r, const struct stream_name *name, co
 	enum reason why;
 
 	rtmp_server_part(r, RTMP_PUBLISHER);
-	why = publish_ask(&r->publish, &r->session, key, name->params, begun);
+	why = publish_ask(&r->publish, &r->session, key, name->params, r->auth.inner, begun);
 	if (why != REASON_NONE)
 		publish_refuse(r, why);
 	else if (publish_is_taking(&r->publish))

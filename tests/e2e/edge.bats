@@ -228,6 +228,23 @@ online() { # NODE [k=v...]: "name node viewers" of each stream that it lists
 	[ "$(origin_viewers a)" = 1 ]
 }
 
+@test "P7: a ring of edges that name each other by host names, over HTTP too, ends at the node where it began" {
+	nodes
+	ring() { # PROTOCOL PORT_OF
+		local -n port=$2
+		api Action=SetLiveLazyPullStreamInfoConfig DomainName=play.example.com "AppName=$1" \
+			"PullDomainName=localhost:${port[edge]};localhost:${port[origin]}" "PullProtocol=$1" OriginAuth=pass | jq -e '.Code == null'
+		# At either node, whichever is named first by the other.
+		within 30 eval "edge_status '/$1/ring.flv?vhost=play.example.com' >/dev/null; cat $T/{edge,origin}/log/dp.log | grep -q '$1/ring.* reason=pull_loop'"
+		[ "$(edge_status "/$1/ring.flv?vhost=play.example.com")" = 404 ]
+	}
+	ring rtmp RTMP_OF
+	ring httpflv HTTP_OF
+	ring hls HTTP_OF
+	within 20 eval '[ "$(on edge stream list --json | jq ".streams | length")$(on origin stream list --json | jq ".streams | length")" = 00 ]'
+	[ "$(cat "$T"/{edge,origin}/log/cp.log | grep -c event=pull_triggered)" -le 20 ]
+}
+
 @test "what an edge asks other nodes is signed anew by the domain's key, or carries the viewer's own token" {
 	nodes
 	api Action=BatchSetLiveDomainConfigs DomainNames=play.example.com \

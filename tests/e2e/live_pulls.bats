@@ -71,7 +71,7 @@ using() {
 
 @test "what cannot be pulled, or only outside its window, is refused by its field" {
 	mapfile -t w < <(window)
-	for source in srt://h:9/x 'rtmp://h/a' 'http://h/a.m3u8' 'rtmp://h/a/b;;' "$(printf 'rtmp://h/a/b;%.0s' {1..17})rtmp://h/a/b"; do
+	for source in ftp://h:9/x 'rtmp://h/a' 'http://h/a.mp4' 'rtmp://h/a/b;;' "$(printf 'rtmp://h/a/b;%.0s' {1..17})rtmp://h/a/b"; do
 		run -0 pull AddLivePullStreamInfoConfig a "SourceUrl=$source" "${w[@]}"
 		jq -e '.Code == "InvalidParameter" and (.Message | test("SourceUrl, URL"))' <<<"$output"
 	done
@@ -102,6 +102,30 @@ using() {
 	kill "${players[@]}"
 	within 15 eval '[ "$(state a)" = "offline push" ]'
 	within 15 plays a
+}
+
+@test "a triggered pull goes on after a restart of the control plane while its origin is away" {
+	kill -TERM "$UP"
+	end_of "$UP" 10
+	printf 'memory:\n  arena: 256m\npublish:\n  hold: 30s\n' >"$T/up.yaml"
+	up_run
+	origin a
+	api Action=SetLiveLazyPullStreamInfoConfig DomainName=play.example.com AppName=live "PullDomainName=127.0.0.1:$NGX" PullAppName=src PullProtocol=rtmp
+	background player curl -s -o "$T/out" -H 'Host: play.example.com' "http://127.0.0.1:$HTTP/live/a.flv"
+	player=$PID
+	within 20 eval '[ "$(stat -c %s $T/out 2>/dev/null || echo 0)" -gt 20000 ]'
+	old=$(pid_of cp)
+	kill -STOP "$old"
+	kill -KILL "$NGINX"
+	within 20 grep -q 'event=relay .*state=failed' "$S/log/dp.log"
+	kill -KILL "$old"
+	within 20 up_ready
+	within 10 grep -q 'event=pull_taken_over' "$S/log/cp.log"
+	nginx_run
+	origin a
+	from=$(stat -c %s "$T/out")
+	within 30 eval "[ \$(stat -c %s $T/out) -gt $((from + 100000)) ]"
+	alive "$player"
 }
 
 @test "a name that no origin has is told soon, and the origin is not asked again and again (P6)" {

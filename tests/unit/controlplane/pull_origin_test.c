@@ -15,7 +15,7 @@
 
 static struct pull_question question(const char *auth, const char *params)
 {
-	return (struct pull_question){.scheme = "rtmp",
+	return (struct pull_question){.protocol = "rtmp",
 				      .host = "o.example.com:1936",
 				      .app = "live",
 				      .name = "a b",
@@ -49,7 +49,7 @@ static void test_the_origin_is_asked_in_its_own_terms(void **state)
 	struct pull_question q = question("none", "");
 
 	check_auth("none", "auth_key=1", "rtmp://o.example.com:1936/live/a%20b?mr_hop=n1");
-	q.scheme = "http";
+	q.protocol = "httpflv";
 	q.host = "[2001:db8::1]:8080";
 	q.app = "src";
 	check(&q, "http://[2001:db8::1]:8080/src/a%20b.flv?mr_hop=n1");
@@ -82,7 +82,7 @@ static void test_a_url_is_signed_anew_by_the_domains_own_key(void **state)
 	*hop = 0;
 	assert_null(url_auth_check(url, keys, 1800, 1700000001));
 	free(url);
-	q.scheme = "http";
+	q.protocol = "httpflv";
 	url = pull_origin_url(&q);
 	*strstr(url, "&mr_hop=n1") = 0;
 	assert_null(url_auth_check(url, keys, 1800, 1700000001));
@@ -116,9 +116,49 @@ static void test_an_application_has_its_own_row_before_that_of_all(void **state)
 	json_decref(doc);
 }
 
+static void test_each_protocol_has_its_form(void **state)
+{
+	static const struct {
+		const char *protocol, *url, *read_as;
+		bool native;
+	} cases[] = {
+		{"rtmp", "rtmp://h/live/a%20b?mr_hop=n1", "rtmp", true},
+		{"httpflv", "http://h/live/a%20b.flv?mr_hop=n1", "http-flv", true},
+		{"hls", "http://h/live/a%20b.m3u8?mr_hop=n1", "hls", false},
+		{"httpts", "http://h/live/a%20b.ts?mr_hop=n1", "http-ts", false},
+		{"rtsp", "rtsp://h/live/a%20b?mr_hop=n1", "rtsp", false},
+		{"srt", "srt://h?streamid=%23!::r=live/a%20b,m=request", "srt", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pull_question q = question("none", "");
+
+		q.protocol = cases[i].protocol;
+		q.host = "h";
+		check(&q, cases[i].url);
+		assert_string_equal(pull_protocol(cases[i].url), cases[i].read_as);
+		assert_int_equal(pull_is_native(cases[i].url), cases[i].native);
+	}
+}
+
+static void test_a_source_is_told_by_its_scheme_and_ending(void **state)
+{
+	assert_string_equal(pull_protocol("HTTPS://h/a/b.M3U8?x=.flv"), "hls");
+	assert_string_equal(pull_protocol("rtmps://h/a/b.flv"), "rtmp");
+	assert_string_equal(pull_protocol("http://h/a.ts"), "http-ts");
+	assert_null(pull_protocol("http://h/a.mp4"));
+	assert_null(pull_protocol("https://h/?x=a.m3u8"));
+	assert_null(pull_protocol("rtsps://h/a"));
+	assert_null(pull_protocol("ftp://h/a.flv"));
+	assert_null(pull_protocol(""));
+	assert_false(pull_is_native("http://h/a.mp4"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_protocol_has_its_form),
+		cmocka_unit_test(test_a_source_is_told_by_its_scheme_and_ending),
 		cmocka_unit_test(test_the_origin_is_asked_in_its_own_terms),
 		cmocka_unit_test(test_a_viewers_parameters_are_passed_on_but_those_of_nodes),
 		cmocka_unit_test(test_a_url_is_signed_anew_by_the_domains_own_key),

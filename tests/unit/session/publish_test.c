@@ -54,7 +54,7 @@ static enum reason ask(struct publisher *p, struct node *n, const char *address,
 	p->conn.net = &no_net;
 	p->session.conn = &p->conn;
 	p->session.mem.max = 4096;
-	return publish_ask(&p->publish, &p->session, "default/live/a", params, begun);
+	return publish_ask(&p->publish, &p->session, "default/live/a", params, false, begun);
 }
 
 static void lost(struct publisher *p)
