@@ -26,6 +26,8 @@ struct net_backend {
 	int (*listen_at)(struct net *n, const union net_addr *at, int tag);
 	void (*listen_stop)(struct net *n);
 	void (*listen_resume)(struct net *n);
+	void (*listen_leave)(struct net *n, int tag);
+	void (*listen_look)(struct net *n);
 	struct net_conn *(*connect)(struct net *n, const struct net_dial *d, enum reason *why);
 	void (*secure)(struct net_conn *c, const uint8_t *p, size_t n); /* NULL: never has TLS */
 	void (*send)(struct net_conn *c, const struct slice *s, unsigned n);

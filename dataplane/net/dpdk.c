@@ -83,6 +83,21 @@ static void dpdk_listen_resume(struct net *base)
 	n->kernel->backend->listen_resume(n->kernel);
 }
 
+/* Only sockets have another holder; the device's places are this process's alone. */
+static void dpdk_listen_leave(struct net *base, int tag)
+{
+	struct dpdk *n = dpdk_net(base);
+
+	n->kernel->backend->listen_leave(n->kernel, tag);
+}
+
+static void dpdk_listen_look(struct net *base)
+{
+	struct dpdk *n = dpdk_net(base);
+
+	n->kernel->backend->listen_look(n->kernel);
+}
+
 /* ---- turns ---- */
 
 /* Core 0 asks the device; each core notices that it came back. */
@@ -339,6 +354,8 @@ const struct net_backend net_dpdk = {
 	.listen_at = dpdk_listen_at,
 	.listen_stop = dpdk_listen_stop,
 	.listen_resume = dpdk_listen_resume,
+	.listen_leave = dpdk_listen_leave,
+	.listen_look = dpdk_listen_look,
 	.connect = dpdk_connect,
 	.send = dpdk_send,
 	.close = dpdk_close,

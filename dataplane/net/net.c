@@ -125,6 +125,16 @@ void net_listen_resume(struct net *n)
 	n->backend->listen_resume(n);
 }
 
+void net_listen_leave(struct net *n, int tag)
+{
+	n->backend->listen_leave(n, tag);
+}
+
+void net_listen_look(struct net *n)
+{
+	n->backend->listen_look(n);
+}
+
 struct net_conn *net_connect(struct net *n, const struct net_dial *d, enum reason *why)
 {
 	return n->backend->connect(n, d, why);

@@ -135,6 +135,16 @@ int net_listen_at(struct net *n, const union net_addr *at, int tag);
 /* Stops accepting on every listener (drain); net_listen_resume() goes on. */
 void net_listen_stop(struct net *n);
 void net_listen_resume(struct net *n);
+/*
+ * Gives the listener with this tag up: accepts no more from it and closes its descriptor, and leaves
+ * the socket as it is for other processes that have it (upgrade). What was accepted stays.
+ */
+void net_listen_leave(struct net *n, int tag);
+/*
+ * Looks at every listener's queue anew. The kernel wakes one of those who wait for a connection, and
+ * a process that leaves may have been it.
+ */
+void net_listen_look(struct net *n);
 
 /* Whom to connect to, and how. Nothing of it is kept. */
 struct net_dial {

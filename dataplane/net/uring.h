@@ -91,9 +91,9 @@ struct uring_tls {
 };
 
 struct uring_listener {
-	int fd, tag, backlog;
-	struct net_tls *tls; /* NULL: none */
-	bool armed;
+	int fd, tag, backlog; /* fd -1: it was left */
+	struct net_tls *tls;  /* NULL: none */
+	bool armed, leaving;
 	uint64_t retry_us; /* accept again then; 0: not waiting */
 } __attribute__((aligned(64)));
 
@@ -160,6 +160,8 @@ int uring_listen(struct net *base, int fd, int tag, struct net_tls *tls);
 int uring_listen_at(struct net *base, const union net_addr *at, int tag);
 void uring_listen_stop(struct net *base);
 void uring_listen_resume(struct net *base);
+void uring_listen_leave(struct net *base, int tag);
+void uring_listen_look(struct net *base);
 struct net_conn *uring_connect(struct net *base, const struct net_dial *d, enum reason *why);
 bool uring_path(const struct net_conn *c, struct net_path *out);
 int uring_note(const struct net_conn *c, int map, uint32_t value);

@@ -96,6 +96,20 @@ static void accept_arm(struct uring *n, struct uring_listener *l)
 	n->ops++;
 }
 
+/* Its last completion follows; unless the listener is left, it is armed again with it. */
+static void accept_end(struct uring *n, struct uring_listener *l)
+{
+	io_uring_prep_cancel_fd(uring_sqe(n, n, OP_CANCEL_ALL), l->fd, IORING_ASYNC_CANCEL_ALL);
+	n->ops++;
+}
+
+static void listener_close(struct uring_listener *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
 void uring_on_accept(struct uring *n, void *whose, int res, uint32_t flags)
 {
 	struct uring_listener *l = whose;
@@ -108,10 +122,12 @@ void uring_on_accept(struct uring *n, void *whose, int res, uint32_t flags)
 		uring_close_reset(res);
 	else if (res >= 0)
 		uring_conn_accepted(n, res, l);
-	if (l->armed || n->stopped || n->freeing)
+	if (l->leaving && !l->armed)
+		listener_close(l);
+	if (l->armed || l->leaving || n->stopped || n->freeing)
 		return;
 	/* Out of descriptors or memory: trying at once would only burn the core. */
-	if (res < 0 && res != -ECONNABORTED && res != -EINTR)
+	if (res < 0 && res != -ECONNABORTED && res != -EINTR && res != -ECANCELED)
 		l->retry_us = clock_us() + NET_RETRY_US;
 	else
 		accept_arm(n, l);
@@ -132,15 +148,18 @@ void uring_listeners_poll(struct uring *n, uint64_t now_us)
 	for (unsigned i = 0; i < n->listeners; i++) {
 		struct uring_listener *l = &n->listener[i];
 
-		if (l->retry_us && l->retry_us <= now_us && !n->stopped)
+		if (l->retry_us && l->retry_us <= now_us && !n->stopped) {
+			/* Another process that had the socket may have stopped it at its end. */
+			listen(l->fd, l->backlog);
 			accept_arm(n, l);
+		}
 	}
 }
 
 void uring_listeners_close(struct uring *n)
 {
 	for (unsigned i = 0; i < n->listeners; i++)
-		close(n->listener[i].fd);
+		listener_close(&n->listener[i]);
 	n->listeners = 0;
 }
 
@@ -186,7 +205,8 @@ void uring_listen_stop(struct net *base)
 	n->stopped = true;
 	/* The kernel refuses from now on, and the accept ends with an error. */
 	for (unsigned i = 0; i < n->listeners; i++) {
-		shutdown(n->listener[i].fd, SHUT_RD);
+		if (!n->listener[i].leaving)
+			shutdown(n->listener[i].fd, SHUT_RD);
 		n->listener[i].retry_us = 0;
 	}
 }
@@ -201,9 +221,40 @@ void uring_listen_resume(struct net *base)
 	for (unsigned i = 0; i < n->listeners; i++) {
 		struct uring_listener *l = &n->listener[i];
 
+		if (l->leaving)
+			continue;
 		/* A failure here shows as an error of the accept, which is tried again. */
 		listen(l->fd, l->backlog);
 		if (!l->armed)
 			accept_arm(n, l);
 	}
+}
+
+void uring_listen_leave(struct net *base, int tag)
+{
+	struct uring *n = uring_net(base);
+
+	for (unsigned i = 0; i < n->listeners; i++) {
+		struct uring_listener *l = &n->listener[i];
+
+		if (l->tag != tag || l->leaving)
+			continue;
+		l->leaving = true;
+		l->retry_us = 0;
+		if (!l->armed) {
+			listener_close(l);
+			continue;
+		}
+		/* What it accepts until it ends is served: closed with the accept's last word. */
+		accept_end(n, l);
+	}
+}
+
+void uring_listen_look(struct net *base)
+{
+	struct uring *n = uring_net(base);
+
+	for (unsigned i = 0; i < n->listeners; i++)
+		if (n->listener[i].armed)
+			accept_end(n, &n->listener[i]);
 }

@@ -423,6 +423,14 @@ void net_listen_resume(struct net *n)
 	n->stopped = false;
 }
 
+void net_listen_leave(struct net *n, int tag)
+{
+}
+
+void net_listen_look(struct net *n)
+{
+}
+
 void net_wait(struct net *n, uint64_t until_us)
 {
 }

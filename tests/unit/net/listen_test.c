@@ -105,6 +105,45 @@ static void test_stopped_listener_refuses_and_goes_on_after_resume(void **state)
 	world_close(&w);
 }
 
+static void test_a_listener_that_is_left_goes_on_with_who_else_has_the_socket(void **state)
+{
+	struct world w;
+	int a, b, other, theirs;
+
+	world_open(&w, (struct net_options){0}, 2, AF_INET);
+	net_free(w.net);
+	w.net = net_new(&w.opt, &world_handlers, &w);
+	assert_non_null(w.net);
+	w.listen_fd = net_listener_open(&w.at, 100);
+	other = fcntl(w.listen_fd, F_DUPFD_CLOEXEC, 0);
+	assert_true(other >= 0);
+	assert_int_equal(net_listen(w.net, w.listen_fd, 7), 0);
+	a = peer_join(&w);
+	/* Looking anew changes nothing for who comes. */
+	net_listen_look(w.net);
+	world_step(&w);
+	b = peer_join(&w);
+	close(b);
+	net_listen_leave(w.net, 7);
+	world_step(&w);
+	world_step(&w);
+	assert_int_equal(fcntl(w.listen_fd, F_GETFD), -1);
+	/* Stopping at the end must not stop the other one. */
+	net_listen_stop(w.net);
+	net_listen_resume(w.net);
+	world_step(&w);
+	b = peer_connect(&w.at);
+	theirs = accept4(other, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(theirs >= 0);
+	assert_int_equal(w.ends, 2);
+	assert_int_equal(w.end[0].closes, 0);
+	close(theirs);
+	close(other);
+	close(b);
+	close(a);
+	world_close(&w);
+}
+
 static void test_out_of_descriptors_is_waited_out(void **state)
 {
 	struct rlimit before, tight;
@@ -174,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_beyond_conns_max_is_reset_and_counted),
 		cmocka_unit_test(test_accepted_sockets_have_the_options),
 		cmocka_unit_test(test_stopped_listener_refuses_and_goes_on_after_resume),
+		cmocka_unit_test(test_a_listener_that_is_left_goes_on_with_who_else_has_the_socket),
 		cmocka_unit_test(test_out_of_descriptors_is_waited_out),
 		cmocka_unit_test(test_probe_sees_who_listens_already),
 		cmocka_unit_test(test_every_address_takes_ipv4_and_ipv6),
