@@ -81,7 +81,7 @@ static int enter(const char *folder)
 	return fclose(f) ? -errno : 0;
 }
 
-int bpf_cgroup_enter(char *dst, size_t n, char *err, size_t err_n)
+int bpf_cgroup_enter(char *dst, size_t n, const char *join, char *err, size_t err_n)
 {
 	const char *top = root();
 	char at[512], folder[1100];
@@ -95,8 +95,11 @@ int bpf_cgroup_enter(char *dst, size_t n, char *err, size_t err_n)
 	snprintf(folder, sizeof(folder), "%s%s", top, at);
 	if (!is_service(at)) {
 		sweep(folder);
-		snprintf(folder + strlen(folder), sizeof(folder) - strlen(folder), "/" OURS "%d",
-			 (int)getpid());
+		if (*join)
+			snprintf(folder, sizeof(folder), "%s", join);
+		else
+			snprintf(folder + strlen(folder), sizeof(folder) - strlen(folder),
+				 "/" OURS "%d", (int)getpid());
 		rc = enter(folder);
 		if (rc) {
 			snprintf(err, err_n, "cgroup %s: %s", folder, strerror(-rc));

@@ -12,8 +12,11 @@
 
 #include <stddef.h>
 
-/* Its folder into dst. 0 or -errno with one line in err. */
-int bpf_cgroup_enter(char *dst, size_t n, char *err, size_t err_n);
+/*
+ * Its folder into dst. join: the one of the process whose listeners this one takes over, whose
+ * connections count there for ever; "": none. 0 or -errno with one line in err.
+ */
+int bpf_cgroup_enter(char *dst, size_t n, const char *join, char *err, size_t err_n);
 /* Back to where the process was, for the end. dst as it was given; "" is fine. */
 void bpf_cgroup_leave(const char *folder);
 

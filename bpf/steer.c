@@ -73,6 +73,9 @@ void bpf_steer_close(struct bpf_steer *s)
 		return;
 	if (s->bound)
 		write_conf(s, STEER_OFF);
+	/* A listener is in one map only: another process may be waiting for it. */
+	for (uint32_t core = 0; s->skel && core < s->cores; core++)
+		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.listeners), &core);
 	steer_bpf__destroy(s->skel);
 	free(s);
 }

@@ -26,6 +26,7 @@ struct steered {
 	struct bpf_steer *steer;
 	int *fd;
 	uint64_t fallback;
+	bool given; /* every listener */
 };
 
 /* A key of the program as it was read. */
@@ -59,13 +60,18 @@ static void say_missing(enum log_level level, const char *program, const char *w
 
 /* ---- counting ---- */
 
-void kernel_open(const struct config *conf)
+const char *kernel_cgroup(void)
+{
+	return kernel.cgroup;
+}
+
+void kernel_open(const struct config *conf, const char *cgroup)
 {
 	char why[400];
 
 	if (!conf->bpf_tcpstat && !conf->bpf_trace)
 		return;
-	if (bpf_cgroup_enter(kernel.cgroup, sizeof(kernel.cgroup), why, sizeof(why))) {
+	if (bpf_cgroup_enter(kernel.cgroup, sizeof(kernel.cgroup), cgroup, why, sizeof(why))) {
 		snprintf(kernel.no_tcpstat, sizeof(why), "%s", conf->bpf_tcpstat ? why : "");
 		snprintf(kernel.no_trace, sizeof(why), "%s", conf->bpf_trace ? why : "");
 		return;
@@ -235,11 +241,13 @@ static void poll_trace(const struct engine *e)
 
 /* ---- steering ---- */
 
-static void give_listeners(const struct steered *s)
+/* One that the process before this one still has is given once that has let it go. */
+static void give_listeners(struct steered *s)
 {
+	s->given = true;
 	for (unsigned core = 0; core < kernel.cores; core++)
-		if (s->fd[core] >= 0)
-			bpf_steer_listener(s->steer, core, s->fd[core]);
+		if (s->fd[core] >= 0 && bpf_steer_listener(s->steer, core, s->fd[core]))
+			s->given = false;
 }
 
 /* One address; false where it cannot be. */
@@ -319,7 +327,7 @@ static void poll_steer(const struct engine *e)
 		if (bpf_steer_read(s->steer, counts))
 			continue;
 		/* A listener that stopped and goes on (drain) has left the program. */
-		if (counts[STEER_FALLBACK] != s->fallback)
+		if (counts[STEER_FALLBACK] != s->fallback || !s->given)
 			give_listeners(s);
 		s->fallback = counts[STEER_FALLBACK];
 		chosen += counts[STEER_CHOSEN];
@@ -347,7 +355,7 @@ void kernel_poll(void *engine)
 	lookup_poll();
 }
 
-void kernel_close(void)
+void kernel_let_go(void)
 {
 	for (unsigned i = 0; i < kernel.at_n; i++) {
 		for (unsigned core = 0; core < kernel.cores; core++)
@@ -358,6 +366,11 @@ void kernel_close(void)
 	}
 	kernel.at_n = 0;
 	lookup_close();
+}
+
+void kernel_close(void)
+{
+	kernel_let_go();
 	bpf_tcpstat_close(kernel.tcpstat);
 	kernel.tcpstat = NULL;
 	bpf_trace_close(kernel.trace);

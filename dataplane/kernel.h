@@ -16,12 +16,17 @@
 #include "core/core.h"
 #include "session/listeners.h"
 
-/* Before listeners are opened: sockets are counted by the cgroup in which they were made. */
-void kernel_open(const struct config *conf);
+/* Before listeners are opened: sockets are counted by the cgroup in which they were made, which after an
+ * upgrade is that of the process before this one; cgroup "": there is none. */
+void kernel_open(const struct config *conf, const char *cgroup);
+/* Where sockets are counted, "": nowhere. */
+const char *kernel_cgroup(void);
 /* cpu[]: of each core, -1 where it is not pinned. */
 void kernel_steer(struct engine *e, const struct listeners *l, const int *cpu);
 /* Once a second is enough: what the programs counted goes into shared memory. */
 void kernel_poll(void *engine);
+/* The listeners are another process's now: they are no longer steered by this one. Control thread. */
+void kernel_let_go(void);
 void kernel_close(void);
 
 #endif

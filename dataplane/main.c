@@ -37,6 +37,7 @@
 #include "kernel.h"
 #include "lookup.h"
 #include "media/wire.h"
+#include "service.h"
 #include "session/certificates.h"
 #include "session/auth_remote.h"
 #include "session/access_log.h"
@@ -44,11 +45,13 @@
 #include "session/control.h"
 #include "session/country.h"
 #include "session/domains.h"
+#include "session/handover.h"
 #include "session/http_server.h"
 #include "session/listeners.h"
 #include "session/relay.h"
 #include "session/reload.h"
 #include "session/rtmp_server.h"
+#include "session/takeover.h"
 
 #define HEAP_LARGE	 16384 /* bytes from which on memory is mapped, so that it goes back when freed */
 #define SETS_MAX	 64
@@ -82,6 +85,7 @@ struct options {
 	const char *config, *state;
 	char *sets[SETS_MAX];
 	unsigned sets_n;
+	bool takeover, detach;
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt, ...)
@@ -105,6 +109,9 @@ static void usage(FILE *to)
 	      "  --config FILE    configuration (YAML); without it every key has its default\n"
 	      "  --state DIR      folder of the control socket; the same as --set state_dir=DIR\n"
 	      "  --set KEY=VALUE  one configuration key, stronger than the file; may be repeated\n"
+	      "  --takeover       where a data plane serves this state folder: take its listeners over and let\n"
+	      "                   it retire (upgrade.drain); no connection is refused meanwhile\n"
+	      "  --detach         go on in the background once this one serves\n"
 	      "  --help           this text\n"
 	      "  --version        version of the program\n\n"
 	      "SIGTERM ends it, SIGHUP reads the configuration again.\n",
@@ -116,6 +123,7 @@ static void options_parse(struct options *o, int argc, char **argv)
 	static const struct option table[] = {
 		{"config", required_argument, NULL, 'c'}, {"state", required_argument, NULL, 's'},
 		{"set", required_argument, NULL, 'k'},	  {"help", no_argument, NULL, 'h'},
+		{"takeover", no_argument, NULL, 't'},	  {"detach", no_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'v'},	  {NULL, 0, NULL, 0},
 	};
 	int c;
@@ -133,6 +141,12 @@ static void options_parse(struct options *o, int argc, char **argv)
 				die("more than %d --set options; use a configuration file",
 				    SETS_MAX - 1);
 			o->sets[o->sets_n++] = optarg;
+			break;
+		case 't':
+			o->takeover = true;
+			break;
+		case 'd':
+			o->detach = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -152,20 +166,20 @@ static void options_parse(struct options *o, int argc, char **argv)
 	}
 }
 
-static void configure(struct node *n, int argc, char **argv)
+/* o: reload keeps pointers into it. */
+static void configure(struct node *n, struct options *o, int argc, char **argv)
 {
-	static struct options o; /* reload keeps pointers into it */
 	static char state[1100];
 	struct conf_error err;
 
-	options_parse(&o, argc, argv);
-	if (o.state) {
-		snprintf(state, sizeof(state), "state_dir=%s", o.state);
-		o.sets[o.sets_n++] = state;
+	options_parse(o, argc, argv);
+	if (o->state) {
+		snprintf(state, sizeof(state), "state_dir=%s", o->state);
+		o->sets[o->sets_n++] = state;
 	}
-	if (reload_first(&n->conf, o.config, o.sets, o.sets_n, &err))
+	if (reload_first(&n->conf, o->config, o->sets, o->sets_n, &err))
 		die("%s", err.text);
-	n->conf_path = o.config;
+	n->conf_path = o->config;
 	if (conf_state_dir(&n->conf, n->state, sizeof(n->state)))
 		die("state_dir: the path is too long");
 	log_init("dp", (enum log_level)log_level_of(n->conf.log_level));
@@ -354,6 +368,19 @@ static void cores_stop(struct node *n)
 
 /* ---- the ladder ---- */
 
+static void take_over(const struct node *n)
+{
+	char path[1100], err[600];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/dp.sock", n->state);
+	if (!strcmp(n->conf.net_backend, "dpdk"))
+		die("--takeover: a device cannot be taken over (net.backend dpdk); restart instead");
+	r = takeover_ask(path, n->engine.cores_n, err, sizeof(err));
+	if (r && r != -ENOENT)
+		die("--takeover: the data plane at %s: %s", path, err);
+}
+
 static void bypass_start(const struct node *n)
 {
 	const struct config *conf = &n->conf;
@@ -482,9 +509,13 @@ static void services_start(struct node *n)
 	if (r)
 		die("cannot start the relays: %s", strerror(-r));
 	control_each_tick(kernel_poll, &n->engine);
-	r = control_start(&n->engine, path, n->shm_fd, n->conf_path);
+	handover_init(&n->engine, &n->listeners,
+		      &(struct handover_ops){kernel_cgroup(), kernel_let_go});
+	r = control_start(&n->engine, path, n->shm_fd, n->conf_path, takeover_under_way());
 	if (r == -EADDRINUSE)
-		die("%s: another data plane uses this state folder; choose another --state", path);
+		die("%s: another data plane uses this state folder; choose another --state, or replace "
+		    "it with --takeover",
+		    path);
 	if (r)
 		die("%s: %s", path, strerror(-r));
 }
@@ -549,6 +580,7 @@ static void wait_for_the_end(struct node *n, const sigset_t *signals)
 
 static void node_stop(struct node *n)
 {
+	takeover_end();
 	control_stop();
 	net_resolver_stop();
 	cores_stop(n);
@@ -577,11 +609,14 @@ static void node_stop(struct node *n)
 int main(int argc, char **argv)
 {
 	static struct node n;
+	static struct options o;
 	sigset_t signals;
 	cpu_set_t cpus;
 
 	net_tls_prepare();
-	configure(&n, argc, argv);
+	configure(&n, &o, argc, argv);
+	if (o.detach && service_detach())
+		die("--detach: %s", strerror(errno));
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -597,7 +632,9 @@ int main(int argc, char **argv)
 	n.engine.cores_n = n.conf.cores ? (unsigned)n.conf.cores : cpus_allowed(&cpus);
 	n.engine.cores_n = min_of(n.engine.cores_n, ENGINE_CORES_MAX);
 	wire_init((uint32_t)n.conf.rtmp_chunk_size);
-	kernel_open(&n.conf);
+	if (o.takeover)
+		take_over(&n);
+	kernel_open(&n.conf, takeover_cgroup());
 	memory_make(&n);
 	bypass_start(&n);
 	listeners_open(&n);
@@ -608,6 +645,9 @@ int main(int argc, char **argv)
 	cores_start(&n);
 	privileges_drop();
 	services_start(&n);
+	if (takeover_under_way())
+		takeover_begin(&n.engine, (uint64_t)n.conf.upgrade_drain);
+	service_ready();
 	say_start(&n);
 	say_closed(&n);
 	wait_for_the_end(&n, &signals);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -107,6 +109,24 @@ int usock_listen(const char *path)
 	return fd;
 }
 
+int usock_replace(const char *path)
+{
+	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int fd, n = snprintf(beside, sizeof(beside), "%s.new", path);
+
+	if (n < 0 || (size_t)n >= sizeof(beside))
+		return -ENAMETOOLONG;
+	fd = usock_listen(beside);
+	if (fd >= 0 && rename(beside, path) < 0) {
+		int rc = -errno;
+
+		unlink(beside);
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
 int usock_accept(int fd)
 {
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -196,4 +216,23 @@ ssize_t usock_recv(int fd, void *p, size_t n, int *got_fd)
 		return -EMSGSIZE;
 	}
 	return got;
+}
+
+int usock_notify(const char *path, const char *text)
+{
+	struct sockaddr_un to;
+	socklen_t to_n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	int rc = address_of(&to, path), fd;
+
+	if (rc)
+		return rc;
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, to_n) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
 }

@@ -15,6 +15,8 @@
  * gives -EADDRINUSE. Returns the descriptor or -errno (-ENAMETOOLONG over 107 bytes).
  */
 int usock_listen(const char *path);
+/* The same, in the place of whoever listens there: connections made from now on come here. */
+int usock_replace(const char *path);
 /* The descriptor or -errno; completes at once on unix sockets. */
 int usock_connect(const char *path);
 int usock_accept(int fd);
@@ -25,5 +27,7 @@ ssize_t usock_send(int fd, const void *p, size_t n, int pass_fd);
 /* One packet; *got_fd is -1 or a descriptor that the caller owns. 0: closed; -EAGAIN: none now;
  * -EMSGSIZE: it was longer than n and is lost. */
 ssize_t usock_recv(int fd, void *p, size_t n, int *got_fd);
+/* One datagram to the socket at path, where '@' first means an abstract name. 0 or -errno. */
+int usock_notify(const char *path, const char *text);
 
 #endif

@@ -19,6 +19,7 @@
 #include "session/ctl_verbs.h"
 #include "session/event_queue.h"
 #include "session/events.h"
+#include "session/handover.h"
 #include "session/hls_channel.h"
 #include "session/relay.h"
 
@@ -142,6 +143,16 @@ static void client_read(unsigned i)
 	ctl_request_fini(&r);
 }
 
+/* The path is another process's now: only the client that said so stays. */
+static void give_path_up(unsigned successor)
+{
+	close(ctl.listener);
+	ctl.listener = -1;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		if (i != successor && ctl.client[i].fd >= 0)
+			client_drop(i);
+}
+
 static void client_event(unsigned i, uint32_t events)
 {
 	struct ctl_client *c = &ctl.client[i];
@@ -155,6 +166,8 @@ static void client_event(unsigned i, uint32_t events)
 	else if (events & (EPOLLERR | EPOLLHUP))
 		c->broken = true;
 	client_settle(i);
+	if (handover_retired() && ctl.listener >= 0)
+		give_path_up(i);
 }
 
 /* ---- queries that come back, or do not ------------------------------------------------------- */
@@ -301,12 +314,13 @@ static void *control_run(void *arg)
 		if (ctl.tick)
 			ctl.tick(ctl.tick_arg);
 		hls_channels_tick(clock_us());
+		handover_tick(clock_us());
 		memory_settle(ctl.x.engine, clock_us());
 	}
 	return NULL;
 }
 
-static int open_all(const char *path)
+static int open_all(const char *path, bool replace)
 {
 	int r = event_queue_open();
 
@@ -317,7 +331,7 @@ static int open_all(const char *path)
 		ctl.ring = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ctl.epoll < 0 || ctl.ring < 0)
 		return -errno;
-	ctl.listener = usock_listen(path);
+	ctl.listener = replace ? usock_replace(path) : usock_listen(path);
 	if (ctl.listener < 0)
 		return ctl.listener;
 	r = watch(EPOLL_CTL_ADD, ctl.listener, ON_LISTENER, EPOLLIN);
@@ -346,7 +360,8 @@ static void close_all(void)
 	ctl.listener = ctl.epoll = -1;
 }
 
-int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path)
+int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path,
+		  bool replace)
 {
 	int r;
 
@@ -362,7 +377,7 @@ int control_start(struct engine *e, const char *path, int shm_fd, const char *co
 	ctl.listener = ctl.epoll = -1;
 	atomic_store(&ctl.stop, false);
 	shm_set(&e->shm->beat_us, clock_us());
-	r = open_all(path);
+	r = open_all(path, replace);
 	if (!r)
 		r = -pthread_create(&ctl.thread, NULL, control_run, NULL);
 	if (r)

@@ -15,9 +15,11 @@
 
 /*
  * path: the control socket; shm_fd is handed to clients. The verb "reload" calls session/reload.h, as
- * SIGHUP does; conf_path NULL: there is no file, and it says so. 0 or -errno.
+ * SIGHUP does; conf_path NULL: there is no file, and it says so. replace: in the place of the data
+ * plane that listens there, which is about to retire (session/handover.h). 0 or -errno.
  */
-int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path);
+int control_start(struct engine *e, const char *path, int shm_fd, const char *conf_path,
+		  bool replace);
 void control_stop(void);
 /* Called by the control thread a few times a second, from the next start on; NULL: nobody. */
 void control_each_tick(void (*tick)(void *arg), void *arg);

@@ -90,6 +90,8 @@ static json_t *stream_json(const struct stream_row *row)
 
 	if (o && row->publisher[0])
 		json_object_set_new(o, "publisher", json_string(row->publisher));
+	if (o && row->protocol[0])
+		json_object_set_new(o, "protocol", json_string(row->protocol));
 	return o;
 }
 
@@ -176,8 +178,6 @@ static json_t *shown_json(const struct stream_row *row)
 
 	if (!o)
 		return NULL;
-	if (row->protocol[0])
-		json_object_set_new(o, "protocol", json_string(row->protocol));
 	if (row->video != CODEC_NONE)
 		json_object_set_new(o, "video", json_string(codec_name((unsigned)row->video)));
 	if (row->audio != CODEC_NONE)

@@ -15,12 +15,14 @@
 #include "session/backup.h"
 #include "session/blocks.h"
 #include "session/domains.h"
+#include "session/handover.h"
 #include "session/inner.h"
 #include "session/relay.h"
 #include "session/reload.h"
 
 #define VIEWERS_DEFAULT 1000
 #define VIEWERS_MAX	10000
+#define DRAIN_MAX_MS	86400000
 
 /* One request on its way through its verb. */
 struct call {
@@ -394,6 +396,29 @@ static struct ctl_query *verb_drain(struct call *c)
 	return ask(c, ctl_ask_drain(c->x->engine, ctl_request_bool(c->request, "on")));
 }
 
+static struct ctl_query *verb_handover(struct call *c)
+{
+	int64_t version = ctl_request_int(c->request, "version", 0);
+
+	if (!handover_offer(c->client, c->request->id, version, &c->error))
+		return refuse(c);
+	c->client->hello = true;
+	return NULL;
+}
+
+static struct ctl_query *verb_retire(struct call *c)
+{
+	int64_t drain_ms = ctl_request_int(c->request, "drain_ms", 0);
+
+	if (drain_ms < 0 || drain_ms > DRAIN_MAX_MS)
+		ctl_error_set(&c->error, "bad_field", "drain_ms", "must be 0 to %d", DRAIN_MAX_MS);
+	else if (!handover_retire((uint64_t)drain_ms, clock_us()))
+		ctl_error_set(&c->error, "not_ready", "verb", "handover must be first");
+	else
+		return answer(c, NULL);
+	return refuse(c);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
@@ -416,6 +441,8 @@ static struct ctl_query *(*const verbs[CTL_VERB_MAX])(struct call *c) = {
 	[CTL_VERB_RELOAD] = verb_reload,
 	[CTL_VERB_PUSH_UNTIL] = verb_push_until,
 	[CTL_VERB_DRAIN] = verb_drain,
+	[CTL_VERB_HANDOVER] = verb_handover,
+	[CTL_VERB_RETIRE] = verb_retire,
 	[CTL_VERB_HLS_CHANNEL] = verb_hls_channel,
 	[CTL_VERB_HLS_LIST] = verb_hls_list,
 	[CTL_VERB_DOMAIN_SET] = verb_domain_set,
@@ -433,7 +460,8 @@ struct ctl_query *ctl_verb_run(const struct ctl_context *x, struct ctl_client *c
 	struct call c = {.x = x, .client = client, .request = r, .core = -1};
 	struct ctl_query *q;
 
-	if (!client->hello && r->verb != CTL_VERB_HELLO && r->verb != CTL_VERB_VERSION) {
+	if (!client->hello && r->verb != CTL_VERB_HELLO && r->verb != CTL_VERB_VERSION &&
+	    r->verb != CTL_VERB_HANDOVER) {
 		ctl_error_set(&c.error, "not_ready", "verb", "hello must be first");
 		return refuse(&c);
 	}

@@ -521,7 +521,7 @@ void hls_serve(struct http_server *h, const struct http_head *head, struct strea
 	enum reason why;
 
 	s->protocol = "hls";
-	h->keep = !head->close && !h->cut;
+	h->keep = !head->close && !h->cut && sessions_stay(h->session.core);
 	if (url->bad) {
 		hls_refuse(h, 400, REASON_BAD_PARAMETER);
 		return;

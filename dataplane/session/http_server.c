@@ -232,8 +232,8 @@ static void answer_request(struct http_server *h, const struct http_head *head)
 		answer_file(h, head);
 		break;
 	case HTTP_OPTIONS:
-		h->keep = !head->close &&
-			  !h->cut; /* what it is asked for follows on the connection */
+		/* What it is asked for follows on the connection. */
+		h->keep = !head->close && !h->cut && sessions_stay(h->session.core);
 		answer_options(h, head);
 		break;
 	default:

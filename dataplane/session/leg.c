@@ -235,6 +235,8 @@ static void leg_next_address(struct leg *leg)
 
 		dial.net.timeout_ms =
 			(uint32_t)max_of(left_ms / (leg->resolve.n - leg->next_addr), 1u);
+		if (leg->bridge)
+			dial.net.deny = NULL;
 		dial.net.to = &leg->resolve.addr[leg->next_addr++];
 		why = leg_try(leg, &url, &dial.net, text);
 		if (why == REASON_NONE)

@@ -37,7 +37,7 @@ struct leg_session {
 struct leg {
 	/* set once, by relay.c */
 	char *id, *url, *stream;
-	bool push, internal;
+	bool push, internal, bridge;
 	struct core *core;
 	unsigned slot;
 	struct shm_relay *shm;

@@ -2,12 +2,14 @@
 #include "session/listeners.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "session/takeover.h"
 
 #define BACKLOG 4096 /* the system's net.core.somaxconn bounds it */
 
@@ -60,30 +62,66 @@ static int bypass_one(struct listeners *l, union net_addr at)
 {
 	if (l->one[l->n].tls || !*port_of(&at))
 		return -EOPNOTSUPP;
-	l->one[l->n].fd = NULL;
+	l->one[l->n].fd = l->one[l->n].kept = NULL;
 	l->one[l->n++].at = at;
 	return 0;
+}
+
+/* What the data plane before this one has there: how many sockets; *at is then where they are. */
+static unsigned inherit(const struct listeners *l, union net_addr *at, int *fd)
+{
+	const struct takeover_place place = {
+		.key = l->one[l->n].key,
+		.protocol = l->one[l->n].ops->protocol,
+		.tls = l->one[l->n].tls != NULL,
+		.anywhere = l->one[l->n].anywhere,
+		.at = *at,
+	};
+	unsigned n = 0;
+
+	while (n < l->cores && (fd[n] = takeover_socket(&place)) >= 0)
+		n++;
+	if (n)
+		net_listener_address(fd[0], at);
+	return n;
+}
+
+static int open_fresh(const struct listeners *l, union net_addr *at, int *fd)
+{
+	int keep = -1, r = net_listener_probe(at);
+
+	if (!r)
+		r = choose_port(at, &keep);
+	for (unsigned i = 0; !r && i < l->cores; i++) {
+		fd[i] = net_listener_open(at, BACKLOG);
+		r = min_of(fd[i], 0);
+	}
+	if (keep >= 0)
+		close(keep);
+	return r;
 }
 
 /* The rest of its place is filled in already. */
 static int open_one(struct listeners *l, union net_addr at)
 {
-	int *fd = malloc(l->cores * sizeof(*fd));
-	int r = net_listener_probe(&at), keep = -1;
+	int *fd = malloc(l->cores * sizeof(*fd)), *kept = malloc(l->cores * sizeof(*kept));
+	unsigned had = 0;
+	int r = 0;
 
-	if (!fd)
-		return -ENOMEM;
+	must(fd && kept);
 	for (unsigned i = 0; i < l->cores; i++)
-		fd[i] = -1;
+		fd[i] = kept[i] = -1;
 	l->one[l->n].fd = fd;
-	if (!r)
-		r = choose_port(&at, &keep);
-	for (unsigned i = 0; !r && i < l->cores; i++) {
+	l->one[l->n].kept = kept;
+	had = inherit(l, &at, fd);
+	if (!had)
+		r = open_fresh(l, &at, fd);
+	for (unsigned i = had; had && !r && i < l->cores; i++) {
 		fd[i] = net_listener_open(&at, BACKLOG);
 		r = min_of(fd[i], 0);
 	}
-	if (keep >= 0)
-		close(keep);
+	for (unsigned i = 0; !r && i < l->cores; i++)
+		kept[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, 0);
 	l->one[l->n++].at = at;
 	return r;
 }
@@ -144,8 +182,9 @@ unsigned listeners_take(struct listeners *l, unsigned core, struct session_liste
 	for (unsigned i = 0; i < l->n; i++) {
 		int fd = l->one[i].fd ? l->one[i].fd[core] : -1;
 
-		out[i] = (struct session_listener){l->one[i].ops, fd, l->one[i].at, l->one[i].tls,
-						   l->one[i].anywhere};
+		out[i] = (struct session_listener){l->one[i].ops,      fd,
+						   l->one[i].at,       l->one[i].tls,
+						   l->one[i].anywhere, takeover_under_way()};
 		if (l->one[i].fd)
 			l->one[i].fd[core] = -1;
 	}
@@ -166,14 +205,28 @@ char *listeners_text(const struct listeners *l, const char *key, char *dst, size
 	return dst;
 }
 
+static void close_each(int *fd, unsigned n)
+{
+	for (unsigned i = 0; fd && i < n; i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+		fd[i] = -1;
+	}
+}
+
+void listeners_let_go(struct listeners *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		close_each(l->one[i].kept, l->cores);
+}
+
 void listeners_fini(struct listeners *l)
 {
+	listeners_let_go(l);
 	for (unsigned i = 0; i < l->n; i++) {
-		for (unsigned core = 0; l->one[i].fd && core < l->cores; core++) {
-			if (l->one[i].fd[core] >= 0)
-				close(l->one[i].fd[core]);
-		}
+		close_each(l->one[i].fd, l->cores);
 		free(l->one[i].fd);
+		free(l->one[i].kept);
 	}
 	l->n = 0;
 }

@@ -4,7 +4,9 @@
  *
  * All cores of an address share its port by SO_REUSEPORT. Port 0 takes one that is free, the same
  * for every core. An address of the bypass has no socket; "every address" is both's, in two places.
- * Threads: main.
+ * After an upgrade sockets come from the data plane before this one (session/takeover.h), and each is
+ * kept a second time for the one after it (session/handover.h).
+ * Threads: main; listeners_let_go() the control thread.
  */
 #ifndef SESSION_LISTENERS_H
 #define SESSION_LISTENERS_H
@@ -19,7 +21,8 @@ struct listeners {
 		struct net_tls *tls; /* NULL: plain */
 		bool anywhere;	     /* what comes to other addresses is brought here too */
 		union net_addr at;
-		int *fd; /* one per core, -1 once a core has it; NULL: the bypass's */
+		int *fd;   /* one per core, -1 once a core has it; NULL: the bypass's */
+		int *kept; /* copies, one per core; NULL: the bypass's */
 	} one[SESSION_LISTENERS_MAX];
 };
 
@@ -33,6 +36,8 @@ int listeners_add_tls(struct listeners *l, const char *key, const char *addresse
 		      const struct session_ops *ops, struct net_tls *tls, char *text, size_t n);
 /* Gives the core's sockets away; how many, out[SESSION_LISTENERS_MAX]. */
 unsigned listeners_take(struct listeners *l, unsigned core, struct session_listener *out);
+/* Closes the copies: the sockets are another process's now, and the cores give theirs up. */
+void listeners_let_go(struct listeners *l);
 /* The addresses of that key as they are now, blanks between; returns dst. */
 char *listeners_text(const struct listeners *l, const char *key, char *dst, size_t n);
 void listeners_fini(struct listeners *l);

@@ -83,8 +83,10 @@ void publish_end(struct publish *p, enum reason why)
 	uint64_t hold_ms = 0;
 
 	publish_take_drop(p);
+	/* Where it comes from, the end of a process looks like the end of a stream. */
 	if (p->stream)
-		hold_ms = publish_hold_ms(p->session->core, p->stream->key, why);
+		hold_ms = publish_hold_ms(p->session->core, p->stream->key,
+					  p->yields ? REASON_REMOTE_CLOSED : why);
 	if (p->stream)
 		publish_leave(p, why,
 			      backup_follows(p, why) ? max_of(hold_ms, BACKUP_HOLD_MS) : hold_ms);

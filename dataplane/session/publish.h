@@ -41,6 +41,7 @@ struct publish {
 	uint64_t first_media_us; /* 0: none yet */
 	bool pull;		 /* relay timeouts instead of an encoder's */
 	bool internal;
+	bool yields; /* a pull from the data plane before this one: makes way for anybody */
 	struct unwatched unwatched; /* a pull */
 	bool video_header, audio_header;
 	bool appended; /* since the last flush */

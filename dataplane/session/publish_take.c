@@ -58,7 +58,7 @@ static enum reason make_way(struct stream *s, struct core *home, const char *who
 		publish_leave(old, REASON_SWITCHED, HANDS_MS);
 		return REASON_NONE;
 	}
-	if (!*who || !makes_way(old, who, engine_conf(home->engine)))
+	if (!old->yields && (!*who || !makes_way(old, who, engine_conf(home->engine))))
 		return REASON_STREAM_BUSY;
 	publish_leave(old, REASON_REPLACED, HANDS_MS);
 	session_close(old->session, REASON_REPLACED);

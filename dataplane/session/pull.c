@@ -27,6 +27,7 @@ static enum reason begin(struct pull *p)
 	if (why != REASON_NONE)
 		return why;
 	p->begun = true;
+	p->publish.yields = leg->bridge;
 	return pull_deadline(p);
 }
 

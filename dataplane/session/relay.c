@@ -267,6 +267,7 @@ static struct leg *leg_make(struct engine *e, const struct relay_spec *spec, con
 	}
 	leg->push = spec->push;
 	leg->internal = spec->internal;
+	leg->bridge = spec->bridge;
 	leg->core = core_for(e, spec->id);
 	leg->shm = shm_relay_of(e->shm, leg->slot);
 	shm_set(&leg->shm->is_push, spec->push);
@@ -345,21 +346,65 @@ out:
 	return why;
 }
 
+/* Under the lock. */
+static void unlist(struct leg *leg)
+{
+	LIST_REMOVE(leg, link);
+	LIST_INSERT_HEAD(&table.removed, leg, link);
+	leg->listed = false;
+	table.n--;
+	mail_post(leg->core, &leg->remove);
+}
+
 bool relay_remove(struct engine *e, const char *id, bool push)
 {
 	struct leg *leg;
 
 	pthread_mutex_lock(&table.lock);
 	leg = leg_find(id, push);
-	if (leg) {
-		LIST_REMOVE(leg, link);
-		LIST_INSERT_HEAD(&table.removed, leg, link);
-		leg->listed = false;
-		table.n--;
-		mail_post(leg->core, &leg->remove);
-	}
+	if (leg)
+		unlist(leg);
 	pthread_mutex_unlock(&table.lock);
 	return leg != NULL;
+}
+
+void relay_remove_pushes(struct engine *e)
+{
+	struct leg *leg, *next;
+
+	pthread_mutex_lock(&table.lock);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (leg = LIST_FIRST(&table.by_id[i]); leg; leg = next) {
+			next = LIST_NEXT(leg, link);
+			if (leg->push)
+				unlist(leg);
+		}
+	pthread_mutex_unlock(&table.lock);
+}
+
+unsigned relay_bridges(struct engine *e, unsigned *not_yet)
+{
+	struct leg *leg, *next;
+	unsigned n = 0;
+
+	*not_yet = 0;
+	pthread_mutex_lock(&table.lock);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (leg = LIST_FIRST(&table.by_id[i]); leg; leg = next) {
+			uint64_t state = shm_get(&leg->shm->state);
+
+			next = LIST_NEXT(leg, link);
+			if (!leg->bridge)
+				continue;
+			if (state == SHM_RELAY_FAILED) {
+				unlist(leg);
+				continue;
+			}
+			n++;
+			*not_yet += state != SHM_RELAY_RUNNING;
+		}
+	pthread_mutex_unlock(&table.lock);
+	return n;
 }
 
 static json_t *leg_json(const struct leg *leg)
@@ -385,7 +430,7 @@ json_t *relay_list(struct engine *e, bool push)
 	pthread_mutex_lock(&table.lock);
 	for (unsigned i = 0; list && i < BUCKETS; i++)
 		LIST_FOREACH (leg, &table.by_id[i], link)
-			if (leg->push == push)
+			if (leg->push == push && !leg->bridge)
 				json_array_append_new(list, leg_json(leg));
 	pthread_mutex_unlock(&table.lock);
 	return list;

@@ -31,6 +31,9 @@ struct relay_spec {
 	char url[2048];	  /* shown with its secrets masked only (interop U5) */
 	char stream[512]; /* domain/app/name */
 	bool push, internal;
+	/* A pull from the data plane that this one takes over from (session/takeover.h): in no list,
+	 * past relay.deny, and making way for whoever publishes the stream here. */
+	bool bridge;
 };
 
 /* Whether it may be the id of a leg. */
@@ -46,6 +49,10 @@ bool relay_meets_itself(const struct config *conf, const struct url *u, const un
 enum reason relay_create(struct engine *e, const struct relay_spec *spec, bool *conflict,
 			 const char **rule);
 bool relay_remove(struct engine *e, const char *id, bool push);
+/* Every push, as if each was removed. */
+void relay_remove_pushes(struct engine *e);
+/* Removes bridges that have failed; how many are left, and how many of them do not run yet. */
+unsigned relay_bridges(struct engine *e, unsigned *not_yet);
 /* [{...}] as ctl.def says; a new reference. */
 json_t *relay_list(struct engine *e, bool push);
 /*

@@ -25,8 +25,9 @@
 #define LISTEN_NOTSENT	   131072u
 #define DEAD_PEER_EXTRA_MS 10000u
 #define BODY_SEND_MAX \
-	262144u		/* of a body at once: large sends cost less, and this one some 50 us */
-#define KEEP_BYTES 256u /* of private output: an encoder's acknowledgements allocate nothing */
+	262144u /* of a body at once: large sends cost less, and this one some 50 us */
+#define LISTENERS_MAX (SESSION_LISTENERS_MAX + 1) /* one comes while the core runs */
+#define KEEP_BYTES    256u /* of private output: an encoder's acknowledgements allocate nothing */
 
 /* One core's sessions. */
 struct sessions {
@@ -36,16 +37,16 @@ struct sessions {
 	uint32_t alive; /* open ones, and closing ones that the network has not released */
 	uint64_t serial;
 	unsigned refusing; /* sessions that are only told why they cannot stay */
-	bool draining, ending;
+	bool draining, leaving, ending;
 	unsigned kinds;
 	struct {
 		const struct session_ops *ops;
 		struct pool pool;
 	} kind[KINDS_MAX];
-	unsigned listeners;
-	const struct session_ops *listener[SESSION_LISTENERS_MAX];
-	bool listener_tls[SESSION_LISTENERS_MAX];
-	bool listener_local[SESSION_LISTENERS_MAX];
+	unsigned listeners, first_listeners; /* first: those of sessions_init() */
+	const struct session_ops *listener[LISTENERS_MAX];
+	bool listener_tls[LISTENERS_MAX];
+	bool listener_local[LISTENERS_MAX];
 };
 
 static struct sessions *of_core(const struct core *c)
@@ -549,6 +550,23 @@ static bool is_local(const union net_addr *at)
 	return ip_is_loopback(&ip);
 }
 
+int sessions_listen(struct core *c, const struct session_listener *at)
+{
+	struct sessions *all = of_core(c);
+	int tag = (int)all->listeners;
+
+	if (tag == LISTENERS_MAX)
+		return -ENOSPC;
+	all->listener[tag] = at->ops;
+	all->listener_tls[tag] = at->tls;
+	all->listener_local[tag] = is_local(&at->at) && !at->anywhere;
+	all->listeners++;
+	if (at->fd < 0)
+		return net_listen_at(all->net, &at->at, tag);
+	return at->tls ? net_listen_tls(all->net, at->fd, tag, at->tls)
+		       : net_listen(all->net, at->fd, tag);
+}
+
 int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 {
 	const struct config *conf = engine_conf(c->engine);
@@ -579,20 +597,27 @@ int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
 	}
 	c->session = all;
 	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_mark, io_held};
+	if (n && at[0].waits)
+		net_listen_stop(all->net);
 	for (unsigned i = 0; i < n; i++) {
-		all->listener[i] = at[i].ops;
-		all->listener_tls[i] = at[i].tls;
-		all->listener_local[i] = is_local(&at[i].at) && !at[i].anywhere;
-		all->listeners++;
-		r = at[i].fd < 0 ? net_listen_at(all->net, &at[i].at, (int)i)
-		    : at[i].tls	 ? net_listen_tls(all->net, at[i].fd, (int)i, at[i].tls)
-				 : net_listen(all->net, at[i].fd, (int)i);
+		r = sessions_listen(c, &at[i]);
 		if (r) {
 			sessions_fini(c);
 			return r;
 		}
 	}
+	all->first_listeners = n;
 	return 0;
+}
+
+void sessions_resume(struct core *c)
+{
+	net_listen_resume(of_core(c)->net);
+}
+
+void sessions_look(struct core *c)
+{
+	net_listen_look(of_core(c)->net);
 }
 
 void sessions_end(struct core *c, enum reason why)
@@ -647,6 +672,23 @@ void sessions_drain(struct core *c, bool on)
 		net_listen_resume(all->net);
 	if (begins)
 		sessions_each(c, ask_to_leave, NULL);
+}
+
+void sessions_leave(struct core *c)
+{
+	struct sessions *all = of_core(c);
+
+	if (all->leaving)
+		return;
+	all->leaving = true;
+	for (unsigned i = 0; i < all->first_listeners; i++)
+		net_listen_leave(all->net, (int)i);
+	sessions_each(c, ask_to_leave, NULL);
+}
+
+bool sessions_stay(const struct core *c)
+{
+	return !of_core(c)->leaving;
 }
 
 bool sessions_send_on(const struct core *c)

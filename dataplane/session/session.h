@@ -97,6 +97,7 @@ struct session_listener {
 	union net_addr at;
 	struct net_tls *tls; /* NULL: plain */
 	bool anywhere;	     /* what comes to other addresses is brought here too */
+	bool waits;	     /* nobody is accepted before sessions_resume() */
 };
 #define SESSION_LISTENERS_MAX 32
 
@@ -110,6 +111,17 @@ void sessions_fini(struct core *c);
 /* While draining, new connections are refused, or sent on to where drain.redirect says; existing ones
  * stay, and who understands it is asked to reconnect (interop C17). On the core's thread. */
 void sessions_drain(struct core *c, bool on);
+/* Accepts at those that wait, after an upgrade (session/takeover.h). On the core's thread. */
+void sessions_resume(struct core *c);
+/* Looks for connections that nobody was woken for (net_listen_look()). On the core's thread. */
+void sessions_look(struct core *c);
+/* One more listener while the core runs; 0 or -errno. On the core's thread. */
+int sessions_listen(struct core *c, const struct session_listener *at);
+/* Another process has the listeners that came with sessions_init(): gives them up, asks who understands
+ * it to reconnect, and lets no HTTP connection be used again. On the core's thread. */
+void sessions_leave(struct core *c);
+/* Whether an HTTP connection may be used for another request. */
+bool sessions_stay(const struct core *c);
 /* Whether those who come now are to be sent on (session/elsewhere.h). */
 bool sessions_send_on(const struct core *c);
 /* Every session of this core, for control verbs. */

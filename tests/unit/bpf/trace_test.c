@@ -41,7 +41,7 @@ static int open_site(void **state)
 	assert_int_equal(listen(site.listener, 100), 0);
 	assert_int_equal(getsockname(site.listener, (struct sockaddr *)&site.addr, &n), 0);
 	*state = &site;
-	if (bpf_cgroup_enter(site.group, sizeof(site.group), err, sizeof(err)) ||
+	if (bpf_cgroup_enter(site.group, sizeof(site.group), "", err, sizeof(err)) ||
 	    bpf_trace_open(&site.t, site.group, err, sizeof(err)))
 		fail_msg("%s", err);
 	return 0;
@@ -188,7 +188,7 @@ static bool kernel_traces(void)
 	struct bpf_trace *t = NULL;
 	bool can;
 
-	if (bpf_cgroup_enter(group, sizeof(group), err, sizeof(err)))
+	if (bpf_cgroup_enter(group, sizeof(group), "", err, sizeof(err)))
 		return false;
 	can = !bpf_trace_open(&t, group, err, sizeof(err));
 	bpf_trace_close(t);

@@ -101,7 +101,7 @@ static int up(void **state)
 	strcpy(w->folder, "/tmp/control_test.XXXXXX");
 	assert_non_null(mkdtemp(w->folder));
 	snprintf(w->path, sizeof(w->path), "%s/dp.sock", w->folder);
-	assert_int_equal(control_start(&w->node->engine, w->path, w->node->shm_fd, NULL), 0);
+	assert_int_equal(control_start(&w->node->engine, w->path, w->node->shm_fd, NULL, false), 0);
 	w->fd = usock_connect(w->path);
 	assert_true(w->fd >= 0);
 	*state = w;
