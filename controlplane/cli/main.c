@@ -12,10 +12,10 @@
 #include "controlplane/cli/cli.h"
 
 static const struct command *const tables[] = {
-	up_commands,	 status_commands, task_commands,     stream_commands,
-	viewer_commands, node_commands,	  callback_commands, asset_commands,
-	domain_commands, audit_commands,  guard_commands,    nodes_commands,
-	config_commands, doctor_commands, hls_commands,	     bucket_commands};
+	up_commands,	 status_commands,   task_commands,   stream_commands, viewer_commands,
+	node_commands,	 callback_commands, asset_commands,  domain_commands, audit_commands,
+	guard_commands,	 nodes_commands,    config_commands, doctor_commands, hls_commands,
+	bucket_commands, upgrade_commands};
 
 static const struct opt global_opts[] = {
 	{"state", "DIR", "state folder of the Millrace to talk to (or to start)"},

@@ -19,6 +19,7 @@
 #include "controlplane/cli/listen.h"
 #include "controlplane/cli/status.h"
 #include "controlplane/cli/up.h"
+#include "controlplane/cli/upgrade.h"
 
 #define READY_US   30000000u
 #define KILL_US	   5000000u
@@ -29,8 +30,7 @@
 
 /* ---- saying things ---- */
 
-/* A line at once, or below the picture. */
-__attribute__((format(printf, 2, 3))) static void note(struct up *u, const char *fmt, ...)
+void up_note(struct up *u, const char *fmt, ...)
 {
 	char text[sizeof(u->recent[0])];
 	va_list ap;
@@ -49,7 +49,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct up *u, const char 
 
 static void note_line(void *arg, const char *text)
 {
-	note(arg, "%s", text);
+	up_note(arg, "%s", text);
 }
 
 static void print_indented(void *arg, const char *text)
@@ -72,6 +72,8 @@ static void ended(struct up *u, struct child *c, int status)
 {
 	char how[64];
 
+	if (upgrade_ended(u, c))
+		return;
 	child_ended(c, clock_us());
 	if (u->stops)
 		return;
@@ -81,8 +83,8 @@ static void ended(struct up *u, struct child *c, int status)
 		u->failed = c;
 		return;
 	}
-	note(u, "millrace: %s %s; starting it again (its log: %s)", c->name,
-	     how_it_ended(status, how, sizeof(how)), c->log_path);
+	up_note(u, "millrace: %s %s; starting it again (its log: %s)", c->name,
+		how_it_ended(status, how, sizeof(how)), c->log_path);
 }
 
 static void reap(struct up *u)
@@ -104,9 +106,14 @@ static void step(struct up *u, int timeout_ms)
 	uint64_t now;
 
 	poll(&p, 1, timeout_ms);
-	while (read(u->signal_fd, &si, sizeof(si)) == sizeof(si))
-		u->stops += si.ssi_signo != SIGCHLD;
+	while (read(u->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGUSR2)
+			upgrade_start(u);
+		else
+			u->stops += si.ssi_signo != SIGCHLD;
+	}
 	reap(u);
+	upgrade_step(u);
 	now = clock_us();
 	for (int i = 0; i < UP_CHILDREN; i++) {
 		if (!u->used[i])
@@ -353,6 +360,7 @@ static int open_signals(struct up *u)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -173,15 +173,15 @@ static bool in_path(const char *name)
 /* The other programs stand beside this one: in a build tree, or wherever it was installed. */
 static int find_programs(struct up *u)
 {
-	static const char *const names[UP_CHILDREN] = {"redis-server", "millrace-dp", "millrace-cp",
-						       "ffmpeg"};
+	static const char *const names[UP_NEXT] = {"redis-server", "millrace-dp", "millrace-cp",
+						   "ffmpeg"};
 	ssize_t n = readlink("/proc/self/exe", u->bin, sizeof(u->bin) - 1);
 
 	if (n <= 0)
 		return cli_fail(CLI_NOT_STARTED, "cannot read /proc/self/exe: %s", strerror(errno));
 	u->bin[n] = '\0';
 	*strrchr(u->bin, '/') = '\0';
-	for (int i = 0; i < UP_CHILDREN; i++) {
+	for (int i = 0; i < UP_NEXT; i++) {
 		bool sibling = i == UP_DP || i == UP_CP;
 
 		snprintf(u->path[i], sizeof(u->path[i]), "%s%s%s", sibling ? u->bin : "",
@@ -252,7 +252,7 @@ static void plane_args(struct up *u, enum up_child which)
 {
 	struct child *c = &u->child[which];
 
-	child_arg(c, u->path[which]);
+	child_arg(c, u->path[which == UP_NEXT ? UP_DP : which]);
 	child_arg(c, "--state");
 	child_arg(c, u->cli->state);
 	if (u->config_file) {
@@ -267,7 +267,7 @@ static void plane_args(struct up *u, enum up_child which)
 
 static int make_children(struct up *u)
 {
-	static const char *const names[UP_CHILDREN] = {"redis", "dp", "cp", "demo"};
+	static const char *const names[UP_CHILDREN] = {"redis", "dp", "cp", "demo", "dp"};
 	char logs[1100], reach[300], private_redis[1200];
 	int rc;
 
@@ -276,7 +276,7 @@ static int make_children(struct up *u)
 	if (!rc && u->used[UP_REDIS])
 		rc = make_folder(u->redis_dir);
 	for (int i = 0; i < UP_CHILDREN && !rc; i++)
-		if (u->used[i])
+		if (u->used[i] || i == UP_NEXT)
 			rc = child_init(&u->child[i], names[i], logs);
 	if (rc)
 		return cli_fail(CLI_NOT_STARTED, "cannot write below %s: %s", u->cli->state,
@@ -290,6 +290,8 @@ static int make_children(struct up *u)
 	}
 	plane_args(u, UP_DP);
 	plane_args(u, UP_CP);
+	plane_args(u, UP_NEXT);
+	child_arg(&u->child[UP_NEXT], "--takeover");
 	if (u->used[UP_DEMO]) {
 		listen_reach(u->conf.rtmp_listen, reach, sizeof(reach));
 		demo_init(&u->demo, &u->child[UP_DEMO], reach);

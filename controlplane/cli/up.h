@@ -17,7 +17,8 @@
 #include "controlplane/cli/demo.h"
 
 /* In the order of starting; stopping goes the other way. */
-enum up_child { UP_REDIS, UP_DP, UP_CP, UP_DEMO, UP_CHILDREN };
+/* UP_NEXT: see upgrade.h. */
+enum up_child { UP_REDIS, UP_DP, UP_CP, UP_DEMO, UP_NEXT, UP_CHILDREN };
 
 #define UP_SETS	  32
 #define UP_RECENT 6
@@ -39,11 +40,14 @@ struct up {
 	int lock_fd, signal_fd;
 	unsigned stops;		     /* signals that asked to end */
 	bool started;		     /* everything was ready once */
+	bool upgrading;		     /* UP_NEXT takes over */
 	const struct child *failed;  /* ended before it was ready */
 	bool screen;		     /* a terminal: one refreshing picture */
 	char recent[UP_RECENT][400]; /* newest last; shown below the picture */
 };
 
+/* A line for people, at once or below the picture. */
+__attribute__((format(printf, 2, 3))) void up_note(struct up *u, const char *fmt, ...);
 /* Runs what `u` describes until a signal ends it; an exit status. */
 int supervise(struct up *u);
 
