@@ -59,7 +59,6 @@ knocked() {
 	[ "$(cat "$T/knocked" 2>/dev/null || echo 0)" -ge "$1" ]
 }
 
-# bytes NAME: how much a curl of background wrote
 grows() { # FILE BYTES
 	[ "$(stat -c %s "$1")" -gt "$2" ]
 }
@@ -100,6 +99,7 @@ grows() { # FILE BYTES
 
 @test "an encoder that reconnects takes its name over from the bridge, its viewers stay" {
 	dp_start
+	exec {held}<>"/dev/tcp/127.0.0.1/$RTMP" # the old one is not empty before the end
 	script NEXT_LOG="$T/next.log" <<'PY'
 import subprocess
 first = Peer().live('a')
