@@ -179,6 +179,7 @@ relay_create() {
 	local src=$1 dst=$2 protocol=rtmp answer
 	shift 2
 	[[ $src != http* ]] || protocol=http-flv
+	[[ $src != *.m3u8 ]] || protocol=hls
 	answer=$(api Action=CreateLivePullToPush Region=local "StartTime=$(utc now)" "EndTime=$(utc '+1 hour')" \
 		SourceType=live SourceProtocol=$protocol "SourceUrls=[\"$src\"]" "DstUrl=$dst" RetryInterval=1 "$@")
 	jq -er .TaskId <<<"$answer" || {
