@@ -52,16 +52,25 @@ rtmpdump_plays() {
 	flv_is_published "$T/dump.flv"
 }
 
-@test "GStreamer publishes with rtmp2sink" {
-	needs gst-launch-1.0 rtmp2sink
+# gst_publishes SINK: GStreamer sends the fixture's packets as they are, and players get them
+gst_publishes() {
+	needs gst-launch-1.0 "$1"
 	dp_start
 	fixture
 	background gst gst-launch-1.0 filesrc location="$AV" ! flvdemux name=d flvmux name=m streamable=true ! \
-		rtmp2sink location="rtmp://127.0.0.1:$RTMP/live/a" \
+		"$1" location="rtmp://127.0.0.1:$RTMP/live/a" \
 		d.video ! queue ! identity sync=true ! m.video d.audio ! queue ! identity sync=true ! m.audio
 	live a
 	packets "rtmp://127.0.0.1:$RTMP/live/a" 4 >"$T/rtmp.txt"
 	same_packets "$T/rtmp.txt"
+}
+
+@test "GStreamer publishes with rtmp2sink" {
+	gst_publishes rtmp2sink
+}
+
+@test "librtmp publishes: GStreamer's rtmpsink" {
+	gst_publishes rtmpsink
 }
 
 @test "GStreamer plays with rtmp2src" {
