@@ -45,7 +45,7 @@ using() {
 	pull DescribeLivePullStreamConfig x | jq -r '.LiveAppRecordList.LiveAppRecord[0].SourceUsing'
 }
 
-@test "a regular pull runs in its window, takes the next source, follows an edit at once and survives kills" {
+@test "P12: a regular pull runs in its window, takes the next source, follows an edit at once and survives kills" {
 	origin one
 	origin two
 	mapfile -t w < <(window)
