@@ -5,6 +5,7 @@
 #   make deps-dpdk  install what the dpdk backend needs; the next make builds it
 #   make run        deps, build, then a demo in the foreground: streams, viewers, a relay task
 #   make test       deps, build, then every test through prove
+#   make test-long  the TCP against itself in SIM_LONG (400,000) random worlds, a million connections
 #   make unit       unit and simulator tests only
 #   make e2e        end-to-end tests only (T=name picks one file)
 #   make e2e-dpdk   some of them again with net.backend dpdk between the clients and the node; as root

@@ -149,6 +149,47 @@ static void test_more_holes_than_the_scoreboard_holds_are_repaired_without_a_tim
 	}
 }
 
+/* One download over 1 Gb/s and 20 ms, to a receiver that keeps what comes out of order. */
+static uint64_t download(uint32_t queue_bytes, uint64_t bytes)
+{
+	struct world_options o = usual();
+	uint64_t took;
+
+	o.recv_window[CLIENT] = 64000000;
+	o.blocks[CLIENT] = o.reasm_max[CLIENT] = 8000;
+	o.path[DOWN] = o.path[UP] = (struct path){.delay_us = 10000, .rate = 125000000};
+	o.path[DOWN].queue_bytes = queue_bytes;
+	world_init(&w, &o);
+	world_open(&w, 100, bytes);
+	took = run_to_end(60);
+	printf("# queue %u kB: %.0f Mb/s\n", queue_bytes / 1000, (double)bytes * 8 / (double)took);
+	return took;
+}
+
+/* The reference is the path: 0.4 s for 50 MB, and eight round trips until it is full. */
+static void test_slow_start_ends_where_the_path_is_full_before_the_queue_is(void **state)
+{
+	assert_in_range(download(2500000, 50000000), SECOND * 4 / 10, SECOND * 65 / 100);
+	assert_int_equal(tcp_stats(w.stack[SERVER])->bytes_resent, 0);
+	world_fini(&w);
+}
+
+static void test_a_queue_that_overflows_in_slow_start_costs_two_recoveries_at_most(void **state)
+{
+	static const uint32_t queues[] = {250000, 1000000};
+
+	for (unsigned i = 0; i < array_len(queues); i++) {
+		const struct tcp_stats *s;
+
+		download(queues[i], 50000000);
+		s = tcp_stats(w.stack[SERVER]);
+		assert_in_range(s->recoveries, 1, 2);
+		assert_int_equal(s->timeouts, 0);
+		assert_true(s->bytes_resent < 50000000 / 6);
+		world_fini(&w);
+	}
+}
+
 static void test_reordering_is_not_taken_for_loss(void **state)
 {
 	struct world_options o = usual();
@@ -463,6 +504,9 @@ int main(void)
 		cmocka_unit_test(test_random_loss_costs_what_CUBIC_says_not_more),
 		cmocka_unit_test(
 			test_more_holes_than_the_scoreboard_holds_are_repaired_without_a_timeout),
+		cmocka_unit_test(test_slow_start_ends_where_the_path_is_full_before_the_queue_is),
+		cmocka_unit_test(
+			test_a_queue_that_overflows_in_slow_start_costs_two_recoveries_at_most),
 		cmocka_unit_test(test_reordering_is_not_taken_for_loss),
 		cmocka_unit_test(test_RFC9293_3_8_6_1_a_closed_window_is_probed_until_it_opens),
 		cmocka_unit_test(test_peers_that_lie_break_no_invariant_and_are_rid_of),

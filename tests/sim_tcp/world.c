@@ -384,6 +384,7 @@ void world_init(struct world *w, const struct world_options *o)
 			.tw_max = 1024,
 			.mtu = o->mtu ? o->mtu : 1500,
 			.recv_window = o->recv_window[i] ? o->recv_window[i] : 262144,
+			.reasm_max = o->reasm_max[i],
 			.tso_bytes = o->tso ? 65000 : 0,
 			.csum_offload = o->csum_offload,
 			.no_rack = o->no_rack[i],

@@ -61,6 +61,7 @@ struct world_options {
 	bool v6, tso, csum_offload, no_rack[2];
 	uint32_t recv_window[2];
 	uint32_t blocks[2];
+	uint16_t reasm_max[2]; /* what a receiver like the kernel's has: as much as its window */
 	uint32_t user_timeout_ms;
 	uint32_t keep_idle_ms;
 	uint16_t mtu;

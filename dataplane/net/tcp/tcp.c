@@ -46,6 +46,8 @@ static void fill_defaults(struct tcp_config *cf)
 		cf->keep_probes = 3;
 	if (!cf->fin_wait_ms)
 		cf->fin_wait_ms = 60000;
+	if (!cf->reasm_max)
+		cf->reasm_max = 64;
 	if (!cf->time_wait_s)
 		cf->time_wait_s = 60;
 	if (!cf->delack_ms)

@@ -99,6 +99,7 @@ struct tcp_config {
 	uint8_t key[TCP_KEY_BYTES]; /* random and secret */
 	uint16_t mtu;		    /* of IP packets, at least 576 */
 	uint32_t recv_window;	    /* bytes; rounded so that it can be advertised exactly */
+	uint16_t reasm_max;	    /* blocks of a connection for data out of order; 0: 64 */
 	uint32_t tso_bytes;	    /* largest burst that the NIC cuts, up to 65000; 0: none */
 	bool csum_offload;	    /* the NIC finishes TCP checksums */
 	bool no_rack;		    /* losses by three duplicates (RFC 6675), not RACK-TLP */

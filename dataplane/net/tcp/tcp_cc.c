@@ -18,6 +18,7 @@
 #define CSS_GROWTH	  4u
 #define CSS_ROUNDS	  5u
 #define SS_BURST	  8u
+#define TRAIN_GAP_US	  2000u
 
 uint32_t tcp_initial_window(uint16_t mss)
 {
@@ -42,7 +43,6 @@ static void enter_slow_start(struct tcp_cc *cc)
 static void enter_avoidance(struct tcp_cc *cc)
 {
 	cc->cubic = (struct tcp_cubic){0};
-	cc->credit = 0;
 }
 
 void tcp_cc_init(struct tcp_cc *cc, uint16_t mss)
@@ -53,44 +53,75 @@ void tcp_cc_init(struct tcp_cc *cc, uint16_t mss)
 	enter_slow_start(cc);
 }
 
-static void hystart_round(struct tcp_cc *cc)
+static void end_slow_start(struct tcp_cc *cc)
+{
+	cc->ssthresh = cc->cwnd;
+	enter_avoidance(cc);
+}
+
+static void hystart_round(struct tcp_cc *cc, uint32_t now_us)
 {
 	struct tcp_hystart *h = &cc->hystart;
 
 	h->last_us = h->now_us;
 	h->now_us = UINT32_MAX;
 	h->samples = 0;
-	if (h->css_rounds && ++h->css_rounds > CSS_ROUNDS) {
-		cc->ssthresh = cc->cwnd;
-		enter_avoidance(cc);
-	}
+	h->ack_us = now_us;
+	if (!h->css_rounds)
+		h->begun_us = now_us;
+	else if (++h->css_rounds > CSS_ROUNDS)
+		end_slow_start(cc);
 }
 
-static void hystart_sample(struct tcp_hystart *h, uint32_t rtt_us)
+static bool grew(uint32_t rtt_us, uint32_t since_us)
 {
-	uint32_t thresh;
+	return rtt_us >=
+	       since_us + min_of(max_of(since_us / 8, RTT_THRESH_MIN_US), RTT_THRESH_MAX_US);
+}
 
-	h->now_us = min_of(h->now_us, rtt_us);
+static void hystart_sample(struct tcp_cc *cc, const struct tcp_cc_ack *a)
+{
+	struct tcp_hystart *h = &cc->hystart;
+
+	h->now_us = min_of(h->now_us, a->rtt_us);
 	if (h->samples < RTT_SAMPLES)
 		h->samples++;
 	if (h->samples < RTT_SAMPLES || h->last_us == UINT32_MAX)
 		return;
-	if (h->css_rounds) {
-		if (h->now_us < h->base_us)
+	if (h->train) {
+		if (grew(h->now_us, h->base_us))
+			end_slow_start(cc);
+	} else if (h->css_rounds) {
+		if (h->now_us < h->base_us) {
 			h->css_rounds = 0;
-		return;
-	}
-	thresh = min_of(max_of(h->last_us / 8, RTT_THRESH_MIN_US), RTT_THRESH_MAX_US);
-	if (h->now_us >= h->last_us + thresh) {
+			h->begun_us = a->now_us;
+		}
+	} else if (grew(h->now_us, h->last_us)) {
 		h->base_us = h->now_us;
 		h->css_rounds = 1;
 	}
+}
+
+/* ACKs that come closely for half a round trip: what is in flight fills half of the path. */
+static void hystart_train(struct tcp_hystart *h, uint32_t now_us)
+{
+	uint32_t rtt_us = min_of(h->last_us, h->now_us);
+
+	if (h->css_rounds || rtt_us == UINT32_MAX || now_us - h->ack_us > TRAIN_GAP_US)
+		return;
+	h->ack_us = now_us;
+	if (now_us - h->begun_us <= rtt_us / 2)
+		return;
+	h->base_us = rtt_us;
+	h->css_rounds = 1;
+	h->train = true;
 }
 
 static void grow_slow_start(struct tcp_cc *cc, const struct tcp_cc_ack *a)
 {
 	uint64_t grow = min_of(a->bytes, SS_BURST * a->mss);
 
+	hystart_train(&cc->hystart, a->now_us);
 	if (cc->hystart.css_rounds)
 		grow /= CSS_GROWTH;
 	set_cwnd(cc, a->mss, min_of(cc->cwnd + grow, (uint64_t)max_of(cc->ssthresh, cc->cwnd)));
@@ -153,13 +184,13 @@ static void grow_avoidance(struct tcp_cc *cc, const struct tcp_cc_ack *a)
 	want = c->w_est >= cc->w_max ? a->mss : ALPHA(a->mss);
 	c->w_est += (uint32_t)(want * a->bytes / cc->cwnd);
 	target = max_of(target, c->w_est);
-	cc->credit += a->bytes;
-	want = (target - min_of(target, (uint64_t)cc->cwnd)) * cc->credit / cc->cwnd;
+	c->credit += a->bytes;
+	want = (target - min_of(target, (uint64_t)cc->cwnd)) * c->credit / cc->cwnd;
 	if (want) {
-		cc->credit = 0;
+		c->credit = 0;
 		set_cwnd(cc, a->mss, cc->cwnd + want);
 	}
-	cc->credit = min_of(cc->credit, cc->cwnd);
+	c->credit = min_of(c->credit, cc->cwnd);
 }
 
 void tcp_cc_acked(struct tcp_cc *cc, const struct tcp_cc_ack *a)
@@ -169,10 +200,10 @@ void tcp_cc_acked(struct tcp_cc *cc, const struct tcp_cc_ack *a)
 		cc->pipe_last = cc->pipe_now;
 		cc->pipe_now = a->pipe;
 		if (slow_start(cc))
-			hystart_round(cc);
+			hystart_round(cc, a->now_us);
 	}
 	if (slow_start(cc) && a->rtt_us)
-		hystart_sample(&cc->hystart, a->rtt_us);
+		hystart_sample(cc, a);
 	if (max_of(cc->pipe_now, cc->pipe_last) < cc->cwnd / 2) {
 		/* Not used: neither evidence for more, nor time on the curve (RFC 9438, 5.8). */
 		if (!slow_start(cc))
@@ -201,7 +232,8 @@ static void reduce(struct tcp_cc *cc, uint16_t mss, uint32_t pipe)
 	cc->undo_ssthresh = cc->ssthresh;
 	/* Fast convergence (4.7): less than last time means that somebody else came. */
 	cc->w_max = w < cc->w_max ? (uint32_t)((uint64_t)w * 17 / 20) : w;
-	cc->ssthresh = max_of(BETA(w), 2u * mss);
+	/* In slow start it is up to twice as much as has just arrived without a loss. */
+	cc->ssthresh = max_of(slow_start(cc) ? w / 2 : BETA(w), 2u * mss);
 }
 
 void tcp_cc_lost(struct tcp_cc *cc, uint16_t mss, uint32_t pipe)
@@ -216,7 +248,6 @@ void tcp_cc_timeout(struct tcp_cc *cc, uint16_t mss, uint32_t pipe, bool again)
 		reduce(cc, mss, pipe);
 	cc->cwnd = mss;
 	cc->pipe_now = cc->pipe_last = mss;
-	cc->credit = 0;
 	enter_slow_start(cc);
 }
 

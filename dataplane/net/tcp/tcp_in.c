@@ -175,7 +175,8 @@ static void take_data(struct tcp_conn *c, const struct tcp_seg *g)
 		fin = false;
 	}
 	if (seq != c->rcv_nxt) {
-		if (!tcp_reasm_put(&c->reasm, &c->tcp->blocks, seq, data, fin))
+		if (!tcp_reasm_put(&c->reasm, &c->tcp->blocks, c->tcp->cf.reasm_max, seq, data,
+				   fin))
 			c->tcp->stats.late_dropped++;
 		plan_ack(c, true);
 		return;

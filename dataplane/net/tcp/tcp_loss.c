@@ -241,13 +241,14 @@ static void grow(struct tcp_conn *c, const struct tcp_delivery *d, uint32_t pipe
 		.pipe = pipe,
 		.rtt_us = d->rtt_ok ? d->rtt_us : 0,
 		.srtt_us = c->rtt.srtt_us,
+		.now_us = now_us32(c),
 		.now_ms = now_ms(c->tcp),
 		.mss = c->mss,
-		.round = seq_ge(c->flight.una, c->round_end),
+		.round = seq_gt(c->flight.una, c->round_end),
 	};
 
 	if (a.round)
-		c->round_end = c->flight.nxt + !tcp_flight_bytes(&c->flight);
+		c->round_end = c->flight.nxt;
 	tcp_cc_acked(&c->cc, &a);
 }
 

@@ -12,10 +12,10 @@ static uint32_t end_of(const struct tcp_late *l)
 }
 
 /* A new block after *at; false: no room. */
-static bool insert(struct tcp_reasm *r, struct tcp_blocks *b, struct tcp_late **at, uint32_t seq,
-		   const uint8_t *p, size_t n)
+static bool insert(struct tcp_reasm *r, struct tcp_blocks *b, uint16_t max, struct tcp_late **at,
+		   uint32_t seq, const uint8_t *p, size_t n)
 {
-	struct tcp_late *l = r->n < TCP_REASM_MAX ? tcp_blocks_get(b) : NULL;
+	struct tcp_late *l = r->n < max ? tcp_blocks_get(b) : NULL;
 
 	if (!l)
 		return false;
@@ -30,8 +30,8 @@ static bool insert(struct tcp_reasm *r, struct tcp_blocks *b, struct tcp_late **
 	return true;
 }
 
-bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
-		   bool fin)
+bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint16_t max, uint32_t seq,
+		   struct slice data, bool fin)
 {
 	struct tcp_late **at = &r->head, *last = NULL;
 	uint32_t end = seq + (uint32_t)data.n, from = seq;
@@ -55,7 +55,7 @@ bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, stru
 		if (*at)
 			n = seq_min(n, (*at)->seq - from);
 		n = min_of(n, (uint32_t)TCP_REASM_BYTES);
-		if (!insert(r, b, at, from, data.p + (from - seq), n))
+		if (!insert(r, b, max, at, from, data.p + (from - seq), n))
 			return false;
 		last = *at;
 		at = &last->next;

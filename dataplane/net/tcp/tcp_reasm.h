@@ -3,7 +3,7 @@
  * Bytes that came before their turn: bounded reassembly for what publishers and requests send.
  *
  * A list of blocks in order of sequence number, not overlapping, each holding up to
- * TCP_REASM_BYTES. At most TCP_REASM_MAX of them: what does not fit is dropped, as if the network
+ * TCP_REASM_BYTES. At most so many of them as the stack allows a connection: what does not fit is dropped, as if the network
  * had lost it, and is not reported as received. What is reported is never dropped.
  *
  * Invariant: nothing in the list is before rcv_nxt after tcp_reasm_take() has returned NULL.
@@ -19,7 +19,6 @@
 #include "net/tcp/tcp_blocks.h"
 #include "net/tcp/tcp_hdr.h"
 
-#define TCP_REASM_MAX	64
 #define TCP_REASM_BYTES (TCP_BLOCK_BYTES - 16)
 
 struct tcp_late {
@@ -33,12 +32,12 @@ struct tcp_late {
 struct tcp_reasm {
 	struct tcp_late *head;
 	uint32_t last_seq; /* of the newest arrival: its run is reported first (RFC 2018, 4) */
-	uint8_t n;
+	uint16_t n;
 };
 
-/* Copies what is not there yet. False: for some of it there was no room. */
-bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint32_t seq, struct slice data,
-		   bool fin);
+/* Copies what is not there yet, into max blocks altogether. False: for some of it there was no room. */
+bool tcp_reasm_put(struct tcp_reasm *r, struct tcp_blocks *b, uint16_t max, uint32_t seq,
+		   struct slice data, bool fin);
 /*
  * The first block, cut to what lies at or after *rcv_nxt, when it begins there; *rcv_nxt moves over
  * its bytes, not over a FIN. NULL: a gap, or nothing. The caller gives it to tcp_blocks_put().

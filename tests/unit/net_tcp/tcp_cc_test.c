@@ -25,6 +25,7 @@ static struct tcp_cc_ack ack(uint32_t bytes, uint32_t pipe, uint32_t rtt_us, uin
 		.pipe = pipe,
 		.rtt_us = rtt_us,
 		.srtt_us = rtt_us,
+		.now_us = now_ms * 1000,
 		.now_ms = now_ms,
 		.mss = MSS,
 		.round = round,
@@ -127,12 +128,67 @@ static void test_RFC9406_a_spike_that_passes_resumes_slow_start(void **state)
 	assert_int_equal(cc.hystart.css_rounds, 0);
 }
 
+/* The same, with an ACK every gap_us. */
+static void spread_round(uint32_t rtt_us, uint32_t gap_us, uint32_t *round_us)
+{
+	uint32_t segments = cc.cwnd / MSS, pipe = cc.cwnd;
+
+	*round_us += rtt_us;
+	for (uint32_t i = 0; i < segments; i++) {
+		struct tcp_cc_ack a = ack(MSS, pipe, rtt_us, *round_us / 1000, i == 0);
+
+		a.now_us = *round_us + i * gap_us;
+		tcp_cc_acked(&cc, &a);
+	}
+}
+
+static void test_ACKs_that_come_closely_for_half_a_round_trip_slow_the_start(void **state)
+{
+	uint32_t now = 1000, before;
+
+	/* Of 1 MB/s and 100 ms: 100 segments are on the way. */
+	tcp_cc_init(&cc, MSS);
+	for (int i = 0; i < 3; i++)
+		spread_round(100000, 1000, &now);
+	assert_int_equal(cc.hystart.css_rounds, 0);
+	assert_int_equal(cc.cwnd, 80 * MSS);
+	spread_round(100000, 1000, &now);
+	assert_true(cc.hystart.train);
+	before = cc.cwnd;
+	assert_in_range(before, 130 * MSS, 150 * MSS);
+	spread_round(100000, 1000, &now);
+	assert_in_range(cc.cwnd, before + before / 5, before + before / 3);
+	/* The queue grows: that was it. */
+	spread_round(130000, 1000, &now);
+	assert_true(cc.cwnd < 3 * before / 2);
+	assert_in_range(cc.ssthresh, before, cc.cwnd);
+}
+
+static void test_ACKs_with_gaps_between_them_are_no_train(void **state)
+{
+	uint32_t now = 1000;
+
+	tcp_cc_init(&cc, MSS);
+	for (int i = 0; i < 4; i++)
+		spread_round(100000, 3000, &now);
+	assert_int_equal(cc.cwnd, 160 * MSS);
+	assert_int_equal(cc.ssthresh, TCP_SSTHRESH_MAX);
+}
+
+static void test_a_loss_in_slow_start_halves_the_window(void **state)
+{
+	tcp_cc_init(&cc, MSS);
+	cc.cwnd = cc.pipe_now = 100 * MSS;
+	tcp_cc_lost(&cc, MSS, cc.cwnd);
+	assert_int_equal(cc.ssthresh, 50 * MSS);
+}
+
 static void test_RFC9438_window_comes_back_to_W_max_after_K(void **state)
 {
 	uint32_t now = 1000, start;
 
 	tcp_cc_init(&cc, MSS);
-	cc.cwnd = 1000 * MSS;
+	cc.cwnd = cc.ssthresh = 1000 * MSS;
 	cc.pipe_now = cc.cwnd;
 	tcp_cc_lost(&cc, MSS, cc.cwnd);
 	assert_int_equal(cc.ssthresh, 700 * MSS);
@@ -153,7 +209,7 @@ static void test_RFC9438_window_comes_back_to_W_max_after_K(void **state)
 static void test_RFC9438_4_7_fast_convergence(void **state)
 {
 	tcp_cc_init(&cc, MSS);
-	cc.cwnd = cc.pipe_now = 100 * MSS;
+	cc.cwnd = cc.ssthresh = cc.pipe_now = 100 * MSS;
 	tcp_cc_lost(&cc, MSS, cc.cwnd);
 	tcp_cc_recovered(&cc, MSS);
 	assert_int_equal(cc.w_max, 100 * MSS);
@@ -196,7 +252,7 @@ static void test_RFC4015_a_reduction_is_taken_back(void **state)
 	tcp_cc_timeout(&cc, MSS, cc.cwnd, false);
 	assert_int_equal(cc.cwnd, MSS);
 	tcp_cc_timeout(&cc, MSS, cc.cwnd, true);
-	assert_int_equal(cc.ssthresh, 35 * MSS);
+	assert_int_equal(cc.ssthresh, 25 * MSS);
 	tcp_cc_undo(&cc);
 	assert_int_equal(cc.cwnd, 50 * MSS);
 	assert_int_equal(cc.ssthresh, TCP_SSTHRESH_MAX);
@@ -212,6 +268,9 @@ int main(void)
 		cmocka_unit_test(test_slow_start_doubles_while_the_RTT_stays),
 		cmocka_unit_test(test_RFC9406_a_growing_RTT_ends_slow_start_without_a_loss),
 		cmocka_unit_test(test_RFC9406_a_spike_that_passes_resumes_slow_start),
+		cmocka_unit_test(test_ACKs_that_come_closely_for_half_a_round_trip_slow_the_start),
+		cmocka_unit_test(test_ACKs_with_gaps_between_them_are_no_train),
+		cmocka_unit_test(test_a_loss_in_slow_start_halves_the_window),
 		cmocka_unit_test(test_RFC9438_window_comes_back_to_W_max_after_K),
 		cmocka_unit_test(test_RFC9438_4_7_fast_convergence),
 		cmocka_unit_test(test_RFC7661_a_window_that_is_not_used_does_not_grow),

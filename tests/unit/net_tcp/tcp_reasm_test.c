@@ -13,7 +13,7 @@
 #include "net/tcp/seq.h"
 #include "net/tcp/tcp_reasm.h"
 
-enum { BLOCKS = 80 };
+enum { BLOCKS = 80, MAX = 64 };
 static uint8_t memory[BLOCKS * TCP_BLOCK_BYTES] __attribute__((aligned(64)));
 static struct tcp_blocks blocks;
 
@@ -26,10 +26,10 @@ static void test_overlaps_are_kept_once_and_taken_in_order(void **state)
 	char got[64] = "";
 
 	tcp_blocks_init(&blocks, memory, BLOCKS);
-	tcp_reasm_put(&r, &blocks, 1004, (struct slice){(const uint8_t *)"efgh", 4}, false);
-	tcp_reasm_put(&r, &blocks, 1002, (struct slice){(const uint8_t *)"cdEFGHij", 8}, true);
+	tcp_reasm_put(&r, &blocks, MAX, 1004, (struct slice){(const uint8_t *)"efgh", 4}, false);
+	tcp_reasm_put(&r, &blocks, MAX, 1002, (struct slice){(const uint8_t *)"cdEFGHij", 8}, true);
 	assert_null(tcp_reasm_take(&r, &blocks, &nxt, &s));
-	tcp_reasm_put(&r, &blocks, 1000, (struct slice){(const uint8_t *)"abC", 3}, false);
+	tcp_reasm_put(&r, &blocks, MAX, 1000, (struct slice){(const uint8_t *)"abC", 3}, false);
 	while ((l = tcp_reasm_take(&r, &blocks, &nxt, &s))) {
 		strncat(got, (const char *)s.p, s.n);
 		if (nxt == 1010)
@@ -49,7 +49,7 @@ static void test_a_FIN_alone_waits_too(void **state)
 	struct tcp_late *l;
 
 	tcp_blocks_init(&blocks, memory, BLOCKS);
-	tcp_reasm_put(&r, &blocks, 12, (struct slice){NULL, 0}, true);
+	tcp_reasm_put(&r, &blocks, MAX, 12, (struct slice){NULL, 0}, true);
 	assert_null(tcp_reasm_take(&r, &blocks, &nxt, &s));
 	nxt = 12;
 	l = tcp_reasm_take(&r, &blocks, &nxt, &s);
@@ -66,12 +66,12 @@ static void test_RFC2018_4_the_newest_run_is_reported_first(void **state)
 
 	tcp_blocks_init(&blocks, memory, BLOCKS);
 	for (uint32_t i = 1; i <= 5; i++)
-		tcp_reasm_put(&r, &blocks, i * 1000, (struct slice){b, 100}, false);
-	tcp_reasm_put(&r, &blocks, 3100, (struct slice){b, 50}, false);
+		tcp_reasm_put(&r, &blocks, MAX, i * 1000, (struct slice){b, 100}, false);
+	tcp_reasm_put(&r, &blocks, MAX, 3100, (struct slice){b, 50}, false);
 	assert_int_equal(tcp_reasm_sacks(&r, s, 3), 3);
 	assert_int_equal(s[0].start, 3000);
 	assert_int_equal(s[0].end, 3150);
-	tcp_reasm_put(&r, &blocks, 5100, (struct slice){b, 50}, false);
+	tcp_reasm_put(&r, &blocks, MAX, 5100, (struct slice){b, 50}, false);
 	assert_int_equal(tcp_reasm_sacks(&r, s, 3), 3);
 	assert_int_equal(s[0].end, 5150);
 	tcp_reasm_fini(&r, &blocks);
@@ -85,9 +85,9 @@ static void test_what_does_not_fit_is_dropped_and_not_reported(void **state)
 	uint8_t b[10] = {0};
 
 	tcp_blocks_init(&blocks, memory, BLOCKS);
-	for (uint32_t i = 0; i < 2 * TCP_REASM_MAX; i++)
-		tcp_reasm_put(&r, &blocks, 1000 + 20 * i, (struct slice){b, 10}, false);
-	assert_int_equal(blocks.used, TCP_REASM_MAX);
+	for (uint32_t i = 0; i < 2 * MAX; i++)
+		tcp_reasm_put(&r, &blocks, MAX, 1000 + 20 * i, (struct slice){b, 10}, false);
+	assert_int_equal(blocks.used, MAX);
 	assert_int_equal(tcp_reasm_sacks(&r, s, 4), 4);
 	tcp_reasm_fini(&r, &blocks);
 }
@@ -123,7 +123,7 @@ static void test_any_arrival_gives_the_stream(void **state)
 				nxt = base + max_of(nxt - base, at + n);
 				ended = nxt - base == N;
 			} else {
-				tcp_reasm_put(&r, &blocks, base + at,
+				tcp_reasm_put(&r, &blocks, MAX, base + at,
 					      (struct slice){stream + at, n}, at + n == N);
 			}
 			while ((l = tcp_reasm_take(&r, &blocks, &nxt, &s))) {
