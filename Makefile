@@ -194,7 +194,9 @@ fuzz: $(patsubst %,build/fuzz/%,$(fuzz_names))
 unit: $(unit_bin) $(replay_bin)
 	@prove --exec tests/run-one $(PROVE) $^
 
-e2e: all
+# What end-to-end tests use besides the programs.
+e2e_help := $(B)/bench/wan
+e2e: all $(e2e_help)
 	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
 
 # Through a veth pair in a network namespace of its own; one file after the other.
@@ -205,7 +207,7 @@ e2e-dpdk: all
 PROVE ?= -j2
 
 test: deps-test
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin)
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(unit_bin) $(replay_bin) $(e2e_help)
 	@prove --exec tests/run-one $(PROVE) $(unit_bin) $(replay_bin) $(wildcard tests/e2e/*.bats)
 
 chaos: all deps-test
@@ -220,7 +222,7 @@ tsan:
 SAN_REPORTS = $(CURDIR)/build/$*/reports
 SAN_OPTIONS = halt_on_error=0:exitcode=66:log_path=$(SAN_REPORTS)/report
 asan-e2e tsan-e2e: %-e2e:
-	@$(MAKE) --no-print-directory MODE=$* -j$$(nproc) all
+	@$(MAKE) --no-print-directory MODE=$* -j$$(nproc) all $(B)/bench/wan
 	@rm -rf $(SAN_REPORTS) && mkdir -p $(SAN_REPORTS)
 	@export SANITIZER=$* MILLRACE_BIN=$(CURDIR)/build/$* TSAN_OPTIONS=$(SAN_OPTIONS) ASAN_OPTIONS=$(SAN_OPTIONS) \
 	  UBSAN_OPTIONS=$(SAN_OPTIONS):print_stacktrace=1; \

@@ -4,14 +4,16 @@
 BENCH ?= quick
 SHARE ?= 0
 bench_libs := $(call lib,base)
-bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged tcp_null)
+bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged tcp_null wan)
 bench_of    = $(call obj,$(addprefix bench/,$(addsuffix .c,$(1))))
 
 $(B)/bench/publisher: $(call bench_of,publisher rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/limit: $(call bench_of,limit traffic sock) $(bench_libs)
 $(B)/bench/loadgen: $(call bench_of,loadgen viewer tls demux stats rtmp_client traffic sock) $(bench_libs)
 $(B)/bench/hls_load: $(call bench_of,hls_load sock) $(bench_libs)
-bench_bin  := $(addprefix $(B)/bench/,publisher limit loadgen hls_load forged tcp_null)
+$(B)/bench/forged: $(call bench_of,forged sock) $(bench_libs)
+$(B)/bench/tcp_null: $(call bench_of,tcp_null stats sock) $(tcp_libs)
+$(B)/bench/wan: $(call bench_of,wan sock) $(bench_libs)
 $(B)/bench/loadgen: bench_more := -lssl
 $(bench_bin):
 	@mkdir -p $(@D)

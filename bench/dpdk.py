@@ -21,11 +21,18 @@ import meter
 NODE, VIEWERS = "10.79.0.1", "10.79.0.2"
 DEVICES = {"af_packet": "net_af_packet0,iface=mrb0", "af_xdp": "net_af_xdp0,iface=mrb0"}
 LOSSES = (0, 0.1, 1, 3)
+WAN_MBIT, WAN_SECONDS = 100, 10
 FRAME = 1514
 
 
 def run(*command, **more):
     return subprocess.run([str(c) for c in command], check=True, **more)
+
+
+def kernel_address():
+    """The node's address to the kernel, which sends there by CUBIC whatever the machine's default is."""
+    run("ip", "addr", "add", NODE + "/24", "dev", "mrb0", "noprefixroute")
+    run("ip", "route", "replace", "10.79.0.0/24", "dev", "mrb0", "src", NODE, "congctl", "lock", "cubic")
 
 
 class Wire:
@@ -43,7 +50,8 @@ class Wire:
 
     def __exit__(self, *_):
         subprocess.run(["ip", "netns", "del", "mrbench"], stderr=subprocess.DEVNULL, check=False)
-        subprocess.run(["ip", "link", "del", "mrb0"], stderr=subprocess.DEVNULL, check=False)
+        for name in ("mrb0", "mrw0", "mrw1"):
+            subprocess.run(["ip", "link", "del", name], stderr=subprocess.DEVNULL, check=False)
 
     def give(self, backend):
         """The address to the kernel, or to the node itself; and packets as on a wire."""
@@ -52,7 +60,7 @@ class Wire:
         run("nsenter", "--net=/run/netns/mrbench", "ethtool", "-K", "mrb1", "tx", on,
             stdout=subprocess.DEVNULL)
         if backend == "uring":
-            run("ip", "addr", "add", NODE + "/24", "dev", "mrb0")
+            kernel_address()
 
     def lose(self, percent):
         rules = ["flush ruleset"]
@@ -64,13 +72,42 @@ class Wire:
             run("nsenter", "--net=/run/netns/mrbench", "nft", rule)
 
 
+class Wan:
+    """The veth pair cut in two, and bench/wan between the halves: a path of WAN_MBIT with a queue of its
+    bandwidth-delay product."""
+
+    def __init__(self, args, rtt_ms, loss, seed):
+        for near, far, netns in (("mrb0", "mrw0", None), ("mrb1", "mrw1", "mrbench")):
+            subprocess.run(["ip"] + (["-n", netns] if netns else []) + ["link", "del", near],
+                           stderr=subprocess.DEVNULL, check=False)
+            run("ip", "link", "add", far, "type", "veth", "peer", "name", near, *(("netns", netns) if netns else ()))
+            run("ip", "link", "set", far, "addrgenmode", "none", "up")
+            at = ["nsenter", "--net=/run/netns/" + netns] if netns else []
+            run(*at, "ip", "link", "set", near, "addrgenmode", "none", "up")
+            for name, where in ((far, []), (near, at)):
+                run(*where, "ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
+                    stdout=subprocess.DEVNULL)
+        run("ip", "-n", "mrbench", "addr", "add", VIEWERS + "/24", "dev", "mrb1")
+        self.process = subprocess.Popen(
+            args.first + ["taskset", "-c", str(args.load_cpu), os.path.join(args.build, "bench/wan"), "mrw0", "mrw1",
+             "--delay-us", str(rtt_ms * 500), "--rate-mbit", str(WAN_MBIT), "--queue-bytes",
+             str(WAN_MBIT * rtt_ms * 125), "--loss-ppm", "%d" % (loss * 10000), "--seed", str(seed)],
+            stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+
+    def end(self):
+        self.process.terminate()
+        return self.process.communicate()[0].strip()
+
+
 class Node:
     """A data plane on the first CPU, and its publisher."""
 
     def __init__(self, args, wire, backend, bit_rate):
         self.folder = tempfile.mkdtemp(prefix="mr-bench-")
         self.log = open(os.path.join(self.folder, "log"), "w")
-        wire.give(backend)
+        if wire:
+            wire.give(backend)
         sets = ["cores=1", "play.tick=low", "pin_cores=false", "domain.open=true", "overload.busy_share=0",
                 "overload.refuse_share=0", "memory.arena=1g", "stream.retain=4s", "play.max_lag=2s",
                 "play.max_skips=0", "rtmp.listen=127.0.0.1:19935",
@@ -139,7 +176,7 @@ def resident(pid):
 
 
 def watch(args, viewers, seconds):
-    """The load generator, beginning."""
+    """The load generator, beginning. It says when all watch, and when that was for so long."""
     return subprocess.Popen(
         args.first + ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
          os.path.join(args.build, "bench/loadgen"), "--url", "http://%s:18935/live/bench" % NODE, "--viewers",
@@ -185,6 +222,24 @@ def fan_out(args, wire, backend):
             "memory": (full - fixed) / (args.viewers - few), "seen": seen}
 
 
+def memory(args, wire, backend):
+    """Bytes for each further viewer between one and five thousand: what all share, and what a joiner leaves to the
+    next one, was touched before."""
+    node = Node(args, wire, backend, 100000)
+    sizes = {}
+    try:
+        for viewers in (1000, 1000, 5000):
+            with watch(args, viewers, 3) as load:
+                load.stdout.readline()
+                load.stdout.readline()
+                sizes[viewers] = resident(node.pid), node.read()["connections"]
+                load.stdout.read()
+    finally:
+        node.end()
+    (few, few_n), (many, many_n) = sizes[1000], sizes[5000]
+    return {"few": few, "bytes": (many - few) / (many_n - few_n), "connections": many_n}
+
+
 def testpmd(args, device):
     """Packets a second that the device takes from one CPU that does nothing else."""
     out = subprocess.run(
@@ -207,16 +262,17 @@ def waited(pid):
     return on, ready
 
 
-def throughput(args, wire, backend, loss):
+def throughput(args, wire, backend, loss, seconds=6, bit_rate=0):
     """What one viewer gets of a stream that is faster than anybody reads; every frame is checked."""
-    node = Node(args, wire, backend, args.flood)
+    node = Node(args, wire, backend, bit_rate or args.flood)
     try:
-        wire.lose(loss)
+        if wire:
+            wire.lose(loss)
         before = waited(node.pid)
         got = subprocess.run(
             args.first + ["nsenter", "--net=/run/netns/mrbench", "taskset", "-c", str(args.load_cpu),
              os.path.join(args.build, "bench/loadgen"), "--url", "http://%s:18935/live/bench" % NODE,
-             "--viewers", "1", "--settle", "1", "--seconds", "6", "--sample", "1"],
+             "--viewers", "1", "--settle", "1", "--seconds", str(seconds), "--sample", "1"],
             capture_output=True, text=True, check=True)
         after = waited(node.pid)
         seen = json.loads(got.stdout.splitlines()[-1])
@@ -224,8 +280,22 @@ def throughput(args, wire, backend, loss):
         return {"rate": seen["bytes"] * 8 / 1e6 / seen["seconds"], "waited": ready / (on + ready),
                 "damaged": seen["damaged"]}
     finally:
-        wire.lose(0)
+        if wire:
+            wire.lose(0)
         node.end()
+
+
+def long_path(args, backend, rtt_ms, loss, seed):
+    """The same over a Wan. Both senders compute their checksums and send single segments."""
+    wan = Wan(args, rtt_ms, loss, seed)
+    try:
+        if backend == "uring":
+            kernel_address()
+        # Faster than either can be, and not so fast that a viewer counts as stalled.
+        most = min(1.5 * WAN_MBIT, 4 * 1.22 * 1448 * 8 / (rtt_ms * 1e3 * max(loss / 100, 1e-6) ** 0.5))
+        return throughput(args, None, backend, loss, WAN_SECONDS, int(most * 1e6))
+    finally:
+        wan.end()
 
 
 def report_fan_out(args, wire):
@@ -242,6 +312,15 @@ def report_fan_out(args, wire):
         sys.stdout.flush()
 
 
+def report_memory(args, wire):
+    print("\n## Memory, without the logs' arena\n")
+    print("| network | MB with 1,000 viewers | bytes for each further one up to 5,000 | connections then |\n|---|---|---|---|")
+    for backend in ("uring", "af_packet"):
+        r = memory(args, wire, backend)
+        print("| %s | %.1f | %d | %d |" % (backend, r["few"] / 1e6, r["bytes"], r["connections"]))
+        sys.stdout.flush()
+
+
 def report_loss(args, wire):
     print("\n## Mb/s of one viewer under loss; the kernel sends (CUBIC), and this program's TCP sends\n")
     print("In brackets the share of its time in which the node was ready to run and had no CPU: the kernel's TCP\n"
@@ -254,6 +333,23 @@ def report_loss(args, wire):
             loss, kernel["rate"], kernel["waited"], own["rate"], own["waited"],
             own["rate"] / kernel["rate"] if kernel["rate"] else 0, kernel["damaged"] + own["damaged"]))
         sys.stdout.flush()
+
+
+def report_long_path(args):
+    print("\n## Mb/s of one viewer over %d Mb/s with a queue of one round trip (`bench/wan`)\n" % WAN_MBIT)
+    print("The node alone on one CPU; path, viewer and publisher on the other. Both senders meet the same losses.\n")
+    print("| RTT | loss | kernel (CUBIC) | own, af_packet | own / kernel | damaged frames |\n|---|---|---|---|---|---|")
+    for rtt_ms in (2, 20, 100):
+        for loss in LOSSES:
+            kernel, own = [], []
+            for seed in (1, 2):
+                kernel.append(long_path(args, "uring", rtt_ms, loss, seed))
+                own.append(long_path(args, "af_packet", rtt_ms, loss, seed))
+            rate = {name: sum(r["rate"] for r in got) / len(got) for name, got in (("kernel", kernel), ("own", own))}
+            print("| %d ms | %g %% | %.1f | %.1f | %.2f | %d |" % (
+                rtt_ms, loss, rate["kernel"], rate["own"], rate["own"] / max(rate["kernel"], 0.01),
+                sum(r["damaged"] for r in kernel + own)))
+            sys.stdout.flush()
 
 
 def report_null(args):
@@ -283,7 +379,7 @@ def main():
     p.add_argument("--bit-rate", type=int, default=1000000)
     p.add_argument("--flood", type=int, default=200000000)
     p.add_argument("--seconds", type=int, default=8)
-    p.add_argument("--only", choices=("fan-out", "loss", "null"))
+    p.add_argument("--only", choices=("fan-out", "loss", "null", "long-path", "memory"))
     p.add_argument("--real-time", action="store_true",
                    help="everything that is measured goes before other work on the machine")
     args = p.parse_args()
@@ -300,8 +396,12 @@ def main():
     with Wire() as wire:
         if args.only in (None, "fan-out"):
             report_fan_out(args, wire)
+        if args.only in (None, "memory"):
+            report_memory(args, wire)
         if args.only in (None, "loss"):
             report_loss(args, wire)
+        if args.only in (None, "long-path"):
+            report_long_path(args)
 
 
 if __name__ == "__main__":
