@@ -62,8 +62,9 @@ struct dpdk_host {
 	struct link_conf link;
 	uint16_t port, exception;
 	bool has_exception;
-	bool tcp_sums, tso, chains; /* the device computes, cuts, takes several segments */
-	bool steered;		    /* it spreads by the 4-tuple, as dpdk_steer.c knows how */
+	bool tcp_sums, ip_sums; /* the device computes */
+	bool tso, chains;	/* it cuts, takes several segments */
+	bool steered;		/* it spreads by the 4-tuple, as dpdk_steer.c knows how */
 	bool rack;
 	unsigned cores, mtu, queue_frames;
 	uint32_t conns_max, idle_us, chunks;

@@ -127,8 +127,8 @@ static bool copy(struct rte_mbuf *head, const struct tcp_packet *p)
 	return true;
 }
 
-static void offload(struct rte_mbuf *m, const struct tcp_packet *p, unsigned link_bytes,
-		    uint8_t *ip)
+static void offload(const struct dpdk_host *h, struct rte_mbuf *m, const struct tcp_packet *p,
+		    unsigned link_bytes, uint8_t *ip)
 {
 	m->l2_len = link_bytes;
 	m->l3_len = p->l3_bytes;
@@ -137,7 +137,10 @@ static void offload(struct rte_mbuf *m, const struct tcp_packet *p, unsigned lin
 	if (p->v6) {
 		m->ol_flags |= RTE_MBUF_F_TX_IPV6;
 	} else {
-		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	}
+	if (h->ip_sums && !p->v6) {
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 		put_be16(ip + 10, 0);
 	}
 	if (p->seg_bytes) {
@@ -160,8 +163,10 @@ static struct rte_mbuf *build(struct dpdk *n, const struct tcp_packet *p, const 
 	m->data_len = (uint16_t)(link_bytes + p->hdr_bytes);
 	m->pkt_len = m->data_len;
 	if (h->tcp_sums)
-		offload(m, p, link_bytes, to + link_bytes);
-	if (p->bytes > SMALL_BYTES && h->chains ? chain(n, m, p) : copy(m, p))
+		offload(h, m, p, link_bytes, to + link_bytes);
+	/* Devices differ in what they expect of a header that they shall finish: their driver knows. */
+	if ((p->bytes > SMALL_BYTES && h->chains ? chain(n, m, p) : copy(m, p)) &&
+	    (!h->tcp_sums || rte_eth_tx_prepare(h->port, (uint16_t)n->queue, &m, 1)))
 		return m;
 	rte_pktmbuf_free(m);
 	return NULL;

@@ -243,12 +243,16 @@ static void choose(struct rte_eth_conf *c, const struct rte_eth_dev_info *info,
 {
 	uint64_t out = info->tx_offload_capa;
 
-	host.chains = out & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	/* Whoever is behind virtio-user sees DPDK's memory, not the logs': they are copied. */
+	host.chains = out & RTE_ETH_TX_OFFLOAD_MULTI_SEGS &&
+		      strcmp(info->driver_name, "net_virtio_user") != 0;
 	if (host.chains)
 		c->txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (o->offloads && (out & SUMS) == SUMS) {
+	/* The IP header's is little work, and virtio and vmxnet3 leave it to us. */
+	if (o->offloads && out & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
 		host.tcp_sums = true;
-		c->txmode.offloads |= SUMS;
+		host.ip_sums = out & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+		c->txmode.offloads |= out & SUMS;
 		host.tso = host.chains && out & RTE_ETH_TX_OFFLOAD_TCP_TSO;
 		if (host.tso)
 			c->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;

@@ -38,6 +38,7 @@ teardown() {
 # bypass [line of configuration...]: the node, on the device
 bypass() {
 	node "net: {backend: dpdk}" "domain: {open: true}" "tasks: {retry_interval_min: 1}" "cores: ${CORES:-1}" \
+		"overload: {busy_share: 0, refuse_share: 0}" \
 		"dpdk: {device: '${DEVICE:-net_af_packet0,iface=wire}', addresses: ${ADDRESSES:-$AT/24 $AT6/64}, huge_pages: ${HUGE:-false}, idle_us: 100${DPDK:+, $DPDK}}" "$@"
 }
 
@@ -110,6 +111,33 @@ grows() { # FILE: it gets longer
 
 @test "dpdk: a device that takes one segment per packet" {
 	DEVICE=net_af_xdp0,iface=wire bypass
+	logged 'event=dpdk .*chains=no'
+	publish_over a
+	played_is_published a
+}
+
+# DPDK's own test program as a cable between a device of the node's kind and the wire.
+cable() { # DEVICE
+	in_ns "$A" ip link set wire promisc on
+	background cable nsenter --net="/run/netns/$A" dpdk-testpmd --no-huge -m 128 --no-shconf --no-telemetry --no-pci \
+		--file-prefix="cable$$" -l 0,1 --vdev="$1" --vdev=net_af_packet0,iface=wire -- --forward-mode=io --auto-start \
+		--total-num-mbufs=8192 --rxd=256 --txd=256 --stats-period=60
+}
+
+@test "dpdk: over memif" {
+	command -v dpdk-testpmd >/dev/null || needs "dpdk-testpmd is not installed"
+	cable "net_memif0,role=server,socket=$T/memif.sock,socket-abstract=no"
+	within 15 test -S "$T/memif.sock"
+	DEVICE="net_memif0,role=client,socket=$T/memif.sock,socket-abstract=no" bypass
+	publish_over a
+	played_is_published a
+}
+
+@test "dpdk: over virtio-user and vhost, whose other end does not see the logs" {
+	command -v dpdk-testpmd >/dev/null || needs "dpdk-testpmd is not installed"
+	cable "net_vhost0,iface=$T/vhost.sock"
+	within 15 test -S "$T/vhost.sock"
+	DEVICE="net_virtio_user0,path=$T/vhost.sock" bypass
 	logged 'event=dpdk .*chains=no'
 	publish_over a
 	played_is_published a
@@ -196,6 +224,23 @@ shark() { # FILTER: how many packets of ours it fits
 	in_ns "$B" nft add rule inet loss in iifname wire numgen random mod 30 0 counter drop
 	played_is_published a
 	within 10 total resent_bytes_total '> 1000'
+}
+
+long_lossy_path() { # [line of configuration...]
+	[ -x "$BIN/bench/wan" ] || needs "without build/bench/wan"
+	wire_stretch --delay-us 20000 --rate-mbit 20 --queue-bytes 100000 --loss-ppm 10000 --loss-back-ppm 10000
+	bypass "$@"
+	publish_over a
+	played_is_published a
+	within 10 total resent_bytes_total '> 1000'
+}
+
+@test "dpdk: over 40 ms with losses both ways every byte arrives, by hash" {
+	long_lossy_path
+}
+
+@test "dpdk: the same where losses are found by duplicates, not by time" {
+	long_lossy_path "tcp: {rack: false}"
 }
 
 @test "dpdk: a link that goes down and comes back" {

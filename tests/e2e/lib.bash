@@ -260,7 +260,7 @@ flv_plays() { # URL
 
 # packets INPUT SECONDS: one line per packet, "stream size md5", without times
 packets() {
-	timeout $(($2 + 15)) ffmpeg -v error -rw_timeout 8000000 -i "$1" -t "$2" -c copy -f framemd5 - 2>>"$T/packets.log" |
+	timeout $((($2 + 15) * ${PATIENCE:-1})) ffmpeg -v error -rw_timeout 8000000 -i "$1" -t "$2" -c copy -f framemd5 - 2>>"$T/packets.log" |
 		grep -v '^#' | awk -F', *' '{print $1, $5, $6}'
 }
 

@@ -27,6 +27,30 @@ wire_teardown() {
 	e2e_teardown
 	ip netns del "$A"
 	ip netns del "$B"
+	[ -z "${W:-}" ] || ip netns del "$W"
+}
+
+# The wire becomes a long path: bench/wan with these options, in a namespace of its own, between two wires.
+wire_stretch() { # [option...]
+	W=mrw$$
+	ip netns add "$W"
+	ip -n "$A" link del wire
+	wire_half near "$A"
+	wire_half far "$B"
+	ip -n "$B" addr add 10.77.0.2/24 dev wire
+	background wan nsenter --net="/run/netns/$W" "$BIN/bench/wan" near far "$@"
+	within 10 grep -q ready "$T/wan.log"
+}
+
+wire_half() { # NAME NAMESPACE
+	ip -n "$W" link add "$1" type veth peer name wire netns "$2"
+	wire_half_up "$W" "$1"
+	wire_half_up "$2" wire
+}
+
+wire_half_up() { # NAMESPACE NAME
+	ip -n "$1" link set "$2" addrgenmode none up
+	in_ns "$1" ethtool -K "$2" tx off tso off gso off gro off >/dev/null
 }
 
 # Not `ip netns exec`, which hides the cgroups.
