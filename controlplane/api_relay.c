@@ -72,6 +72,16 @@ static void other_node(struct api_call *c, const struct relay *relay)
 	api_refuse(c, &r);
 }
 
+/* For the audit log; NULL: it is not there. */
+static void note(struct api_call *c, const char *id, const struct task *before,
+		 const struct task *after)
+{
+	json_decref(c->before);
+	json_decref(c->after);
+	c->before = json_pack("{so}", id, before ? view_audit(before) : json_null());
+	c->after = json_pack("{so}", id, after ? view_audit(after) : json_null());
+}
+
 /* An answer of another node, until the task here is as it is there. */
 struct passed {
 	struct api_call *call;
@@ -82,7 +92,11 @@ struct passed {
 static void on_reread(void *arg)
 {
 	struct passed *p = arg;
+	struct api_call *c = p->call;
+	const char *id = api_arg(c, "TaskId")->text;
+	struct relay *relay = tasks_find(c->cp->tasks, id);
 
+	json_object_set_new(c->after, id, relay ? view_audit(relay->task) : json_null());
 	api_relay_answer(p->call, p->status, p->body);
 	json_decref(p->body);
 	free(p);
@@ -108,6 +122,7 @@ static void on_passed(void *arg, int status, json_t *body)
 static void pass_on(struct api_call *c, const struct relay *relay)
 {
 	c->passes++;
+	note(c, relay->task->id, relay->task, NULL);
 	post_ask(c->cp->post, relay->hold.holder, c->action->name, api_given(c), on_passed, c);
 }
 
@@ -380,6 +395,7 @@ void relay_create(struct api_call *c)
 	must(b);
 	b->call = c;
 	snprintf(b->id, sizeof(b->id), "%s", t->id);
+	note(c, t->id, NULL, t);
 	tasks_create(c->cp->tasks, t, on_born, b);
 }
 
@@ -519,6 +535,7 @@ void relay_update(struct api_call *c)
 		api_refuse(c, &r);
 		return;
 	}
+	note(c, next->id, relay->task, next);
 	tasks_commit(c->cp->tasks, relay, next, &(struct effects){0}, on_done, c);
 }
 
@@ -610,6 +627,7 @@ static void do_verb(struct api_call *c, enum task_verb verb, tasks_done *done)
 		api_refuse(c, &r);
 		return;
 	}
+	note(c, next->id, relay->task, fx.exit_reason ? NULL : next);
 	tasks_commit(c->cp->tasks, relay, next, &fx, done, c);
 }
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/history.h"
+#include "controlplane/view.h"
 
 struct audit {
 	struct store *store;
@@ -114,8 +115,12 @@ json_t *audit_masked_text(const char *name, const char *text)
 
 bool audit_is_change(const char *action)
 {
-	return strncmp(action, "Describe", 8) != 0 && strncmp(action, "Generate", 8) != 0 &&
-	       strncmp(action, "List", 4) != 0;
+	static const char *const questions[] = {"Describe", "Query", "Generate", "List"};
+
+	for (size_t i = 0; i < array_len(questions); i++)
+		if (!strncmp(action, questions[i], strlen(questions[i])))
+			return false;
+	return true;
 }
 
 static json_t *params_of(const struct api_call *c)
@@ -162,6 +167,13 @@ static void append(struct audit *a, const json_t *row)
 	free(text);
 }
 
+/* Takes the row. */
+static void keep(struct audit *a, json_t *row)
+{
+	append(a, row);
+	history_add(a->store, HISTORY_AUDIT, AUDIT_SUBJECT, row);
+}
+
 void audit_note(struct audit *a, const struct api_call *c, int status, const char *code)
 {
 	json_t *row = json_pack("{sI ss ss ss ss so si ss}", "t", (json_int_t)clock_wall_ms(),
@@ -175,8 +187,24 @@ void audit_note(struct audit *a, const struct api_call *c, int status, const cha
 		json_object_set_new(row, "before", audit_masked(c->before));
 		json_object_set_new(row, "after", audit_masked(c->after));
 	}
-	append(a, row);
-	history_add(a->store, HISTORY_AUDIT, AUDIT_SUBJECT, row);
+	keep(a, row);
+}
+
+void audit_scheduled(void *arg, const char *id, json_t *before, json_t *after)
+{
+	char request[UUID_TEXT];
+	json_t *row =
+		json_pack("{sI ss ss ss ss s{ss} si ss}", "t", (json_int_t)clock_wall_ms(), "user",
+			  "schedule", "from", "", "action",
+			  after ? "StartLivePullToPush" : "DeleteLivePullToPush", "request",
+			  uuid_make(request), "params", "TaskId", id, "status", 200, "code", "");
+
+	if (!row)
+		return;
+	json_object_set_new(row, "before", json_pack("{so}", id, audit_masked(before)));
+	json_object_set_new(row, "after",
+			    json_pack("{so}", id, after ? audit_masked(after) : json_null()));
+	keep(arg, row);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------- */

@@ -4,8 +4,9 @@
  *
  *   {"t":ms,"user","from","action","request","params":{},"status","code","before":{},"after":{}}
  *
- * user is the AccessKeyId, "owner" for the owner's socket or "node" for what this or another program
- * asked by Redis; before and after are the documents (book.h) that changed. Keys, secrets and what
+ * user is the AccessKeyId, "owner" for the owner's socket, "node" for what this or another program
+ * asked by Redis or "schedule" for a task whose time came; before and after are the documents (book.h) or
+ * tasks (view.h) that changed. Keys, secrets and what
  * stands in a URL after '?' are masked. Rows go to STATE/audit.log (mode 0600, only ever appended
  * to; the one before is audit.log.1) and to Redis (mr:history:{audit}:audit). Threads: the event
  * loop's.
@@ -25,10 +26,13 @@ struct audit;
 /* NULL with one line in err where the file cannot be opened. */
 struct audit *audit_new(struct store *store, const char *state_dir, char *err, size_t err_n);
 void audit_free(struct audit *a);
-/* Whether the action is one to be noted: its name begins with neither Describe, Generate nor List. */
+/* Whether the action is one to be noted: its name begins with none of Describe, Query, Generate, List. */
 bool audit_is_change(const char *action);
 /* The call ends with that status; code: "" where it was done. */
 void audit_note(struct audit *a, const struct api_call *c, int status, const char *code);
+
+/* A task began or ended by itself, as tasks_watch() tells it; arg is the struct audit. */
+void audit_scheduled(void *arg, const char *id, json_t *before, json_t *after);
 
 /* A copy without secrets; pure. */
 json_t *audit_masked(const json_t *document);

@@ -384,6 +384,7 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 	if (cp->conf.cluster_enabled)
 		tasks_join(cp->tasks, cp->base, &cp->conf, cp->state_dir, heartbeat, cp);
 	tasks_connect(cp->tasks, cp->store, cp->reconcile);
+	tasks_watch(cp->tasks, audit_scheduled, cp->audit);
 	if (cp->conf.cluster_enabled && !(cp->post = post_new(cp, dns, url, err, err_n)))
 		return -EINVAL;
 	cp->commands = commands_new(cp, dns, url, err, err_n);

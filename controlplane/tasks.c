@@ -207,20 +207,56 @@ static void follow(struct tasks *ts, struct relay *r, const struct effects *fx)
 		hooks_add(ts->hooks, r->task->id, hook);
 }
 
+/* before: the task as it was, if it was to begin or its end has come. */
+static json_t *to_be_told(const struct tasks *ts, const struct relay *r, const struct task_view *v)
+{
+	const struct task *t = r->task;
+	bool due = t->end_s * 1000 <= v->now_ms ||
+		   (t->state == TASK_IDLE && t->start_s * 1000 <= v->now_ms);
+
+	return ts->scheduled && due ? view_audit(t) : NULL;
+}
+
+static void tell_scheduled(struct tasks *ts, const struct relay *r, json_t *before, bool over)
+{
+	json_t *after = before && !over ? view_audit(r->task) : NULL;
+
+	if (before)
+		ts->scheduled(ts->scheduled_arg, r->task->id, before, after);
+	json_decref(before);
+	json_decref(after);
+}
+
+/* One transition that the machine says; false: none. *over: the task is. */
+static bool step_once(struct tasks *ts, struct relay *r, struct task_view *v, bool *over)
+{
+	struct effects fx;
+	json_t *before;
+
+	tasks_view(ts, r, v);
+	before = to_be_told(ts, r, v);
+	if (!machine_step(r->task, v, &fx)) {
+		json_decref(before);
+		return false;
+	}
+	follow(ts, r, &fx);
+	*over = fx.exit_reason;
+	tell_scheduled(ts, r, before, *over);
+	return true;
+}
+
 void tasks_step(struct tasks *ts, struct relay *r)
 {
 	struct task_view v;
-	struct effects fx;
+	bool over = false;
 
 	if (r->wish || !ts->loaded || !tasks_is_mine(ts, r))
 		return;
-	for (tasks_view(ts, r, &v); machine_step(r->task, &v, &fx); tasks_view(ts, r, &v)) {
-		follow(ts, r, &fx);
-		if (fx.exit_reason) {
+	while (step_once(ts, r, &v, &over))
+		if (over) {
 			tasks_relay_end(ts, r);
 			return;
 		}
-	}
 	reconcile_task(ts->reconcile, r->task, &r->legs);
 	schedule_set(&ts->wakes, &r->wake, (uint64_t)machine_wake_us(r->task, &v));
 }
@@ -507,6 +543,12 @@ void tasks_free(struct tasks *ts)
 void tasks_stop(struct tasks *ts)
 {
 	ts->loaded = false;
+}
+
+void tasks_watch(struct tasks *ts, tasks_scheduled *fn, void *arg)
+{
+	ts->scheduled = fn;
+	ts->scheduled_arg = arg;
 }
 
 void tasks_connect(struct tasks *ts, struct store *store, struct reconcile *reconcile)

@@ -57,6 +57,12 @@ void tasks_claim(struct tasks *ts, struct relay *r);
 void tasks_stop(struct tasks *ts);
 /* After the store and the data plane's client are freed. */
 void tasks_free(struct tasks *ts);
+/*
+ * A task began or ended because its time came: `before` it and `after` (view_audit(); NULL: it is gone),
+ * both borrowed.
+ */
+typedef void tasks_scheduled(void *arg, const char *id, json_t *before, json_t *after);
+void tasks_watch(struct tasks *ts, tasks_scheduled *fn, void *arg);
 void tasks_connect(struct tasks *ts, struct store *store, struct reconcile *reconcile);
 
 /* For the store (store_ops) and for reconcile (reconcile_ops); arg is the struct tasks. */

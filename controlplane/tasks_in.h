@@ -23,6 +23,8 @@ struct tasks {
 	struct relays all;
 	LIST_HEAD(, relay) wishing; /* few of many */
 	TAILQ_HEAD(, tomb) tombs;
+	tasks_scheduled *scheduled; /* NULL: nobody is told */
+	void *scheduled_arg;
 	bool loaded;
 	struct cluster *cluster; /* NULL: one node, which has every task */
 };

@@ -66,6 +66,14 @@ json_t *view_task_info(const struct task *t)
 	return info;
 }
 
+json_t *view_audit(const struct task *t)
+{
+	json_t *info = view_task_info(t);
+
+	json_object_set_new(info, "State", json_string(task_state_name(t->state)));
+	return info;
+}
+
 /* Masked, as text. */
 static json_t *shown_url(const char *url)
 {

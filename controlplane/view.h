@@ -26,6 +26,8 @@ const char *uuid_make(char dst[UUID_TEXT]);
 
 /* TaskInfo: what was asked for. */
 json_t *view_task_info(const struct task *t);
+/* The same with its state, as the audit log has it. */
+json_t *view_audit(const struct task *t);
 /* What Describe and List show of a task. */
 json_t *view_task(const struct task *t, const struct task_numbers *n);
 /* The row of /local/status; secrets in URLs are masked. */
