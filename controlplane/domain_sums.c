@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/domain_sums.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
 
 #include "base/check.h"
+#include "base/log.h"
 
-#define REST "rest" /* no domain's name */
+#define REST	   "rest" /* no domain's name */
+#define SAVE_TURNS 5	  /* notes, one a second */
+#define SLOTS_MAX  (1u << 20)
 
 enum { SUM_IN, SUM_OUT, SUM_JOINS, SUM_SKIPS, SUM_SENT, SUM_AGAIN, SUM_WIRE, SUMS };
 
@@ -27,28 +35,9 @@ struct domain_sums {
 	struct seen *seen; /* by slot */
 	uint32_t slots, pid;
 	uint64_t start_ms; /* of the data plane that they are of */
+	unsigned turn;
+	char path[1100]; /* "": not kept */
 };
-
-struct domain_sums *domain_sums_new(size_t most)
-{
-	struct domain_sums *d = calloc(1, sizeof(*d));
-
-	must(d);
-	d->most = most;
-	d->sum = calloc(most + 1, sizeof(*d->sum));
-	must(d->sum);
-	strcpy(d->sum[most].name, REST);
-	return d;
-}
-
-void domain_sums_free(struct domain_sums *d)
-{
-	if (!d)
-		return;
-	free(d->sum);
-	free(d->seen);
-	free(d);
-}
 
 static struct sum *sum_of(struct domain_sums *d, const char *stream)
 {
@@ -61,6 +50,140 @@ static struct sum *sum_of(struct domain_sums *d, const char *stream)
 		return &d->sum[d->most];
 	memcpy(d->sum[d->n].name, stream, n);
 	return &d->sum[d->n++];
+}
+
+/* ---- the file ------------------------------------------------------------------------------ */
+
+static json_t *numbers_json(const uint64_t n[SUMS])
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < SUMS; i++)
+		json_array_append_new(list, json_integer((json_int_t)n[i]));
+	return list;
+}
+
+/* {"pid","start_ms","slots","sums":{domain:[...]},"seen":[[slot,gen,domain,[...]]]} */
+static json_t *sums_json(const struct domain_sums *d)
+{
+	json_t *sums = json_object(), *seen = json_array();
+
+	for (size_t i = 0; i <= d->most; i++)
+		if (i < d->n || i == d->most)
+			json_object_set_new(sums, d->sum[i].name, numbers_json(d->sum[i].n));
+	for (uint32_t slot = 0; slot < d->slots; slot++) {
+		const struct seen *s = &d->seen[slot];
+
+		if (s->of)
+			json_array_append_new(seen, json_pack("[I,I,s,o]", (json_int_t)slot,
+							      (json_int_t)s->gen, s->of->name,
+							      numbers_json(s->n)));
+	}
+	return json_pack("{s:I, s:I, s:I, s:o, s:o}", "pid", (json_int_t)d->pid, "start_ms",
+			 (json_int_t)d->start_ms, "slots", (json_int_t)d->slots, "sums", sums,
+			 "seen", seen);
+}
+
+static void save(const struct domain_sums *d)
+{
+	char part[sizeof(d->path) + 8];
+	json_t *all;
+
+	if (!d->path[0])
+		return;
+	snprintf(part, sizeof(part), "%s.part", d->path);
+	all = sums_json(d);
+	if (!all || json_dump_file(all, part, JSON_COMPACT) || rename(part, d->path)) {
+		log_warn("domain_sums", "effect=\"counters of domains are not kept\" errno=%d",
+			 errno);
+		unlink(part);
+	}
+	json_decref(all);
+}
+
+static void numbers_read(uint64_t n[SUMS], const json_t *list)
+{
+	for (unsigned i = 0; i < SUMS; i++) {
+		json_int_t v = json_integer_value(json_array_get(list, i));
+
+		n[i] = v > 0 ? (uint64_t)v : 0;
+	}
+}
+
+/* One row of "seen". */
+static void seen_read(struct domain_sums *d, const json_t *row)
+{
+	json_int_t slot = json_integer_value(json_array_get(row, 0));
+	const char *domain = json_string_value(json_array_get(row, 2));
+	struct seen *s;
+
+	if (slot < 0 || slot >= (json_int_t)d->slots || !domain)
+		return;
+	s = &d->seen[slot];
+	s->gen = (uint64_t)json_integer_value(json_array_get(row, 1));
+	s->of = strcmp(domain, REST) ? sum_of(d, domain) : &d->sum[d->most];
+	numbers_read(s->n, json_array_get(row, 3));
+}
+
+static void sums_read(struct domain_sums *d, json_t *all)
+{
+	json_int_t slots = json_integer_value(json_object_get(all, "slots"));
+	const char *domain;
+	json_t *value;
+	size_t i;
+
+	json_object_foreach (json_object_get(all, "sums"), domain, value)
+		numbers_read(strcmp(domain, REST) ? sum_of(d, domain)->n : d->sum[d->most].n,
+			     value);
+	if (slots <= 0 || slots > SLOTS_MAX)
+		return;
+	d->slots = (uint32_t)slots;
+	d->pid = (uint32_t)json_integer_value(json_object_get(all, "pid"));
+	d->start_ms = (uint64_t)json_integer_value(json_object_get(all, "start_ms"));
+	d->seen = calloc(d->slots + 1u, sizeof(*d->seen));
+	must(d->seen);
+	json_array_foreach (json_object_get(all, "seen"), i, value)
+		seen_read(d, value);
+}
+
+static void load(struct domain_sums *d)
+{
+	json_error_t why;
+	json_t *all;
+
+	if (!d->path[0] || access(d->path, F_OK))
+		return;
+	all = json_load_file(d->path, 0, &why);
+	if (all)
+		sums_read(d, all);
+	else
+		log_warn("domain_sums", "effect=\"counters of domains begin anew\" line=%d",
+			 why.line);
+	json_decref(all);
+}
+
+struct domain_sums *domain_sums_new(size_t most, const char *path)
+{
+	struct domain_sums *d = calloc(1, sizeof(*d));
+
+	must(d);
+	d->most = most;
+	d->sum = calloc(most + 1, sizeof(*d->sum));
+	must(d->sum);
+	strcpy(d->sum[most].name, REST);
+	snprintf(d->path, sizeof(d->path), "%s", path);
+	load(d);
+	return d;
+}
+
+void domain_sums_free(struct domain_sums *d)
+{
+	if (!d)
+		return;
+	save(d);
+	free(d->sum);
+	free(d->seen);
+	free(d);
 }
 
 /* ---- noting -------------------------------------------------------------------------------- */
@@ -148,6 +271,8 @@ void domain_sums_note(struct domain_sums *d, const struct shm *shm)
 	begin(d, shm);
 	for (uint32_t slot = 0; slot < d->slots; slot++)
 		note_slot(d, shm, slot);
+	if (++d->turn % SAVE_TURNS == 0)
+		save(d);
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */

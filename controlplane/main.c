@@ -367,7 +367,8 @@ static int open_parts(struct cp *cp, struct evdns_base *dns, char *err, size_t e
 		return -EACCES;
 	cp->dp = dp_new(cp->base, in_state(cp, path, "dp.sock"), &dp_ops, cp);
 	cp->streams = streams_new(cp->dp);
-	cp->domain_sums = domain_sums_new((size_t)cp->conf.metrics_streams);
+	cp->domain_sums = domain_sums_new((size_t)cp->conf.metrics_streams,
+					  in_state(cp, path, "domain_sums.json"));
 	cp->domains = domains_new(cp->store, cp->dp, cp->state_dir);
 	cp->live = live_new(cp);
 	cp->channels = channels_new(cp, beside(path, "millrace-worker"));

@@ -142,6 +142,29 @@ settled() {
 	end_of "$old" 5
 	within 20 is stream_frames_total 'stream="default/live/a",kind="video"' ">= $before"
 	[ "$(pid_of cp)" != "$old" ]
+	# A domain's are those of its streams, which the data plane has, to the byte.
+	within 10 test -s "$S/domain_sums.json"
+	within 10 domain_is_its_stream
+	before=$(value millrace_domain_received_bytes_total 'domain="default"')
+	# They outlive the data plane, and the stream, too.
+	old=$(pid_of dp)
+	kill -KILL "$old"
+	end_of "$old" 5
+	within 20 is domain_received_bytes_total 'domain="default"' ">= $before"
+	within 20 no_streams
+	is domain_received_bytes_total 'domain="default"' ">= $before"
+}
+
+no_streams() {
+	[ "$(mr stream list --json 2>/dev/null | jq '.streams | length')" = 0 ]
+}
+
+# Both are of one answer: the domain's is noted once a second, the stream's is read now.
+domain_is_its_stream() {
+	metrics >"$T/now"
+	awk '/^millrace_domain_received_bytes_total\{domain="default"\}/ { d = $2 }
+		/^millrace_stream_received_bytes_total\{stream="default\/live\/a"\}/ { s = $2 }
+		END { exit !(d > 0 && s >= d && s - d < 400000) }' "$T/now"
 }
 
 @test "a certificate shows when it ends" {

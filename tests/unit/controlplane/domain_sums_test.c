@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 
@@ -27,7 +28,7 @@ static void site_open(struct site *s, size_t most)
 	begin(&s->w);
 	s->shm = attach(&s->w);
 	assert_non_null(s->shm);
-	s->d = domain_sums_new(most);
+	s->d = domain_sums_new(most, "");
 	s->out = evbuffer_new();
 }
 
@@ -72,6 +73,67 @@ static long received(struct site *s, const char *domain)
 		 domain);
 	at = strstr(text, want);
 	return at ? atol(at + strlen(want)) : -1;
+}
+
+static void what_was_counted_is_kept_for_the_next_process(void **state)
+{
+	char path[] = "/tmp/domain_sums.XXXXXX";
+	struct site s;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	site_open(&s, 2);
+	domain_sums_free(s.d);
+	s.d = domain_sums_new(2, path);
+	go_live(&s.w, 0, "one/live/a");
+	go_live(&s.w, 1, "one/live/b");
+	receive(&s, 0, 100);
+	receive(&s, 1, 10);
+	domain_sums_note(s.d, s.shm);
+	domain_sums_free(s.d);
+	/* While nobody looks one goes on, and the other goes on and ends. */
+	receive(&s, 0, 100);
+	receive(&s, 1, 10);
+	stop(&s, 1);
+	s.d = domain_sums_new(2, path);
+	assert_int_equal(received(&s, "one"), 110);
+	domain_sums_note(s.d, s.shm);
+	assert_int_equal(received(&s, "one"), 220);
+	domain_sums_free(s.d);
+	/* Another data plane: what its slots have is new. */
+	s.w.head->start_wall_ms++;
+	shm_detach(s.shm);
+	s.shm = attach(&s.w);
+	s.d = domain_sums_new(2, path);
+	domain_sums_note(s.d, s.shm);
+	assert_int_equal(received(&s, "one"), 420);
+	unlink(path);
+	site_close(&s);
+}
+
+static void a_file_that_is_no_json_is_begun_anew(void **state)
+{
+	char path[] = "/tmp/domain_sums.XXXXXX";
+	struct site s;
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, "{\"sums\":", 8), 8);
+	close(fd);
+	site_open(&s, 2);
+	domain_sums_free(s.d);
+	s.d = domain_sums_new(2, path);
+	go_live(&s.w, 0, "one/live/a");
+	receive(&s, 0, 100);
+	domain_sums_note(s.d, s.shm);
+	assert_int_equal(received(&s, "one"), 100);
+	domain_sums_free(s.d);
+	s.d = domain_sums_new(2, path);
+	assert_int_equal(received(&s, "one"), 100);
+	unlink(path);
+	site_close(&s);
+	unlink(path);
 }
 
 static void streams_of_a_domain_are_summed_from_their_beginning(void **state)
@@ -179,6 +241,8 @@ static void the_inside_of_relay_tasks_is_nobodys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_counted_is_kept_for_the_next_process),
+		cmocka_unit_test(a_file_that_is_no_json_is_begun_anew),
 		cmocka_unit_test(streams_of_a_domain_are_summed_from_their_beginning),
 		cmocka_unit_test(an_ended_stream_counts_to_its_last_byte),
 		cmocka_unit_test(a_slot_that_has_another_stream_counts_anew),
