@@ -16,6 +16,7 @@
 #   make tsan-e2e   the same under ThreadSanitizer (T=name picks one file)
 #   make guest      what this machine's kernel may not have, in an emulated machine (tests/guest)
 #   make fuzz       run every fuzz target for FUZZ_SECONDS each (default 60)
+#   make churn      CHURN (100000) connections come and go and leave nothing
 #   make chaos      kill processes at random for CHAOS_SECONDS (600) with CHAOS_TASKS (50), CHAOS_SEED
 #   make bench      measure against the bare limit and nginx-rtmp; writes bench/results/
 #   make install    install into DESTDIR=/ PREFIX=/usr/local
@@ -213,6 +214,9 @@ test: deps-test
 chaos: all deps-test
 	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_TASKS=$(CHAOS_TASKS) CHAOS_SEED=$(or $(CHAOS_SEED),$$RANDOM) bats tests/e2e/chaos.bats
 
+churn: all deps-test
+	@CHURN=$(or $(CHURN),100000) bats tests/e2e/churn.bats
+
 asan:
 	@$(MAKE) --no-print-directory MODE=asan -j$$(nproc) unit
 tsan:
@@ -294,6 +298,6 @@ clean:
 help:
 	@sed -n '/^# Millrace/,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: all unit e2e e2e-dpdk test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench chaos
+.PHONY: all unit e2e e2e-dpdk test asan tsan asan-e2e tsan-e2e run deps deps-test deps-dpdk deps-bench lint generated install clean help fuzz bench chaos churn
 
 -include $(shell find $(B)/obj $(B)/obj-shared build/fuzz/obj -name '*.d' 2>/dev/null)

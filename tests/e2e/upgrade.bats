@@ -99,7 +99,7 @@ grows() { # FILE BYTES
 
 @test "an encoder that reconnects takes its name over from the bridge, its viewers stay" {
 	dp_start
-	exec {held}<>"/dev/tcp/127.0.0.1/$RTMP" # the old one is not empty before the end
+	exec 8<>"/dev/tcp/127.0.0.1/$RTMP" # the old one is not empty before the end
 	script NEXT_LOG="$T/next.log" <<'PY'
 import subprocess
 first = Peer().live('a')
