@@ -8,14 +8,14 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2174 # each test has nodes of its own; lib.bash reads S
 load lib
 load clips
-
-declare -gA UPS RTMP_OF HTTP_OF
+load several
 
 setup() {
 	e2e_setup
 	fixture
 	background redis redis-server --port 0 --unixsocket "$T/redis.sock" --dir "$T" --save '' --appendonly no
 	within 10 test -S "$T/redis.sock"
+	REDIS_URL=unix://$T/redis.sock
 }
 
 teardown() {
@@ -25,29 +25,10 @@ teardown() {
 	e2e_teardown
 }
 
-# node NAME [option...]: UPS[NAME] is its `millrace up`; at the address AT (127.0.0.1)
+# node NAME [option...]: at the address AT (127.0.0.1)
 node() {
-	local name=$1 at=${AT:-127.0.0.1}
-	shift
-	mkdir -p -m 700 "$T/$name"
-	ports 3
-	RTMP_OF[$name]=${PORTS[0]} HTTP_OF[$name]=${PORTS[1]}
-	printf 'memory:\n  arena: 256m\ncores: 2\npublish:\n  hold: 30s\ntasks:\n  retry_interval_min: 1\n' >"$T/$name.yaml"
-	background "up-$name" millrace up --state "$T/$name" --config "$T/$name.yaml" --rtmp "$at:${PORTS[0]}" \
-		--http "127.0.0.1:${PORTS[1]}" --api "127.0.0.1:${PORTS[2]}" --redis "unix://$T/redis.sock" \
-		--set "node=$name" --set "cluster.address=$at:${PORTS[0]}" "$@"
-	UPS[$name]=$PID
-	within 20 node_ready "$name"
-}
-
-node_ready() {
-	[ "$(on "$1" status --json 2>/dev/null | jq -r '.dataplane.connected and .redis.connected')" = true ]
-}
-
-on() {
-	local name=$1
-	shift
-	millrace --state "$T/$name" "$@"
+	printf 'memory:\n  arena: 256m\ncores: 2\npublish:\n  hold: 30s\ntasks:\n  retry_interval_min: 1\n' >"$T/$1.yaml"
+	node_run "$@"
 }
 
 process() { # NODE cp|dp

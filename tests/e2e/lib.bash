@@ -318,7 +318,7 @@ rtmp {
 	server {
 		listen ${NGX_AT:-127.0.0.1}:$NGX;
 		application src { live on; wait_key on; idle_streams off; drop_idle_publisher 8s; }
-		application dst { live on; wait_key on; idle_streams off; }
+		application dst { live on; wait_key on; ${NGX_DST:-idle_streams off;} }
 		application closed { live on; deny publish all; deny play all; }
 	}
 }

@@ -5,8 +5,9 @@
 #   redis-server <- node a, node b (millrace up, a state folder each)
 #   nginx src/a -> a or b -> nginx dst/a: nginx logs each publisher of dst
 
-# shellcheck disable=SC2030,SC2031,SC2046,SC2119,SC2120,SC2174 # process ids are words; parameters are optional
+# shellcheck disable=SC2030,SC2031,SC2034,SC2046,SC2119,SC2120,SC2174 # process ids are words; parameters are optional
 load lib
+load several
 
 setup() {
 	e2e_setup
@@ -16,6 +17,7 @@ setup() {
 	background redis redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly no --dir "$T"
 	REDIS_SERVER=$PID
 	within 5 listening "$REDIS_PORT"
+	REDIS_URL=redis://127.0.0.1:$REDIS_PORT
 	fixture
 	background source ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f flv "rtmp://127.0.0.1:$NGX/src/a"
 	within 5 rtmp_plays "rtmp://127.0.0.1:$NGX/src/a"
@@ -33,62 +35,21 @@ teardown() {
 	e2e_teardown
 }
 
-declare -gA UPS
-
 # nginx_count: a destination that writes down each publisher as it comes and goes
 nginx_count() {
-	ports 2
-	NGX=${PORTS[0]} COUNT=${PORTS[1]}
-	background counter python3 "$BATS_TEST_DIRNAME/publish_counter.py" "$COUNT" "$T/publishers"
-	within 5 listening "$COUNT"
-	mkdir -p "$T/nginx/logs"
-	cat >"$T/nginx/nginx.conf" <<NGINX
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-daemon off;
-master_process off;
-pid $T/nginx/nginx.pid;
-error_log $T/nginx/error.log warn;
-events { worker_connections 256; }
-rtmp {
-	access_log off;
-	server {
-		listen 127.0.0.1:$NGX;
-		application src { live on; wait_key on; idle_streams off; }
-		application dst {
-			live on;
-			wait_key on;
-			drop_idle_publisher 3s;
-			on_publish http://127.0.0.1:$COUNT/;
-			on_publish_done http://127.0.0.1:$COUNT/;
-		}
-	}
-}
-NGINX
-	background nginx nginx -p "$T/nginx" -c "$T/nginx/nginx.conf"
-	within 5 listening "$NGX"
+	local count
+	ports 1
+	count=${PORTS[0]}
+	background counter python3 "$BATS_TEST_DIRNAME/publish_counter.py" "$count" "$T/publishers"
+	within 5 listening "$count"
+	NGX_DST="drop_idle_publisher 3s; on_publish http://127.0.0.1:$count/; on_publish_done http://127.0.0.1:$count/;"
+	nginx_start
 }
 
-# node NAME [option...]: a node of that name; UPS[NAME] is its `millrace up`
+# node NAME [option...]: one of the cluster, in the regions REGIONS
 node() {
-	local name=$1
-	shift
-	mkdir -p -m 700 "$T/$name"
-	ports 3
-	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\n  running: 10\nnode: %s\ncluster:\n  enabled: true\n  region: "%s"\n' "$name" "${REGIONS:-}" >"$T/$name.yaml"
-	background "up-$name" millrace up --state "$T/$name" --config "$T/$name.yaml" --rtmp "127.0.0.1:${PORTS[0]}" \
-		--http "127.0.0.1:${PORTS[1]}" --api "127.0.0.1:${PORTS[2]}" --redis "redis://127.0.0.1:$REDIS_PORT" "$@"
-	UPS[$name]=$PID
-	within 20 node_ready "$name"
-}
-
-node_ready() {
-	[ "$(on "$1" status --json 2>/dev/null | jq -r '.dataplane.connected and .redis.connected')" = true ]
-}
-
-on() {
-	local name=$1
-	shift
-	millrace --state "$T/$name" "$@"
+	printf 'memory:\n  arena: 256m\ntasks:\n  retry_interval_min: 1\n  running: 10\ncluster:\n  enabled: true\n  region: "%s"\n' "${REGIONS:-}" >"$T/$1.yaml"
+	node_run "$@"
 }
 
 r() {
