@@ -19,9 +19,10 @@ static const char *place(const json_t *row)
 	return json_object_get(row, "file") ? client_text(row, "file") : client_text(row, "url");
 }
 
-static void print_list(const json_t *rows)
+static void print_list(const json_t *answer)
 {
 	static const char *const heads[] = {"ASSET", "SECONDS", "VIDEO", "AUDIO", "FROM"};
+	const json_t *rows = json_object_get(answer, "assets");
 	struct table t;
 	char seconds[24];
 	json_t *row;
@@ -60,14 +61,7 @@ static int run_list(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/assets", NULL, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_list(json_object_get(answer, "assets"));
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_list);
 }
 
 static int run_show(struct cli *cli, const struct args *a)
@@ -76,14 +70,7 @@ static int run_show(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/assets", params, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_one(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_one);
 }
 
 static int run_add(struct cli *cli, const struct args *a)
@@ -98,14 +85,7 @@ static int run_add(struct cli *cli, const struct args *a)
 	if (!a->value[ADD_FILE] == !a->value[ADD_URL])
 		return cli_fail(CLI_USAGE, "asset add needs --file PATH or --url URL");
 	rc = client_post(cli, "/local/asset/add", params, &answer);
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_one(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_one);
 }
 
 static int run_remove(struct cli *cli, const struct args *a)

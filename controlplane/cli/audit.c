@@ -15,10 +15,11 @@ static const struct opt audit_opts[] = {
 };
 enum { OPT_USER, OPT_ACTION, OPT_NUMBER };
 
-static void print_rows(const json_t *rows)
+static void print_rows(const json_t *answer)
 {
 	static const char *const heads[] = {"TIME",   "USER",	"FROM",
 					    "ACTION", "STATUS", "PARAMETERS"};
+	const json_t *rows = json_object_get(answer, "AuditRecords");
 	struct table t;
 	json_t *row;
 	size_t i;
@@ -50,14 +51,7 @@ static int run_audit(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_rpc(cli, "DescribeAuditRecords", params, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_rows(json_object_get(answer, "AuditRecords"));
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_rows);
 }
 
 const struct command audit_commands[] = {

@@ -18,10 +18,11 @@ static const char *moment(char dst[32], double ms)
 	return dst;
 }
 
-static void print_list(const json_t *rows)
+static void print_list(const json_t *answer)
 {
 	static const char *const heads[] = {"EVENT",	"TASK", "STATE", "TRIES",
 					    "GIVEN UP", "WHY",	"URL"};
+	const json_t *rows = json_object_get(answer, "callbacks");
 	char tries[16], when[32];
 	struct table t;
 	json_t *row;
@@ -47,14 +48,7 @@ static int run_list(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/callbacks", NULL, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_list(json_object_get(answer, "callbacks"));
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_list);
 }
 
 static int act(struct cli *cli, const struct args *a, const char *path, const char *done)

@@ -260,3 +260,13 @@ void client_print(const json_t *answer)
 	putchar('\n');
 	fflush(stdout);
 }
+
+int client_show(const struct cli *cli, json_t *answer, void (*print)(const json_t *answer))
+{
+	if (cli->json)
+		client_print(answer);
+	else
+		print(answer);
+	json_decref(answer);
+	return CLI_OK;
+}

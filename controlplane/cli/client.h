@@ -38,5 +38,8 @@ double client_number(const json_t *o, const char *key);
 bool client_flag(const json_t *o, const char *key);
 /* The answer as one JSON text on standard output. */
 void client_print(const json_t *answer);
+/* The end of a command that shows something: with --json the answer, else what print() makes of it. Takes
+ * the answer; CLI_OK. */
+int client_show(const struct cli *cli, json_t *answer, void (*print)(const json_t *answer));
 
 #endif

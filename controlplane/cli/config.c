@@ -199,9 +199,10 @@ static char *content_of(const char *path)
 	return NULL;
 }
 
-static void print_changes(const json_t *changes)
+static void print_changes(const json_t *answer)
 {
 	static const char *const heads[] = {"KEY", "IN FORCE", "WILL BE", "COUNTS"};
+	const json_t *changes = json_object_get(answer, "Changes");
 	struct table t;
 	json_t *row;
 	size_t i;
@@ -239,14 +240,7 @@ static int ask(struct cli *cli, const char *action, const char *file)
 	params[0].value = content;
 	rc = client_rpc(cli, action, params, &answer);
 	free(content);
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_changes(json_object_get(answer, "Changes"));
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_changes);
 }
 
 static int run_diff(struct cli *cli, const struct args *a)

@@ -26,7 +26,7 @@ static void print_entries(const json_t *answer)
 	table_fini(&t);
 }
 
-static void print_guard(json_t *answer)
+static void print_guard(const json_t *answer)
 {
 	const char *trouble = client_text(answer, "trouble"), *name;
 	json_t *n;
@@ -41,22 +41,12 @@ static void print_guard(json_t *answer)
 	print_entries(answer);
 }
 
-static int print(struct cli *cli, json_t *answer)
-{
-	if (cli->json)
-		client_print(answer);
-	else
-		print_guard(answer);
-	json_decref(answer);
-	return CLI_OK;
-}
-
 static int run_list(struct cli *cli, const struct args *a)
 {
 	json_t *answer;
 	int rc = client_get(cli, "/local/guard", NULL, &answer);
 
-	return rc ? rc : print(cli, answer);
+	return rc ? rc : client_show(cli, answer, print_guard);
 }
 
 static int set(struct cli *cli, const struct args *a, const char *verdict)
@@ -65,7 +55,7 @@ static int set(struct cli *cli, const struct args *a, const char *verdict)
 	json_t *answer;
 	int rc = client_post(cli, "/local/guard", params, &answer);
 
-	return rc ? rc : print(cli, answer);
+	return rc ? rc : client_show(cli, answer, print_guard);
 }
 
 static int run_allow(struct cli *cli, const struct args *a)

@@ -58,14 +58,7 @@ static int run_list(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/hls", NULL, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_packages(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_packages);
 }
 
 const struct command hls_commands[] = {

@@ -88,14 +88,7 @@ static int run_show(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/streams", params, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_stream(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_stream);
 }
 
 static int run_kick(struct cli *cli, const struct args *a)

@@ -53,14 +53,7 @@ static int run_list(struct cli *cli, const struct args *a)
 	json_t *answer;
 	int rc = client_get(cli, "/local/viewers", params, &answer);
 
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else
-		print_viewers(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return rc ? rc : client_show(cli, answer, print_viewers);
 }
 
 static int run_kick(struct cli *cli, const struct args *a)
