@@ -127,6 +127,7 @@ tls_start() {
 	ca
 	issue one.example 127.0.0.1
 	ports 4
+	# shellcheck disable=SC2034 # for lib.bash
 	RTMP=${PORTS[0]} HTTP=${PORTS[1]}
 	export RTMPS=${PORTS[2]} HTTPS=${PORTS[3]} CA=$T/ca.crt
 	dp_run --set "rtmps.listen=127.0.0.1:$RTMPS" --set "https.listen=127.0.0.1:$HTTPS" \
