@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 struct issued {
@@ -132,6 +133,15 @@ static inline struct net_tls *pki_server(struct pki *p, const char *name, bool f
 	if (net_tls_serve(t, &k, err, sizeof(err)))
 		fail_msg("%s", err);
 	return t;
+}
+
+/* A group of tests begins: an authority, and a server's context with a certificate for a.example. */
+static inline struct net_tls *pki_begin(struct pki *p)
+{
+	signal(SIGPIPE, SIG_IGN);
+	pki_open(p);
+	pki_add(p, "a", "DNS:a.example", HOUR);
+	return pki_server(p, "a", false);
 }
 
 static inline struct net_tls *pki_client(struct pki *p)

@@ -3,7 +3,6 @@
 #include "tests/unit/net/pki.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 static struct pki pki;
 static struct net_tls *server;
@@ -181,10 +180,7 @@ static void test_cores_share_a_context_that_is_reloaded(void **state)
 
 static int begin(void **state)
 {
-	signal(SIGPIPE, SIG_IGN);
-	pki_open(&pki);
-	pki_add(&pki, "a", "DNS:a.example", HOUR);
-	server = pki_server(&pki, "a", false);
+	server = pki_begin(&pki);
 	return 0;
 }
 
