@@ -160,16 +160,15 @@ static void put_paths(struct shm_paths *to, const struct tcpstat_sums by_role[SH
 }
 
 /* NULL: the stream has ended. */
-static struct shm_stream *stream_of(const struct engine *e, struct path_note n)
+static struct shm_stream *stream_of(const struct engine *e, struct path_note n, uint64_t *gen)
 {
 	struct shm_stream *s;
-	uint64_t gen;
 
 	if (n.slot >= e->shm->streams || n.role >= SHM_ROLES)
 		return NULL;
 	s = shm_stream_of(e->shm, n.slot);
-	gen = shm_get(&s->gen);
-	return gen & 1 && path_note_gen(gen) == n.gen ? s : NULL;
+	*gen = shm_get(&s->gen);
+	return *gen & 1 && path_note_gen(*gen) == n.gen ? s : NULL;
 }
 
 /* Its last numbers stay in the node's sums; what is open of it no longer counts. */
@@ -187,7 +186,8 @@ static void put_stream(const struct engine *e, size_t *i, struct tcpstat_sums no
 {
 	struct tcpstat_sums sums[SHM_ROLES] = {0};
 	struct path_note first = path_note_read(kernel.rows[*i].key.stream);
-	struct shm_stream *s = stream_of(e, first);
+	uint64_t gen = 0;
+	struct shm_stream *s = stream_of(e, first, &gen);
 
 	for (; *i < kernel.rows_n; (*i)++) {
 		const struct row *r = &kernel.rows[*i];
@@ -202,8 +202,10 @@ static void put_stream(const struct engine *e, size_t *i, struct tcpstat_sums no
 			bury(r, n.role);
 		}
 	}
-	if (s)
-		put_paths(shm_stream_paths_of(e->shm, s, e->cores_n), sums);
+	if (!s || !shm_stream_enter(s, gen))
+		return;
+	put_paths(shm_stream_paths_of(e->shm, s, e->cores_n), sums);
+	shm_stream_leave();
 }
 
 static void poll_tcpstat(const struct engine *e)

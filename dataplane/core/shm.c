@@ -174,6 +174,20 @@ void shm_stream_give(struct shm_head *h, unsigned slot)
 	pthread_mutex_unlock(&slots_lock);
 }
 
+bool shm_stream_enter(const struct shm_stream *s, uint64_t gen)
+{
+	pthread_mutex_lock(&slots_lock);
+	if (shm_get(&s->gen) == gen)
+		return true;
+	pthread_mutex_unlock(&slots_lock);
+	return false;
+}
+
+void shm_stream_leave(void)
+{
+	pthread_mutex_unlock(&slots_lock);
+}
+
 int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot)
 {
 	int rc = -ENOSPC;

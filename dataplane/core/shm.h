@@ -7,6 +7,8 @@
 #ifndef CORE_SHM_H
 #define CORE_SHM_H
 
+#include <stdbool.h>
+
 #include "api/counters.h"
 
 /* A memfd, mapped and initialised; *fd is the caller's. 0 or -errno. */
@@ -22,6 +24,12 @@ struct shm_relay *shm_relay_of(struct shm_head *h, unsigned slot);
 /* A free slot with gen odd and its text set, all numbers zero; -ENOSPC. */
 int shm_stream_take(struct shm_head *h, const char *name, unsigned *slot);
 void shm_stream_give(struct shm_head *h, unsigned slot);
+/*
+ * For those who write into a stream's slot without holding the stream. True: it still has this generation,
+ * and keeps it until shm_stream_leave(), for which takers of slots wait. Any thread, not per message.
+ */
+bool shm_stream_enter(const struct shm_stream *s, uint64_t gen);
+void shm_stream_leave(void);
 int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot);
 void shm_relay_give(struct shm_head *h, unsigned slot);
 

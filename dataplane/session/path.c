@@ -48,16 +48,6 @@ static bool is_counted_here(const struct session *s)
 	return (notes < 0 || s->path.unseen) && s->conn && !s->connecting;
 }
 
-/* NULL: the stream has ended, and its slot may be another's. */
-static struct shm_paths *stream_paths(const struct session *s)
-{
-	const struct path *p = &s->path;
-
-	if (!p->shm || shm_get(&p->shm->gen) != p->gen)
-		return NULL;
-	return shm_stream_paths_of(s->core->engine->shm, p->shm, s->core->id);
-}
-
 static void count_path(struct shm_path *to, const struct net_path *now, const struct net_path *was)
 {
 	shm_add(&to->sent, now->sent - was->sent);
@@ -95,15 +85,19 @@ static bool begin_counting(struct session *s)
 
 static bool look(struct session *s)
 {
-	struct shm_paths *stream = stream_paths(s);
+	struct shm_head *shm = s->core->engine->shm;
 	struct path *p = &s->path;
 	struct net_path now;
 
 	if (!net_path(s->conn, &now) || !begin_counting(s))
 		return false;
-	count_look(shm_paths_of(s->core->engine->shm, s->core->id), p->role, &now, p->counted);
-	if (stream)
-		count_look(stream, p->role, &now, p->counted);
+	count_look(shm_paths_of(shm, s->core->id), p->role, &now, p->counted);
+	/* The stream may have ended, and its slot be another's. */
+	if (p->shm && shm_stream_enter(p->shm, p->gen)) {
+		count_look(shm_stream_paths_of(shm, p->shm, s->core->id), p->role, &now,
+			   p->counted);
+		shm_stream_leave();
+	}
 	*p->counted = now;
 	return true;
 }

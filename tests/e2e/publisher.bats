@@ -170,7 +170,7 @@ begun = time.monotonic()
 view.status('NetStream.Play.UnpublishNotify')
 assert 0.5 < time.monotonic() - begun < 5
 view.ended('stream_ended')
-Peer().live('a')
+again = Peer().live('a')
 Peer().watch('a')
 PY
 }

@@ -70,6 +70,28 @@ static void test_stream_slots_are_odd_while_taken_and_come_back_clean(void **sta
 	close(fd);
 }
 
+static void test_a_slot_is_entered_by_its_generation_only(void **state)
+{
+	struct shm_head *h;
+	struct shm_stream *s;
+	unsigned slot;
+	uint64_t gen;
+	int fd;
+
+	assert_int_equal(shm_make(1, 1, 1, &h, &fd), 0);
+	assert_int_equal(shm_stream_take(h, "d/a/x", &slot), 0);
+	s = shm_stream_of(h, slot);
+	gen = shm_get(&s->gen);
+	assert_true(shm_stream_enter(s, gen));
+	shm_stream_leave();
+	shm_stream_give(h, slot);
+	assert_false(shm_stream_enter(s, gen));
+	assert_int_equal(shm_stream_take(h, "d/a/y", &slot), 0);
+	assert_false(shm_stream_enter(s, gen));
+	shm_unmake(h);
+	close(fd);
+}
+
 static void test_relay_slots_likewise(void **state)
 {
 	struct shm_head *h;
@@ -93,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_layout_is_described_in_the_head),
 		cmocka_unit_test(test_readers_map_it_but_cannot_write),
 		cmocka_unit_test(test_stream_slots_are_odd_while_taken_and_come_back_clean),
+		cmocka_unit_test(test_a_slot_is_entered_by_its_generation_only),
 		cmocka_unit_test(test_relay_slots_likewise),
 	};
 
