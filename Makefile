@@ -201,7 +201,7 @@ e2e: all $(e2e_help)
 	@prove --exec tests/run-one $(PROVE) $(if $(T),tests/e2e/$(T).bats,$(wildcard tests/e2e/*.bats))
 
 # Through a veth pair in a network namespace of its own; one file after the other.
-over_dpdk := play limits rtmp_cases wait hostile
+over_dpdk := play limits rtmp_cases rtmp_commands wait hostile
 e2e-dpdk: all
 	@prove --exec tests/e2e/over_dpdk.bash $(foreach t,$(or $(T),$(over_dpdk)),tests/e2e/$(t).bats)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scriptable RTMP peer for rtmp_cases.bats: chunks are made by hand, answers are read strictly.
+"""A scriptable RTMP peer for rtmp_*.bats and others: chunks are made by hand, answers are read strictly.
 
 The writing side does only what a script says, so that it can be as odd as any encoder. The reading
 side follows the specification to the letter and raises where the server does not. RTMP and DP_LOG in
