@@ -97,6 +97,9 @@ json_t *job_spec(const struct task *t, const struct config *conf, const struct a
 	json_object_set_new(spec, "offset_ms",
 			    json_integer(inside ? t->current_offset_s * 1000 : 0));
 	json_object_set_new(spec, "slate", slate_url(t, assets));
+	json_object_set_new(
+		spec, "wary",
+		json_boolean(!strcmp(t->last_reason, reason_name(REASON_PLAYLIST_STALE))));
 	json_object_set_new(spec, "switch_ms", json_integer(t->backup_after_s * 1000));
 	json_object_set_new(spec, "return_ms",
 			    json_integer(t->backup_return_s < 0 ? -1 : t->backup_return_s * 1000));

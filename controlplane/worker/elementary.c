@@ -264,6 +264,24 @@ static int opus_samples(const uint8_t *p, size_t n)
 	return n > 1 ? one * (p[1] & 0x3f) : 0;
 }
 
+/* ISO/IEC 14496-3, RFC 7845 5.1, RFC 9639 8.2 */
+void audio_describe(struct track *t)
+{
+	const uint8_t *c = t->config;
+	struct aac_config aac;
+
+	if (t->codec == CODEC_AAC && !aac_config_read(&aac, c, t->config_n)) {
+		t->rate = (int)aac.rate;
+		t->channels = aac.channels ? (int)aac.channels : 2;
+	} else if (t->codec == CODEC_OPUS) {
+		t->rate = 48000;
+		t->channels = t->config_n > 9 ? c[9] : 2;
+	} else if (t->codec == CODEC_FLAC && t->config_n >= 42) {
+		t->rate = (int)(get_be24(c + 18) >> 4);
+		t->channels = (c[20] >> 1 & 7) + 1;
+	}
+}
+
 int audio_samples(const struct track *t, const uint8_t *p, size_t n)
 {
 	switch (t->codec) {

@@ -48,6 +48,8 @@ bool adts_header(uint8_t dst[ADTS_BYTES], const struct aac_config *c, size_t n);
 
 /* Rate and channels of the first frame of MP3; 0 or -1. */
 int mp3_read(const uint8_t *p, size_t n, int *rate, int *channels);
+/* Rate and channels of a track as its configuration says, where it does. */
+void audio_describe(struct track *t);
 /* Samples in a frame of that track at its rate, or 0: not known. */
 int audio_samples(const struct track *t, const uint8_t *p, size_t n);
 

@@ -40,7 +40,8 @@ static enum track_codec codec_of(const uint8_t fourcc[4])
 	} known[] = {
 		{"avc1", CODEC_H264}, {"hvc1", CODEC_HEVC}, {"av01", CODEC_AV1},
 		{"vp09", CODEC_VP9},  {"mp4a", CODEC_AAC},  {".mp3", CODEC_MP3},
-		{"Opus", CODEC_OPUS}, {"fLaC", CODEC_FLAC},
+		{"Opus", CODEC_OPUS}, {"fLaC", CODEC_FLAC}, {"ac-3", CODEC_AC3},
+		{"ec-3", CODEC_EAC3},
 	};
 
 	for (size_t i = 0; i < array_len(known); i++)

@@ -10,7 +10,8 @@
 
 #define FRAME_KEY   0x10
 #define FRAME_INTER 0x20
-#define ENHANCED    0x80 /* and the packet type in the low bits */
+#define ENHANCED    0x80 /* of video; and the packet type in the low bits */
+#define EX_AUDIO    0x90 /* the same of audio */
 
 enum { EX_SEQUENCE_START, EX_CODED_FRAMES };
 
@@ -54,19 +55,40 @@ static void put_number(struct wr *w, const char *name, double value)
 	wr_be64(w, bits);
 }
 
+/* Of the codecs that only Enhanced RTMP has; 0: none. */
+static uint32_t fourcc_of(enum track_codec codec)
+{
+	switch (codec) {
+	case CODEC_HEVC:
+		return 0x68766331; /* hvc1 */
+	case CODEC_AV1:
+		return 0x61763031; /* av01 */
+	case CODEC_VP9:
+		return 0x76703039; /* vp09 */
+	case CODEC_OPUS:
+		return 0x4f707573; /* Opus */
+	case CODEC_FLAC:
+		return 0x664c6143; /* fLaC */
+	case CODEC_AC3:
+		return 0x61632d33; /* ac-3 */
+	case CODEC_EAC3:
+		return 0x65632d33; /* ec-3 */
+	default:
+		return 0;
+	}
+}
+
 static double codec_id(enum track_codec codec)
 {
 	switch (codec) {
 	case CODEC_H264:
 		return 7;
-	case CODEC_HEVC:
-		return 0x68766331; /* hvc1 */
 	case CODEC_AAC:
 		return 10;
 	case CODEC_MP3:
 		return 2;
 	default:
-		return 0;
+		return fourcc_of(codec);
 	}
 }
 
@@ -108,6 +130,12 @@ size_t flv_metadata(uint8_t *dst, size_t room, const struct track tracks[TRACKS]
 
 /* ---- media ---- */
 
+static bool is_audio(enum track_codec codec)
+{
+	return codec == CODEC_OPUS || codec == CODEC_FLAC || codec == CODEC_AC3 ||
+	       codec == CODEC_EAC3;
+}
+
 /* The bytes between tag head and payload. */
 static void put_kind(struct wr *w, enum track_codec codec, bool header, bool key, uint32_t delay_ms)
 {
@@ -119,12 +147,6 @@ static void put_kind(struct wr *w, enum track_codec codec, bool header, bool key
 		wr_u8(w, !header);
 		wr_be24(w, delay_ms & 0xffffff);
 		break;
-	case CODEC_HEVC:
-		wr_u8(w, ENHANCED | frame | (header ? EX_SEQUENCE_START : EX_CODED_FRAMES));
-		wr_bytes(w, "hvc1", 4);
-		if (!header)
-			wr_be24(w, delay_ms & 0xffffff);
-		break;
 	case CODEC_AAC: /* rate and channels are always said like this (interop M20) */
 		wr_u8(w, 0xaf);
 		wr_u8(w, !header);
@@ -133,6 +155,11 @@ static void put_kind(struct wr *w, enum track_codec codec, bool header, bool key
 		wr_u8(w, 0x2f);
 		break;
 	default:
+		wr_u8(w, (is_audio(codec) ? EX_AUDIO : ENHANCED | frame) |
+				 (header ? EX_SEQUENCE_START : EX_CODED_FRAMES));
+		wr_be32(w, fourcc_of(codec));
+		if (codec == CODEC_HEVC && !header)
+			wr_be24(w, delay_ms & 0xffffff);
 		break;
 	}
 }

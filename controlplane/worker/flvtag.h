@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FLV tags, classic and enhanced (HEVC as FourCC hvc1, Enhanced RTMP v1).
+ * FLV tags, classic (H.264, AAC, MP3) and enhanced (all others, Enhanced RTMP v1 and v2).
  *
  * FFmpeg's own muxer of this system's version cannot do HEVC and writes the codecs' headers once;
  * here they come again whenever they change. Threads: pure, any.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controlplane/worker/input.h"
+#include "controlplane/worker/input_in.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +14,7 @@
 #include "controlplane/worker/localfile.h"
 #include "controlplane/worker/nal.h"
 
-#define SPAN_LIVE_US 400000 /* so long a track waits for a packet of the other */
-#define SPAN_FILE_US 3000000
+#define SPAN_SURE_US 1000000 /* of one track of FLV, until the other is taken for not there */
 #define PROBE_LIVE   1000000 /* bytes */
 #define LOCAL	     "local:"
 #define MISSING	     "missing:"
@@ -27,10 +26,10 @@ static int interrupted(void *arg)
 {
 	struct input *in = arg;
 
-	return clock_us() >= in->deadline_us || job_stopping(in->job);
+	return clock_us() >= in->deadline_us || in->hls.stale || job_stopping(in->job);
 }
 
-static void allow(struct input *in, int64_t ms)
+void input_allow(struct input *in, int64_t ms)
 {
 	in->deadline_us = clock_us() + (uint64_t)ms * 1000;
 }
@@ -67,6 +66,14 @@ static AVDictionary *options_for(const struct job *job, const char *url, bool li
 		av_dict_set(&o, "reconnect_delay_max", "2", 0);
 		av_dict_set(&o, "multiple_requests", "1", 0);
 	}
+	if (live && begins(url, "rtmp"))
+		av_dict_set(&o, "rtmp_live", "live", 0);
+	if (live && !strcmp(job->protocol, "hls")) {
+		/* When it is over is hlswatch's to say, which looks at what is opened. */
+		av_dict_set(&o, "http_persistent", "0", 0);
+		av_dict_set(&o, "max_reload", "1000000", 0);
+		av_dict_set(&o, "m3u8_hold_counters", "1000000", 0);
+	}
 	if (live)
 		av_dict_set_int(&o, "probesize", PROBE_LIVE, 0);
 	else /* no playlist that calls itself a film */
@@ -85,11 +92,13 @@ static const AVInputFormat *format_for(const struct job *job, bool live)
 		return av_find_input_format("mpegts");
 	if (!strcmp(job->protocol, "rtsp"))
 		return av_find_input_format("rtsp");
-	if (!strcmp(job->protocol, "rtmp"))
-		return av_find_input_format("flv");
-	if (!strcmp(job->protocol, "http-flv") || !strcmp(job->protocol, "flv"))
-		return av_find_input_format("live_flv");
 	return NULL;
+}
+
+static bool is_flv(const struct job *job, const char *url, bool live)
+{
+	return live && (begins(url, "rtmp") || !strcmp(job->protocol, "http-flv") ||
+			!strcmp(job->protocol, "flv"));
 }
 
 static enum track_codec codec_of(enum AVCodecID id)
@@ -103,12 +112,18 @@ static enum track_codec codec_of(enum AVCodecID id)
 		return CODEC_AAC;
 	case AV_CODEC_ID_MP3:
 		return CODEC_MP3;
+	case AV_CODEC_ID_OPUS:
+		return CODEC_OPUS;
+	case AV_CODEC_ID_AC3:
+		return CODEC_AC3;
+	case AV_CODEC_ID_EAC3:
+		return CODEC_EAC3;
 	default:
 		return CODEC_NONE;
 	}
 }
 
-static void set_config(struct track *t, const uint8_t *p, size_t n)
+void input_set_config(struct track *t, const uint8_t *p, size_t n)
 {
 	if (!n || n > sizeof(t->config) || (n == t->config_n && !memcmp(t->config, p, n)))
 		return;
@@ -129,7 +144,7 @@ static void picture_of(const AVCodecParameters *par, struct nal_picture *pic)
 }
 
 /* Parameter sets in Annex B text become the track's record, if all are there. */
-static void learn_sets(struct input *in, enum track_kind kind, const uint8_t *p, size_t n)
+void input_learn_sets(struct input *in, enum track_kind kind, const uint8_t *p, size_t n)
 {
 	struct track *t = &in->track[kind];
 	uint8_t record[NAL_RECORD_MAX] = {0};
@@ -138,7 +153,7 @@ static void learn_sets(struct input *in, enum track_kind kind, const uint8_t *p,
 
 	picture_of(in->in[kind].stream->codecpar, &pic);
 	made = nal_record(record, t->codec == CODEC_HEVC ? NAL_HEVC : NAL_H264, &pic, p, n);
-	set_config(t, record, made);
+	input_set_config(t, record, made);
 }
 
 static int need_bsf(struct input_track *it)
@@ -166,12 +181,13 @@ static int take_stream(struct input *in, enum track_kind kind, int index, struct
 	t->codec = codec_of(par->codec_id);
 	if (!t->codec) {
 		fault_set(f, REASON_CODEC_REFUSED,
-			  "%s cannot be carried; H.264, HEVC, AAC and MP3 can",
+			  "%s cannot be carried; H.264, HEVC, AAC, MP3, Opus and AC-3 can",
 			  avcodec_get_name(par->codec_id));
 		return -1;
 	}
+	it->on = true;
 	it->stream = s;
-	it->last_dts_us = SPLICE_NONE;
+	it->base = s->time_base;
 	t->width = par->width;
 	t->height = par->height;
 	t->rate = par->sample_rate;
@@ -180,9 +196,9 @@ static int take_stream(struct input *in, enum track_kind kind, int index, struct
 	it->annexb = nal && (!par->extradata_size ||
 			     nal_is_annexb(par->extradata, (size_t)par->extradata_size));
 	if (it->annexb)
-		learn_sets(in, kind, par->extradata, (size_t)par->extradata_size);
-	else if (nal || t->codec == CODEC_AAC)
-		set_config(t, par->extradata, (size_t)par->extradata_size);
+		input_learn_sets(in, kind, par->extradata, (size_t)par->extradata_size);
+	else if (nal || t->codec == CODEC_AAC || t->codec == CODEC_OPUS)
+		input_set_config(t, par->extradata, (size_t)par->extradata_size);
 	if (t->codec == CODEC_AAC && !par->extradata_size && need_bsf(it)) {
 		fault_set(f, REASON_INTERNAL, "AAC in ADTS cannot be read");
 		return -1;
@@ -214,6 +230,8 @@ static int reach(struct input *in, const char *url, struct fault *f)
 {
 	enum reason why;
 
+	if (url == in->job->output) /* our own stream */
+		return 0;
 	if (begins(url, MISSING)) {
 		fault_set(f, REASON_ASSET_MISSING, "%s", url + strlen(MISSING));
 		return -1;
@@ -229,6 +247,83 @@ static int reach(struct input *in, const char *url, struct fault *f)
 	return -1;
 }
 
+/* FLV says which tracks there are by what comes. 0, or -1 with the fault. */
+static int settle(struct input *in, struct fault *f)
+{
+	bool sure = false;
+
+	while (in->ended >= 0 && !sure) {
+		input_read_one(in);
+		sure = in->in[TRACK_VIDEO].n && in->in[TRACK_AUDIO].n;
+		for (int kind = 0; kind < TRACKS; kind++)
+			sure = sure || in->in[kind].n == INPUT_QUEUE ||
+			       input_span_us(&in->in[kind]) > SPAN_SURE_US;
+	}
+	in->settled = true;
+	for (int kind = 0; kind < TRACKS; kind++)
+		if (in->in[kind].n)
+			input_learn(in, kind, in->in[kind].queue[in->in[kind].first]);
+	if (in->in[TRACK_VIDEO].n || in->in[TRACK_AUDIO].n)
+		return 0;
+	if (!input_over(in, f))
+		fault_of(f, AVERROR_EOF, true);
+	return -1;
+}
+
+static int open_flv(struct input *in, const char *url, AVDictionary **options, struct fault *f)
+{
+	AVIOInterruptCB stop = {interrupted, in};
+	int rc;
+
+	in->flv = flvin_open(url, &stop, options, &rc);
+	if (in->flv)
+		return settle(in, f);
+	fault_of(f, rc, true);
+	return -1;
+}
+
+/*
+ * A playlist that was stale is left alone until it changes, or its last pictures would be sent with every
+ * try. 0, or -1 with the fault.
+ */
+static int wait_for_change(struct input *in, struct fault *f)
+{
+	while (in->ended >= 0 && !in->hls.changes) {
+		input_drop(in);
+		input_read_one(in);
+	}
+	if (in->ended >= 0)
+		return 0;
+	if (!input_over(in, f))
+		*f = (struct fault){REASON_REMOTE_ENDED, ""};
+	return -1;
+}
+
+static int open_av(struct input *in, const char *url, AVDictionary **options, struct fault *f)
+{
+	bool hls = in->live && !strcmp(in->job->protocol, "hls");
+	int rc;
+
+	in->av = avformat_alloc_context();
+	must(in->av);
+	in->av->pb = in->file;
+	in->av->interrupt_callback = (AVIOInterruptCB){interrupted, in};
+	in->av->max_analyze_duration = in->live ? 2000000 : 5000000;
+	if (hls)
+		hlswatch_begin(&in->hls, in->av);
+	rc = avformat_open_input(&in->av, in->file ? "" : url, format_for(in->job, in->live),
+				 options);
+	if (rc >= 0)
+		rc = avformat_find_stream_info(in->av, NULL);
+	if (rc < 0) {
+		fault_of(f, rc, true);
+		return -1;
+	}
+	if (choose(in, f))
+		return -1;
+	return hls && in->job->wary ? wait_for_change(in, f) : 0;
+}
+
 int input_open(struct input *in, struct job *job, const char *url, bool live, struct fault *f)
 {
 	AVDictionary *options;
@@ -237,24 +332,14 @@ int input_open(struct input *in, struct job *job, const char *url, bool live, st
 	*in = (struct input){.job = job, .live = live};
 	if (reach(in, url, f))
 		return -1;
-	options = options_for(job, url, live);
-	in->av = avformat_alloc_context();
-	must(in->av);
-	in->av->pb = in->file;
-	in->av->interrupt_callback = (AVIOInterruptCB){interrupted, in};
-	in->av->max_analyze_duration = live ? 2000000 : 5000000;
-	allow(in, job->connect_ms + job->media_ms);
-	rc = avformat_open_input(&in->av, in->file ? "" : url, format_for(job, live), &options);
-	av_dict_free(&options);
-	if (rc >= 0)
-		rc = avformat_find_stream_info(in->av, NULL);
-	if (rc < 0) {
-		fault_of(f, rc, true);
-		return -1;
-	}
 	in->given = av_packet_alloc();
 	must(in->given);
-	return choose(in, f);
+	options = options_for(job, url, live);
+	input_allow(in, job->connect_ms + job->media_ms);
+	rc = is_flv(job, url, live) ? open_flv(in, url, &options, f)
+				    : open_av(in, url, &options, f);
+	av_dict_free(&options);
+	return rc;
 }
 
 int input_seek(struct input *in, int64_t offset_us, struct fault *f)
@@ -264,7 +349,7 @@ int input_seek(struct input *in, int64_t offset_us, struct fault *f)
 
 	if (in->av->start_time != AV_NOPTS_VALUE)
 		to += in->av->start_time;
-	allow(in, in->job->media_ms);
+	input_allow(in, in->job->media_ms);
 	/* The key frame at or before it: a picture that can be decoded. */
 	rc = avformat_seek_file(in->av, -1, INT64_MIN, to, to, 0);
 	if (rc >= 0)
@@ -273,216 +358,13 @@ int input_seek(struct input *in, int64_t offset_us, struct fault *f)
 	return -1;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static int64_t us_of(int64_t t, const struct input_track *it)
-{
-	return t == AV_NOPTS_VALUE ? SPLICE_NONE
-				   : av_rescale_q(t, it->stream->time_base, AV_TIME_BASE_Q);
-}
-
-static void push(struct input *in, enum track_kind kind, AVPacket *p)
-{
-	struct input_track *it = &in->in[kind];
-
-	if (p->dts == AV_NOPTS_VALUE)
-		p->dts = p->pts;
-	if (p->dts == AV_NOPTS_VALUE || it->n == INPUT_QUEUE) {
-		av_packet_free(&p);
-		return;
-	}
-	it->queue[(it->first + it->n++) % INPUT_QUEUE] = p;
-}
-
-/* A packet from ADTS leaves the filter raw; its configuration comes beside the first one. */
-static AVPacket *filtered(struct input *in, enum track_kind kind, AVPacket *p)
-{
-	struct input_track *it = &in->in[kind];
-
-	if (!it->bsf)
-		return p;
-	if (av_bsf_send_packet(it->bsf, p) || av_bsf_receive_packet(it->bsf, p)) {
-		av_packet_free(&p);
-		return NULL;
-	}
-	return p;
-}
-
-static void read_one(struct input *in)
-{
-	AVPacket *p = av_packet_alloc();
-
-	must(p);
-	allow(in, in->job->media_ms);
-	in->ended = av_read_frame(in->av, p);
-	if (in->ended < 0) {
-		av_packet_free(&p);
-		return;
-	}
-	in->bytes += (uint64_t)p->size;
-	for (int kind = 0; kind < TRACKS; kind++)
-		if (in->in[kind].stream && in->in[kind].stream->index == p->stream_index) {
-			p = filtered(in, kind, p);
-			if (p)
-				push(in, kind, p);
-			return;
-		}
-	av_packet_free(&p);
-}
-
-static AVPacket *head(const struct input_track *it)
-{
-	return it->n ? it->queue[it->first] : NULL;
-}
-
-static int64_t head_us(const struct input_track *it)
-{
-	return it->n ? us_of(head(it)->dts, it) : SPLICE_NONE;
-}
-
-static int64_t span_us(const struct input_track *it)
-{
-	if (it->n < 2)
-		return 0;
-	return us_of(it->queue[(it->first + it->n - 1) % INPUT_QUEUE]->dts, it) - head_us(it);
-}
-
-/* Whether it is known which packet is next: one of each track is there, or the other is late. */
-static bool ready(const struct input *in)
-{
-	int64_t limit = in->live ? SPAN_LIVE_US : SPAN_FILE_US;
-
-	for (int kind = 0; kind < TRACKS; kind++)
-		if (in->in[kind].n == INPUT_QUEUE || span_us(&in->in[kind]) > limit)
-			return true;
-	for (int kind = 0; kind < TRACKS; kind++)
-		if (in->in[kind].stream && !in->in[kind].n)
-			return false;
-	return true;
-}
-
-static void fill(struct input *in)
-{
-	while (in->ended >= 0 && !ready(in))
-		read_one(in);
-}
-
-bool input_first(struct input *in, struct splice_item *item)
-{
-	const struct input_track *v = &in->in[TRACK_VIDEO], *a = &in->in[TRACK_AUDIO];
-	AVRational rate;
-
-	fill(in);
-	*item = (struct splice_item){head_us(v), SPLICE_NONE, head_us(a), 0};
-	if (v->n) {
-		item->video_pts_us = us_of(head(v)->pts, v);
-		if (item->video_pts_us == SPLICE_NONE)
-			item->video_pts_us = item->video_dts_us;
-		rate = v->stream->avg_frame_rate.num ? v->stream->avg_frame_rate
-						     : v->stream->r_frame_rate;
-		if (rate.num > 0 && rate.den > 0)
-			item->frame_us = av_rescale(1000000, rate.den, rate.num);
-	}
-	return v->n || a->n;
-}
-
-static enum track_kind next_kind(const struct input *in)
-{
-	int64_t v = head_us(&in->in[TRACK_VIDEO]), a = head_us(&in->in[TRACK_AUDIO]);
-
-	if (!in->in[TRACK_VIDEO].n)
-		return TRACK_AUDIO;
-	if (!in->in[TRACK_AUDIO].n)
-		return TRACK_VIDEO;
-	return a < v ? TRACK_AUDIO : TRACK_VIDEO;
-}
-
-/* New parameters that came beside the packet or inside it. */
-static void learn(struct input *in, enum track_kind kind, const AVPacket *p)
-{
-	size_t n = 0;
-	const uint8_t *side = av_packet_get_side_data(p, AV_PKT_DATA_NEW_EXTRADATA, &n);
-
-	if (in->in[kind].annexb) {
-		if (p->flags & AV_PKT_FLAG_KEY)
-			learn_sets(in, kind, p->data, (size_t)p->size);
-	} else if (side) {
-		set_config(&in->track[kind], side, n);
-	}
-}
-
-static void show_bytes(struct input *in, enum track_kind kind, const AVPacket *p, struct unit *u)
-{
-	size_t need = nal_lengths_room((size_t)p->size);
-
-	u->data = p->data;
-	u->n = (size_t)p->size;
-	if (!in->in[kind].annexb)
-		return;
-	if (need > in->room_n) {
-		free(in->room);
-		in->room = malloc(need);
-		must(in->room);
-		in->room_n = need;
-	}
-	u->n = nal_to_lengths(in->room, p->data, (size_t)p->size);
-	u->data = in->room;
-}
-
-static void give(struct input *in, enum track_kind kind, struct unit *u)
-{
-	struct input_track *it = &in->in[kind];
-	AVPacket *p = it->queue[it->first];
-
-	it->first = (it->first + 1) % INPUT_QUEUE;
-	it->n--;
-	av_packet_free(&in->given);
-	in->given = p;
-	learn(in, kind, p);
-	*u = (struct unit){.kind = kind,
-			   .key = kind == TRACK_AUDIO || p->flags & AV_PKT_FLAG_KEY,
-			   .dts_us = us_of(p->dts, it),
-			   .pts_us = us_of(p->pts, it),
-			   .duration_us = p->duration > 0 ? us_of(p->duration, it) : 0};
-	if (u->pts_us == SPLICE_NONE)
-		u->pts_us = u->dts_us;
-	show_bytes(in, kind, p, u);
-}
-
-int input_next(struct input *in, struct unit *u, struct fault *f)
-{
-	do {
-		fill(in);
-		if (!in->in[TRACK_VIDEO].n && !in->in[TRACK_AUDIO].n) {
-			if (in->ended == AVERROR_EOF)
-				return 0;
-			fault_of(f, in->ended, false);
-			return -1;
-		}
-		give(in, next_kind(in), u);
-	} while (!u->n);
-	return 1;
-}
-
-int64_t input_offset_us(const struct input *in, int64_t pts_us)
-{
-	int64_t start = in->av->start_time;
-
-	return max_of(pts_us - (start == AV_NOPTS_VALUE ? 0 : start), 0);
-}
-
 void input_close(struct input *in)
 {
-	for (int kind = 0; kind < TRACKS; kind++) {
-		struct input_track *it = &in->in[kind];
-
-		while (it->n) {
-			av_packet_free(&it->queue[it->first]);
-			it->first = (it->first + 1) % INPUT_QUEUE;
-			it->n--;
-		}
-		av_bsf_free(&it->bsf);
-	}
+	input_drop(in);
+	for (int kind = 0; kind < TRACKS; kind++)
+		av_bsf_free(&in->in[kind].bsf);
+	flvin_close(in->flv);
+	in->flv = NULL;
 	av_packet_free(&in->given);
 	avformat_close_input(&in->av);
 	localfile_close(in->file);

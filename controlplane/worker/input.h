@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A source opened by libavformat: one video and one audio track, as FLV can carry them, in the
- * order of their decoding times.
+ * A source opened by libavformat, or by flvin where it is FLV by its protocol: one video and one audio
+ * track, as FLV can carry them, in the order of their decoding times.
  *
  * H.264 and HEVC leave with 4-byte lengths (or whatever their record says) and a configuration
  * record, AAC without ADTS. A track whose codec FLV cannot carry is a fault, not a silence.
@@ -16,6 +16,8 @@
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 
+#include "controlplane/worker/flvin.h"
+#include "controlplane/worker/hlswatch.h"
 #include "controlplane/worker/job.h"
 #include "controlplane/worker/splice.h"
 #include "controlplane/worker/unit.h"
@@ -23,17 +25,20 @@
 #define INPUT_QUEUE 512 /* packets of one track that wait for the other */
 
 struct input_track {
-	AVStream *stream;  /* NULL: none */
+	bool on;	   /* there is such a track */
+	AVStream *stream;  /* NULL: none of libavformat's */
+	AVRational base;   /* of its packets' times */
 	AVBSFContext *bsf; /* ADTS to AAC; NULL: not needed */
 	bool annexb;
 	AVPacket *queue[INPUT_QUEUE];
 	unsigned first, n;
-	int64_t last_dts_us;
 };
 
 struct input {
 	struct job *job;
 	AVFormatContext *av;
+	struct flvin *flv; /* NULL: libavformat reads it */
+	struct hlswatch hls;
 	AVIOContext *file; /* of a local one */
 	struct input_track in[TRACKS];
 	struct track track[TRACKS];
@@ -44,6 +49,7 @@ struct input {
 	uint64_t bytes;
 	int ended; /* AVERROR that ended the reading; the queues may still hold packets */
 	bool live;
+	bool settled; /* which tracks there are */
 };
 
 /* 0, or -1 with the fault. live: little is queued, nothing is seeked. */

@@ -97,6 +97,7 @@ static bool describe(struct job *j, const json_t *o)
 	j->ca = text_of(o, "ca");
 	j->files = text_of(o, "files");
 	j->slate = text_of(o, "slate");
+	j->wary = json_is_true(json_object_get(o, "wary"));
 	j->switch_ms = int_of(o, "switch_ms");
 	j->return_ms = int_of(o, "return_ms");
 	j->folder = text_of(o, "folder");

@@ -8,7 +8,7 @@
  *   {"kind":"live"|"list"|"push"|"probe", "urls":[..], "protocol":"srt", "output":"rtmp://..", "repeat":0,
  *    "file":0, "offset_ms":0, "round":0, "connect_ms":5000, "media_ms":10000,
  *    "deny":"10.0.0.0/8", "ca":"", "verify":true, "log":"info", "files":"",
- *    "slate":"", "switch_ms":3000, "return_ms":30000}
+ *    "slate":"", "switch_ms":3000, "return_ms":30000, "wary":false}
  *
  * Later ones change it: {"repeat":3}; {"next":[..],"now":false,"number":1}, a list that is played
  * after this round, or at once. Back go
@@ -64,6 +64,7 @@ struct job {
 	int64_t connect_ms, media_ms;
 	char *slate;		      /* shown while no source is there; "": nothing */
 	int64_t switch_ms, return_ms; /* of several sources (pick.h); return_ms -1: never */
+	bool wary;		      /* the source stood still when it was left */
 	const atomic_bool *stop; /* of a thread beside the job's own: what stops it; else NULL */
 	int log_level;
 	/* package: the descriptor that came with the first packet, -1: none; where files are kept */

@@ -225,24 +225,6 @@ static void take_data(struct packager *p, const struct flv_item *it)
 	p->height = flvread_number(it->data, it->n, "height");
 }
 
-/* ISO/IEC 14496-3, RFC 7845 5.1, RFC 9639 8.2 */
-static void read_sound(struct track *t)
-{
-	const uint8_t *c = t->config;
-	struct aac_config aac;
-
-	if (t->codec == CODEC_AAC && !aac_config_read(&aac, c, t->config_n)) {
-		t->rate = (int)aac.rate;
-		t->channels = aac.channels ? (int)aac.channels : 2;
-	} else if (t->codec == CODEC_OPUS) {
-		t->rate = 48000;
-		t->channels = t->config_n > 9 ? c[9] : 2;
-	} else if (t->codec == CODEC_FLAC && t->config_n >= 42) {
-		t->rate = (int)(get_be24(c + 18) >> 4);
-		t->channels = (c[20] >> 1 & 7) + 1;
-	}
-}
-
 static bool same_config(const struct track *t, const struct flv_item *it)
 {
 	return t->codec == it->codec && t->config_n == it->n &&
@@ -266,7 +248,7 @@ static void take_header(struct packager *p, const struct flv_item *it)
 		p->source.video = true;
 	else
 		p->source.audio = true;
-	read_sound(t);
+	audio_describe(t);
 	if ((it->codec == CODEC_H264 || it->codec == CODEC_HEVC) && annexb_init(&p->annexb, t))
 		t->codec = CODEC_NONE;
 	if (it->kind == TRACK_VIDEO) {

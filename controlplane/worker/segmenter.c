@@ -30,19 +30,26 @@ struct segmenter {
 	size_t room_n;
 };
 
+/* What players of HLS take in which container; MPEG-TS itself carries more. */
 static const struct {
 	enum AVCodecID id;
-	bool ts;
+	bool ts, fmp4;
 } codecs[] = {
-	[CODEC_H264] = {AV_CODEC_ID_H264, true},  [CODEC_HEVC] = {AV_CODEC_ID_HEVC, true},
-	[CODEC_AAC] = {AV_CODEC_ID_AAC, true},	  [CODEC_MP3] = {AV_CODEC_ID_MP3, true},
-	[CODEC_AV1] = {AV_CODEC_ID_AV1, false},	  [CODEC_VP9] = {AV_CODEC_ID_VP9, false},
-	[CODEC_OPUS] = {AV_CODEC_ID_OPUS, false}, [CODEC_FLAC] = {AV_CODEC_ID_FLAC, false},
+	[CODEC_H264] = {AV_CODEC_ID_H264, true, true},
+	[CODEC_HEVC] = {AV_CODEC_ID_HEVC, true, true},
+	[CODEC_AAC] = {AV_CODEC_ID_AAC, true, true},
+	[CODEC_MP3] = {AV_CODEC_ID_MP3, true, true},
+	[CODEC_AV1] = {AV_CODEC_ID_AV1, false, true},
+	[CODEC_VP9] = {AV_CODEC_ID_VP9, false, true},
+	[CODEC_OPUS] = {AV_CODEC_ID_OPUS, false, true},
+	[CODEC_FLAC] = {AV_CODEC_ID_FLAC, false, true},
+	[CODEC_AC3] = {AV_CODEC_ID_AC3, false, false},
+	[CODEC_EAC3] = {AV_CODEC_ID_EAC3, false, false},
 };
 
 bool segmenter_takes(bool fmp4, enum track_codec codec)
 {
-	return codec < array_len(codecs) && codecs[codec].id && (fmp4 || codecs[codec].ts);
+	return codec < array_len(codecs) && (fmp4 ? codecs[codec].fmp4 : codecs[codec].ts);
 }
 
 /* ---- pictures ------------------------------------------------------------------------------------ */
@@ -335,6 +342,11 @@ bool segmenter_write(struct segmenter *s, const struct unit *u)
 	p->pts = max_of(ticks(st, u->pts_us), p->dts);
 	p->duration = ticks(st, u->dts_us + u->duration_us) - p->dts;
 	return av_write_frame(s->av, p) >= 0;
+}
+
+void segmenter_pass_on(struct segmenter *s)
+{
+	avio_flush(s->av->pb);
 }
 
 void segmenter_flush(struct segmenter *s)

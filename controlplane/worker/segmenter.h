@@ -20,7 +20,7 @@ struct segmenter_sink {
 	void *arg;
 };
 
-/* Whether that track can be carried; for TS H.264, HEVC, AAC and MP3. */
+/* Whether that track is packaged for players so; for TS H.264, HEVC, AAC and MP3. */
 bool segmenter_takes(bool fmp4, enum track_codec codec);
 /*
  * The tracks' configs are complete, the picture size is known. For MP4 the init section is written
@@ -31,6 +31,8 @@ struct segmenter *segmenter_new(bool fmp4, const struct track tracks[TRACKS],
 void segmenter_free(struct segmenter *s);
 /* A frame as FLV carries it; dts grows strictly within a track. false: it was damaged, left out. */
 bool segmenter_write(struct segmenter *s, const struct unit *u);
+/* What the muxer has made goes to write() now. */
+void segmenter_pass_on(struct segmenter *s);
 /* Everything that was given is written; what comes next begins a piece. */
 void segmenter_flush(struct segmenter *s);
 

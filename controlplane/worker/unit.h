@@ -13,7 +13,7 @@
 
 enum track_kind { TRACK_VIDEO, TRACK_AUDIO, TRACKS };
 
-/* The codecs that FLV carries, classic and enhanced; the last four are packaged only. */
+/* The codecs that FLV carries, classic and enhanced. */
 enum track_codec {
 	CODEC_NONE,
 	CODEC_H264,
@@ -24,6 +24,8 @@ enum track_codec {
 	CODEC_VP9,
 	CODEC_OPUS,
 	CODEC_FLAC,
+	CODEC_AC3,
+	CODEC_EAC3,
 	CODEC_OTHER, /* named, but nothing here can do anything with it */
 };
 

@@ -237,6 +237,35 @@ srt_source() {
 	continuous "$T/hls.flv" 120
 }
 
+@test "an HLS source whose playlist stands still is away, its old pictures are not sent again, and it is back when it changes" {
+	up
+	fixture
+	hls_source
+	TASK=$(live_create hls "$WWW/still.m3u8" "rtmp://127.0.0.1:$NGX/dst/still")
+	within 20 task_is "$TASK" 1
+	kill -KILL "$SOURCE"
+	within 20 task_is "$TASK" 2
+	[ "$(described "$TASK" Reason)" = playlist_stale ]
+	[ "$(described "$TASK" TaskInvalidReason)" = PullStreamFailed ]
+	within 30 retries_used 3
+	task_is "$TASK" 2
+	hls_source
+	within 30 task_is "$TASK" 1
+	record still 4
+	continuous "$T/still.flv" 120
+}
+
+hls_source() {
+	background hls ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f hls -hls_time 1 -hls_list_size 5 \
+		-hls_flags append_list+omit_endlist "$T/www/still.m3u8"
+	SOURCE=$PID
+	within 15 test -s "$T/www/still.m3u8"
+}
+
+retries_used() {
+	[ "$(described "$TASK" RetriesUsed)" -ge "$1" ]
+}
+
 @test "an HTTP-TS source is relayed" {
 	up
 	fixture

@@ -69,6 +69,22 @@ static void test_hevc_is_enhanced(void **state)
 	assert_memory_equal(tag + 11, frame, sizeof(frame));
 }
 
+static void test_audio_that_flv_does_not_know_is_enhanced(void **state)
+{
+	static const uint8_t header[] = {0x90, 'O', 'p', 'u', 's', 1, 2, 3};
+	static const uint8_t frame[] = {0x91, 'a', 'c', '-', '3'};
+	struct track t = track_of(CODEC_OPUS);
+	struct unit u = {TRACK_AUDIO, true, 0, 0, 0, (const uint8_t *)"abcd", 4};
+	uint8_t tag[64], tail[4];
+
+	assert_int_equal(flv_header_tag(tag, sizeof(tag), &t, TRACK_AUDIO, 0), 11 + 8 + 4);
+	assert_memory_equal(tag + 11, header, sizeof(header));
+	t = (struct track){.codec = CODEC_AC3};
+	assert_int_equal(flv_header_tag(tag, sizeof(tag), &t, TRACK_AUDIO, 0), 0);
+	assert_int_equal(flv_unit_tag(tag, tail, &t, &u), 11 + 5);
+	assert_memory_equal(tag + 11, frame, sizeof(frame));
+}
+
 static void test_a_codec_without_configuration_has_no_header(void **state)
 {
 	struct track t = {.codec = CODEC_MP3};
@@ -98,6 +114,7 @@ int main(void)
 		cmocka_unit_test(test_h264_frame_with_a_late_picture),
 		cmocka_unit_test(test_times_beyond_32_bits_wrap),
 		cmocka_unit_test(test_hevc_is_enhanced),
+		cmocka_unit_test(test_audio_that_flv_does_not_know_is_enhanced),
 		cmocka_unit_test(test_a_codec_without_configuration_has_no_header),
 		cmocka_unit_test(test_metadata_names_what_is_there),
 	};
