@@ -308,15 +308,21 @@ static struct task *task_of(struct api_call *c)
 	return t;
 }
 
+static bool check_retries(const struct task *t, struct refusal *r)
+{
+	if (t->retry_max_s >= t->retry_interval_s)
+		return true;
+	return refuse(r, 400, "InvalidParameter",
+		      "RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
+		      (long long)t->retry_interval_s, (long long)t->retry_max_s);
+}
+
 static bool check_new(struct api_call *c, const struct task *t, struct refusal *r)
 {
 	if (!sources_check(t, r) || !destinations_check(t, r) || !check_times(t, true, r))
 		return false;
-	if (t->retry_max_s < t->retry_interval_s)
-		return refuse(
-			r, 400, "InvalidParameter",
-			"RetryMaxInterval must be at least RetryInterval (%lld); the value is %lld.",
-			(long long)t->retry_interval_s, (long long)t->retry_max_s);
+	if (!check_retries(t, r))
+		return false;
 	if (is_unavailable(c, r) || !assets_check(c->cp->assets, t, r) || !check_dst(c, t, r))
 		return false;
 	if (tasks_is_leaving(c->cp->tasks, t->id))
@@ -492,6 +498,10 @@ static bool apply_all(struct api_call *c, struct task *t, struct refusal *r)
 		{"RepeatNumber", CHANGE_REPEAT, NULL, &t->repeat},
 		{"FileIndex", CHANGE_FILE_INDEX, NULL, &t->file_index},
 		{"Offset", CHANGE_OFFSET, NULL, &t->offset_s},
+		{"RetryCount", CHANGE_RETRY, NULL, &t->retry_count},
+		{"RetryInterval", CHANGE_RETRY, NULL, &t->retry_interval_s},
+		{"RetryPolicy", CHANGE_RETRY, &t->retry_policy, NULL},
+		{"RetryMaxInterval", CHANGE_RETRY, NULL, &t->retry_max_s},
 	};
 
 	if (!apply_sources(c, t, r))
@@ -529,7 +539,7 @@ void relay_update(struct api_call *c)
 		return;
 	next = task_copy(relay->task);
 	if (!apply_all(c, next, &r) || !check_sources(c, next, &r) ||
-	    !destinations_check(next, &r) ||
+	    !destinations_check(next, &r) || !check_retries(next, &r) ||
 	    !check_times(next, next->end_s != relay->task->end_s, &r) || !check_dst(c, next, &r)) {
 		task_free(next);
 		api_refuse(c, &r);

@@ -164,6 +164,7 @@ static void changes(FILE *to)
 	static const char *const names[TASK_CHANGES] = {
 		[CHANGE_CALLBACK] = "CallbackUrl",
 		[CHANGE_REPEAT] = "RepeatNumber",
+		[CHANGE_RETRY] = "RetryCount, RetryInterval, RetryPolicy, RetryMaxInterval",
 		[CHANGE_START] = "StartTime",
 		[CHANGE_END] = "EndTime",
 		[CHANGE_SOURCES] = "SourceUrls",

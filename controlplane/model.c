@@ -290,14 +290,14 @@ char *task_source_url(const struct task *t)
 enum task_leave task_may_change(enum task_state s, enum task_change c)
 {
 	enum { Y = LEAVE_OK, I = LEAVE_IGNORED, N = LEAVE_REFUSED };
-	/* CALLBACK REPEAT START END SOURCES PROTOCOL BACKUP FILE_INDEX OFFSET SOURCE_TYPE DST DST_LIST REGION */
+	/* CALLBACK REPEAT RETRY START END SOURCES PROTOCOL BACKUP FILE_INDEX OFFSET SOURCE_TYPE DST DST_LIST REGION */
 	static const uint8_t may[TASK_STATES][TASK_CHANGES] = {
-		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
-		[TASK_RUNNING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
-		[TASK_RECOVERING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
-		[TASK_OFFLINE] = {Y, Y, I, Y, Y, Y, Y, Y, Y, N, N, Y, I},
-		[TASK_STARTING] = {Y, Y, I, N, N, N, N, N, N, N, N, N, I},
-		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N, N, N},
+		[TASK_IDLE] = {Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y},
+		[TASK_RUNNING] = {Y, Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_RECOVERING] = {Y, Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_OFFLINE] = {Y, Y, Y, I, Y, Y, Y, Y, Y, Y, N, N, Y, I},
+		[TASK_STARTING] = {Y, Y, Y, I, N, N, N, N, N, N, N, N, N, I},
+		[TASK_EXIT] = {N, N, N, N, N, N, N, N, N, N, N, N, N, N},
 	};
 
 	return may[s][c];

@@ -112,6 +112,7 @@ char *task_source_url(const struct task *t);
 enum task_change {
 	CHANGE_CALLBACK,
 	CHANGE_REPEAT,
+	CHANGE_RETRY,
 	CHANGE_START,
 	CHANGE_END,
 	CHANGE_SOURCES,

@@ -59,16 +59,19 @@ enum form {
 	X("callback", "URL", "CallbackUrl", AS_IS, "POST events to this address",                 \
 	  "another address for events; empty: none")                                              \
 	X("region", "NAME", "Region", AS_IS, "of the nodes that may have it; default local",      \
-	  "another region, if it has not begun")
+	  "another region, if it has not begun")                                                  \
+	X("retry-count", "N", "RetryCount", AS_IS,                                                \
+	  "tries after a failure before the task goes offline; -1: any number",                   \
+	  "tries after a failure before the task goes offline; -1: any number")                   \
+	X("retry-interval", "TIME", "RetryInterval", SPAN,                                        \
+	  "pause between two tries, for example 60s",                                             \
+	  "pause between two tries; below the usual limit with --retry-policy only")              \
+	X("retry-policy", "NAME", "RetryPolicy", AS_IS, "fixed (default) or exponential",         \
+	  "fixed or exponential")                                                                 \
+	X("retry-max-interval", "TIME", "RetryMaxInterval", SPAN,                                 \
+	  "the longest pause, for exponential; default 5m", "the longest pause, for exponential")
 
 #define CREATE_ONLY(X)                                                                             \
-	X("retry-count", "N", "RetryCount", AS_IS,                                                 \
-	  "tries after a failure before the task goes offline; -1: any number", "")                \
-	X("retry-interval", "TIME", "RetryInterval", SPAN,                                         \
-	  "pause between two tries, for example 60s", "")                                          \
-	X("retry-policy", "NAME", "RetryPolicy", AS_IS, "fixed (default) or exponential", "")      \
-	X("retry-max-interval", "TIME", "RetryMaxInterval", SPAN,                                  \
-	  "the longest pause, for exponential; default 5m", "")                                    \
 	X("name", "NAME", "TaskName", AS_IS, "a name to find it by", "")                           \
 	X("id", "ID", "TaskId", AS_IS, "an id of your own: the same creation again makes nothing", \
 	  "")

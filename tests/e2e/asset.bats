@@ -121,6 +121,10 @@ vod_create() { # DST LIST [k=v...]: prints the id
 	run -0 mr task update t --files "$WWW/a.mp4 $WWW/c.flv" --file-index 1 --offset 2s --repeat 3
 	jq -e '.SourceType == "url" and .FileIndex == 1 and .Offset == 2 and .RepeatNumber == 3 and (.SourceUrls | length) == 2' \
 		<<<"$(described t TaskInfo)"
+	run -0 mr task update t --retry-policy fixed --retry-interval 5s --retry-max-interval 30s --retry-count -1
+	jq -e '.RetryPolicy == "fixed" and .RetryInterval == 5 and .RetryMaxInterval == 30 and .RetryCount == -1' <<<"$(described t TaskInfo)"
+	run -1 mr task update t --retry-max-interval 4s
+	[[ $output == *"at least RetryInterval"* ]]
 	run -2 mr task update t --files a.mp4 --assets one
 	run -2 mr task update t --offset soon
 	run -2 mr task update t

@@ -81,3 +81,68 @@ delivered() {
 	within 20 delivered '.body.TaskStatus == 3'
 	jq -se '[.[] | select(.accepted) | .body.TaskStatus] | (index(1) < index(3))' "$T/hooks.jsonl"
 }
+
+# statuses [PATH]: the TaskStatus of what was accepted (at PATH), in order
+statuses() {
+	jq -sr --arg p "${1:-}" '[.[] | select(.accepted and ($p == "" or .path == $p)) | .body.TaskStatus | tostring] | join(" ")' "$T/hooks.jsonl"
+}
+
+# between START END SOURCE PATH: a task with one retry that tells PATH; its id is in TASK
+between() {
+	TASK=$(api Action=CreateLivePullToPush Region=local "StartTime=$(utc "$1")" "EndTime=$(utc "$2")" SourceType=live SourceProtocol=rtmp \
+		"SourceUrls=[\"rtmp://127.0.0.1:$RTMP/live/$3\"]" "DstUrl=rtmp://127.0.0.1:$RTMP/live/h" RetryInterval=1 RetryCount=1 \
+		"CallbackUrl=http://127.0.0.1:$HOOK/$4" | jq -er .TaskId)
+}
+
+# No event for Idle, one for each change to Running, Recovering and Offline, in their order, one for Exit.
+@test "the life of a task as it is told: what, in which order, with which reasons, and what is not told" {
+	receiver ok
+	publish g
+	SOURCE=$PID
+	within 10 flv_plays "http://127.0.0.1:$HTTP/live/g.flv"
+	between '+3 sec' '+1 hour' g one
+	task_is "$TASK" 0
+	within 15 delivered '.body.TaskStatus == 1'
+	kill -TERM "$SOURCE"
+	within 40 delivered '.body.TaskStatus == 3'
+	publish g
+	within 10 flv_plays "http://127.0.0.1:$HTTP/live/g.flv"
+	api Action=RestartLivePullToPush Region=local "TaskId=$TASK" | jq -e .TaskId
+	within 15 told "1 2 3 1"
+	api Action=StopLivePullToPush Region=local "TaskId=$TASK" | jq -e .TaskId
+	within 10 told "1 2 3 1 3"
+	# Another address counts for later events only, none for none.
+	api Action=UpdateLivePullToPush Region=local "TaskId=$TASK" CallbackUrl= | jq -e '.RetCode == 0'
+	api Action=RestartLivePullToPush Region=local "TaskId=$TASK" | jq -e .TaskId
+	within 15 task_is "$TASK" 1
+	api Action=UpdateLivePullToPush Region=local "TaskId=$TASK" "CallbackUrl=http://127.0.0.1:$HOOK/two" | jq -e '.RetCode == 0'
+	api Action=DeleteLivePullToPush Region=local "TaskId=$TASK" | jq -e '.RetCode == 0'
+	within 10 delivered '.body.TaskStatus == -1'
+	[ "$(statuses /one)" = "1 2 3 1 3" ]
+	[ "$(statuses /two)" = -1 ]
+	jq -se --arg id "$TASK" 'def all_of(f): map(f) | all; [.[] | select(.accepted)] |
+		all_of(.method == "POST" and (.headers["content-type"] | startswith("application/json")) and .attempt == "1")
+		and all_of(.body | .TaskId == $id and .TaskInfo.TaskId == $id and (.TaskInfo | has("StartTime")) and (.EventTime | test("^[0-9]+$")))
+		and (map(.event_id) | length == (unique | length))
+		and all_of(.headers | has("ali-live-signature") or has("x-millrace-signature") | not)
+		and (.[:5] | all_of(.body.Event == "LivePullToPushRunning"))
+		and (map(.body.TaskInvalidReason) == [null, null, "RetryTimesOffline", null, "TriggerByUser", null])
+		and (last.body | .Event == "LivePullToPushExit" and .TaskExitReason == "TriggerByUser" and (.TaskExitTime | type == "number"))' "$T/hooks.jsonl"
+}
+
+told() {
+	[ "$(statuses)" = "$1" ]
+}
+
+@test "the end of a task's time is told as its exit, and nothing after it" {
+	receiver ok
+	between now '+8 sec' a cb
+	within 20 delivered '.body.Event == "LivePullToPushExit"'
+	jq -se 'last | .body | .TaskStatus == -1 and .TaskExitReason == "OverEndTime" and (has("TaskInvalidReason") | not)' "$T/hooks.jsonl"
+	within 5 gone "$TASK"
+	[ "$(statuses)" = "1 -1" ]
+}
+
+gone() {
+	[ "$(api Action=DescribeLivePullToPush Region=local "TaskId=$1" | jq -r .TaskStatus)" = null ]
+}

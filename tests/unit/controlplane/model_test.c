@@ -167,7 +167,7 @@ static void test_what_may_change_when(void **state)
 	static const enum task_state active[] = {TASK_RUNNING, TASK_RECOVERING, TASK_STARTING};
 
 	for (int c = 0; c < TASK_CHANGES; c++) {
-		bool live = c == CHANGE_CALLBACK || c == CHANGE_REPEAT;
+		bool live = c == CHANGE_CALLBACK || c == CHANGE_REPEAT || c == CHANGE_RETRY;
 		bool ignored = c == CHANGE_START || c == CHANGE_REGION;
 		bool fixed = c == CHANGE_SOURCE_TYPE || c == CHANGE_DST;
 
