@@ -22,7 +22,7 @@ teardown() {
 
 receiver() {
 	background receiver python3 "$BATS_TEST_DIRNAME/hook_receiver.py" "$HOOK" "$T/hooks.jsonl" ok
-	within 5 listening "$HOOK"
+	within 20 listening "$HOOK"
 }
 
 dead() {

@@ -22,7 +22,7 @@ teardown() {
 # receiver MODE: ok answers 200; failN answers 500 N times per event first; hang never answers
 receiver() {
 	background receiver python3 "$BATS_TEST_DIRNAME/hook_receiver.py" "$HOOK" "$T/hooks.jsonl" "$1"
-	within 5 listening "$HOOK"
+	within 20 listening "$HOOK"
 }
 
 # shellcheck disable=SC2120 # more parameters are optional
