@@ -1,58 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/session.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "session/access_log.h"
 #include "session/caps.h"
 #include "session/client.h"
 #include "session/feed.h"
-#include "session/hls_viewers.h"
+#include "session/session_in.h"
 
-#define KINDS_MAX	   8
-#define SESSIONS_MAX	   (1u << 24) /* of one kind on one core; caps refuse long before */
-#define END_US		   1500000u
-#define LAST_WORDS_MS	   2000u /* for session_close_after_flush() */
-#define REFUSING_MAX	   256u	 /* on a core, at a time */
-#define LISTEN_NOTSENT	   131072u
-#define DEAD_PEER_EXTRA_MS 10000u
-#define BODY_SEND_MAX \
-	262144u /* of a body at once: large sends cost less, and this one some 50 us */
-#define LISTENERS_MAX (SESSION_LISTENERS_MAX + 1) /* one comes while the core runs */
-#define KEEP_BYTES    256u /* of private output: an encoder's acknowledgements allocate nothing */
-
-/* One core's sessions. */
-struct sessions {
-	struct core *core;
-	struct net *net;
-	LIST_HEAD(, session) open;
-	uint32_t alive; /* open ones, and closing ones that the network has not released */
-	uint64_t serial;
-	unsigned refusing; /* sessions that are only told why they cannot stay */
-	bool draining, leaving, ending;
-	unsigned kinds;
-	struct {
-		const struct session_ops *ops;
-		struct pool pool;
-	} kind[KINDS_MAX];
-	unsigned listeners, first_listeners; /* first: those of sessions_init() */
-	const struct session_ops *listener[LISTENERS_MAX];
-	bool listener_tls[LISTENERS_MAX];
-	bool listener_local[LISTENERS_MAX];
-};
-
-static struct sessions *of_core(const struct core *c)
-{
-	return c->session;
-}
+#define BODY_SEND_MAX 262144u /* of a body at once: large ones cost less, this one some 50 us */
+#define KEEP_BYTES    256u    /* of private output: acknowledgements allocate nothing */
 
 /* ---- making and freeing ---- */
 
@@ -65,7 +27,7 @@ static struct pool *pool_for(struct sessions *all, const struct session_ops *ops
 		if (all->kind[i].ops == ops)
 			return &all->kind[i].pool;
 	}
-	must(i < KINDS_MAX);
+	must(i < SESSION_KINDS_MAX);
 	all->kind[i].ops = ops;
 	pool_init(&all->kind[i].pool, ops->protocol, ops->bytes, SESSIONS_MAX);
 	all->kind[i].pool.allocs = &all->core->allocs;
@@ -82,9 +44,9 @@ static void flight_free(struct session *s)
 	s->flight = NULL;
 }
 
-static void session_free(struct session *s)
+void session_free(struct session *s)
 {
-	struct sessions *all = of_core(s->core);
+	struct sessions *all = sessions_of(s->core);
 
 	wheel_cancel(&s->core->wheel, &s->timer);
 	if (s->ops->gone)
@@ -121,7 +83,7 @@ static void timer_fired(struct timer *t, uint64_t now_us)
 
 struct session *session_new(struct core *c, const struct session_ops *ops)
 {
-	struct sessions *all = of_core(c);
+	struct sessions *all = sessions_of(c);
 	struct session *s;
 
 	must(ops->bytes >= sizeof(*s));
@@ -149,7 +111,7 @@ enum reason session_connect(struct session *s, const struct net_dial *to)
 	enum reason why;
 
 	dial.user = s;
-	s->conn = net_connect(of_core(s->core)->net, &dial, &why);
+	s->conn = net_connect(sessions_of(s->core)->net, &dial, &why);
 	if (!s->conn)
 		return why;
 	s->connecting = true;
@@ -248,7 +210,7 @@ void session_flush(struct session *s)
 		session_flush_now(s);
 }
 
-static void flight_sent(struct session *s, size_t n, bool blocked)
+void session_sent(struct session *s, size_t n, bool blocked)
 {
 	size_t private = min_of(n, flight_left(s));
 
@@ -275,6 +237,12 @@ static void flight_sent(struct session *s, size_t n, bool blocked)
 	session_flush(s);
 	if (!s->closing && !s->sending && s->ops->drained)
 		s->ops->drained(s);
+}
+
+void session_room(struct session *s)
+{
+	if (flight_left(s) || s->body.n)
+		flight_send(s);
 }
 
 /* ---- the end ---- */
@@ -367,341 +335,6 @@ void session_close_after_flush(struct session *s, enum reason why)
 	}
 	s->close_when_sent = true;
 	s->close_why = (uint8_t)why;
-	session_deadline(s, LAST_WORDS_MS, why);
+	session_deadline(s, SESSION_LAST_WORDS_MS, why);
 	session_flush(s);
-}
-
-/* ---- the network's handlers ---- */
-
-/* NONE, or which cap refuses a connection from there. A proxy's address stands for many clients. */
-static enum reason admit(struct sessions *all, const struct net_conn *conn, bool proxy)
-{
-	const struct config *conf = engine_conf(all->core->engine);
-
-	if (all->ending || (all->draining && !sessions_send_on(all->core)))
-		return REASON_DRAIN;
-	return caps_take(&conn->peer, conf->limit_connections, proxy ? 0 : conf->limit_per_address);
-}
-
-/*
- * Who comes where a cap is reached gets an answer in his own protocol rather than a reset, as long
- * as few do: a flood is not worth the memory, nor TLS the handshake.
- */
-static bool is_told(const struct sessions *all, enum reason why, int tag)
-{
-	return (why == REASON_CAP_CONNECTIONS || why == REASON_CAP_ADDRESS) &&
-	       all->refusing < REFUSING_MAX && !all->listener_tls[tag];
-}
-
-static void tell_refused(struct session *s, enum reason why)
-{
-	of_core(s->core)->refusing++;
-	s->refused = (uint8_t)why;
-	s->capped = false;
-	session_deadline(s, LAST_WORDS_MS, why);
-}
-
-static bool on_accepted(void *owner, struct net_conn *conn, int tag)
-{
-	struct sessions *all = owner;
-	bool proxy = client_is_trusted(all->core, &conn->peer);
-	enum reason why = admit(all, conn, proxy);
-	char peer[NET_ADDR_TEXT];
-	struct session *s = NULL;
-
-	if (why == REASON_NONE || is_told(all, why, tag))
-		s = session_new(all->core, all->listener[tag]);
-	if (!s && why == REASON_NONE) {
-		caps_give(&conn->peer);
-		why = REASON_NO_MEMORY;
-	}
-	if (why != REASON_NONE) {
-		core_count(all->core, CTR_REFUSED, 1);
-		log_warn("refused", "peer=%s reason=%s", net_addr_text(peer, &conn->peer),
-			 reason_name(why));
-	}
-	if (!s) {
-		shm_add(&all->core->ctr->closes[why], 1);
-		return false;
-	}
-	s->tls = all->listener_tls[tag];
-	s->local = all->listener_local[tag];
-	s->capped = true;
-	s->behind_proxy = proxy;
-	s->proxy_head_over = !proxy;
-	s->conn = conn;
-	conn->user = s;
-	conn->clear = s->tls && proxy;
-	if (s->ops->opened)
-		s->ops->opened(s);
-	if (why != REASON_NONE)
-		tell_refused(s, why);
-	return true;
-}
-
-static void on_connected(struct net_conn *conn, enum reason why)
-{
-	struct session *s = conn->user;
-
-	s->connecting = false;
-	if (why == REASON_NONE) {
-		s->ops->connected(s, why);
-		return;
-	}
-	s->ops->connected(s, why);
-	s->conn = NULL; /* gone already */
-	session_close(s, why);
-}
-
-static void on_received(struct net_conn *conn, const uint8_t *p, size_t n)
-{
-	struct session *s = conn->user;
-	enum reason why;
-
-	if (s->close_when_sent)
-		return; /* nothing that the peer says now changes anything */
-	why = likely(s->proxy_head_over) ? s->ops->received(s, p, n) : client_head(s, p, n);
-	if (why != REASON_NONE)
-		session_close(s, why);
-}
-
-static void on_sent(struct net_conn *conn, size_t n, bool blocked)
-{
-	struct session *s = conn->user;
-
-	if (s->feed && s->feed->log_sending)
-		feed_sent(s->feed, n, blocked);
-	else
-		flight_sent(s, n, blocked);
-}
-
-static void on_writable(struct net_conn *conn)
-{
-	struct session *s = conn->user;
-
-	if (s->feed && s->feed->log_sending)
-		feed_writable(s->feed);
-	else if (flight_left(s) || s->body.n)
-		flight_send(s);
-}
-
-static void on_closed(struct net_conn *conn, enum reason why)
-{
-	struct session *s = conn->user;
-
-	if (why == REASON_PEER_CLOSED) {
-		if (s->close_when_sent)
-			return; /* it may still be reading the last words */
-		if (s->ops->peer_closed)
-			why = s->ops->peer_closed(s);
-		else if (s->capped && !conn->bytes_in)
-			why = REASON_PROBE;
-	}
-	if (why != REASON_NONE)
-		session_close(s, why);
-}
-
-static void on_released(struct net_conn *conn)
-{
-	session_free(conn->user);
-}
-
-static const struct net_handlers handlers = {
-	.accepted = on_accepted,
-	.connected = on_connected,
-	.received = on_received,
-	.sent = on_sent,
-	.writable = on_writable,
-	.closed = on_closed,
-	.released = on_released,
-};
-
-/* ---- per core ---- */
-
-static int io_turn(void *net)
-{
-	return net_turn(net);
-}
-
-static void io_wait(void *net, uint64_t until_us)
-{
-	net_wait(net, until_us);
-}
-
-static void io_wake(void *net)
-{
-	net_wake(net);
-}
-
-static void io_mark(void *net, uint64_t mark)
-{
-	net_mark(net, mark);
-}
-
-static uint64_t io_held(void *net)
-{
-	return net_held(net);
-}
-
-static bool is_local(const union net_addr *at)
-{
-	struct ip ip = net_addr_ip(at);
-
-	return ip_is_loopback(&ip);
-}
-
-int sessions_listen(struct core *c, const struct session_listener *at)
-{
-	struct sessions *all = of_core(c);
-	int tag = (int)all->listeners;
-
-	if (tag == LISTENERS_MAX)
-		return -ENOSPC;
-	all->listener[tag] = at->ops;
-	all->listener_tls[tag] = at->tls;
-	all->listener_local[tag] = is_local(&at->at) && !at->anywhere;
-	all->listeners++;
-	if (at->fd < 0)
-		return net_listen_at(all->net, &at->at, tag);
-	return at->tls ? net_listen_tls(all->net, at->fd, tag, at->tls)
-		       : net_listen(all->net, at->fd, tag);
-}
-
-int sessions_init(struct core *c, const struct session_listener *at, unsigned n)
-{
-	const struct config *conf = engine_conf(c->engine);
-	struct net_options options = {
-		.core = c->id,
-		.conns_max = SESSIONS_MAX,
-		/* A closed window is the feed's to judge, with its own reason; this is for silence. */
-		.dead_peer_ms = (uint32_t)conf->play_stall_timeout + DEAD_PEER_EXTRA_MS,
-		.notsent_lowat = LISTEN_NOTSENT,
-		.no_ktls = !conf->tls_kernel,
-		.allocs = &c->allocs,
-		.shared = {c->engine->arena->base, c->engine->arena->bytes},
-		.ctr = c->ctr,
-	};
-	struct sessions *all = calloc(1, sizeof(*all));
-	int r;
-
-	must(n <= SESSION_LISTENERS_MAX);
-	if (!all)
-		return -ENOMEM;
-	all->core = c;
-	LIST_INIT(&all->open);
-	all->net = net_new(&options, &handlers, all);
-	if (!all->net) {
-		r = errno ? -errno : -ENOMEM;
-		free(all);
-		return r;
-	}
-	c->session = all;
-	c->io = (struct core_io){all->net, io_turn, io_wait, io_wake, io_mark, io_held};
-	if (n && at[0].waits)
-		net_listen_stop(all->net);
-	for (unsigned i = 0; i < n; i++) {
-		r = sessions_listen(c, &at[i]);
-		if (r) {
-			sessions_fini(c);
-			return r;
-		}
-	}
-	all->first_listeners = n;
-	return 0;
-}
-
-void sessions_resume(struct core *c)
-{
-	net_listen_resume(of_core(c)->net);
-}
-
-void sessions_look(struct core *c)
-{
-	net_listen_look(of_core(c)->net);
-}
-
-void sessions_end(struct core *c, enum reason why)
-{
-	struct sessions *all = of_core(c);
-	uint64_t until_us = clock_us() + END_US;
-
-	all->ending = true;
-	net_listen_stop(all->net);
-	while (!LIST_EMPTY(&all->open))
-		session_close(LIST_FIRST(&all->open), why);
-	hls_viewers_end(c, why);
-	for (;;) {
-		uint64_t now_us = clock_us();
-
-		core_turn(c, now_us);
-		if (!all->alive || now_us >= until_us)
-			return;
-		c->io.wait(c->io.net, min_of(until_us, now_us + 10000));
-	}
-}
-
-void sessions_fini(struct core *c)
-{
-	struct sessions *all = of_core(c);
-
-	if (!all)
-		return;
-	net_free(all->net);
-	for (unsigned i = 0; i < all->kinds; i++)
-		pool_fini(&all->kind[i].pool);
-	free(all);
-	c->session = NULL;
-	c->io = (struct core_io){NULL};
-}
-
-static void ask_to_leave(void *arg, struct session *s)
-{
-	if (s->ops->draining && !s->close_when_sent)
-		s->ops->draining(s);
-}
-
-void sessions_drain(struct core *c, bool on)
-{
-	struct sessions *all = of_core(c);
-	bool begins = on && !all->draining;
-
-	all->draining = on;
-	if (on && !sessions_send_on(c))
-		net_listen_stop(all->net);
-	else
-		net_listen_resume(all->net);
-	if (begins)
-		sessions_each(c, ask_to_leave, NULL);
-}
-
-void sessions_leave(struct core *c)
-{
-	struct sessions *all = of_core(c);
-
-	if (all->leaving)
-		return;
-	all->leaving = true;
-	for (unsigned i = 0; i < all->first_listeners; i++)
-		net_listen_leave(all->net, (int)i);
-	sessions_each(c, ask_to_leave, NULL);
-}
-
-bool sessions_stay(const struct core *c)
-{
-	return !of_core(c)->leaving;
-}
-
-bool sessions_send_on(const struct core *c)
-{
-	return of_core(c)->draining && *engine_conf(c->engine)->drain_redirect;
-}
-
-void sessions_each(struct core *c, void (*each)(void *arg, struct session *s), void *arg)
-{
-	struct session *s, *next;
-
-	for (s = LIST_FIRST(&of_core(c)->open); s; s = next) {
-		next = LIST_NEXT(s, link);
-		each(arg, s);
-	}
 }
