@@ -220,9 +220,11 @@ const char *backup_change(const struct publish *p)
 
 /* ---- messages ---- */
 
-/* Bad, and never replayed, where it does not fit the session's memory. */
+/* Bad, and never replayed, where it does not fit the session's memory. What is replayed is kept already. */
 static void keep(struct buf *to, const struct msg *m)
 {
+	if (m->data == to->p)
+		return;
 	buf_reset(to, m->len);
 	buf_write(to, m->data, m->len);
 }
