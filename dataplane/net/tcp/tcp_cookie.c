@@ -8,12 +8,15 @@
 static const uint16_t sizes[8] = {216, 536, 1220, 1320, 1400, 1440, 1460, 8940};
 
 #define SIZE_BITS  7u
-#define HIGH	   0xffff0000u
+#define HIGH	   0xff000000u
 #define STAMP_SACK 16u
 #define STAMP_MASK 63u
 #define STAMP_NONE 15u /* no window scale: 15 is more than any may be */
 
-/* Who and when in the high half; for what, too, in the low one. */
+/*
+ * Who and when in the high bits, enough that most of what is nobody's is answered with RST; for what,
+ * too, in the others, enough that a later segment of a client does not pass for its first one.
+ */
 static uint32_t mac(const struct sip_key *k, const struct tcp_tuple *t, uint32_t irs,
 		    uint64_t period, uint32_t size)
 {

@@ -5,7 +5,7 @@
  * The SYN-ACK's sequence number is a keyed hash of who asks, what for and when (29 bits) with an
  * index into a table of segment sizes (3 bits). Window scale and SACK travel in the low 6 bits of
  * the SYN-ACK's timestamp, which comes back in the last segment of the handshake; a client without
- * timestamps gets neither. A cookie holds for one to two periods of 64 s.
+ * timestamps gets neither. Of the hash 8 bits leave out what for: EARLY. A cookie holds for one to two periods of 64 s.
  *
  * Threads: any, pure.
  */
