@@ -67,10 +67,17 @@ static void hystart_round(struct tcp_cc *cc, uint32_t now_us)
 	h->now_us = UINT32_MAX;
 	h->samples = 0;
 	h->ack_us = now_us;
+	if (h->css_rounds && ++h->css_rounds > CSS_ROUNDS) {
+		/* Three times as much, and still no queue: the ACKs came closely for another reason. */
+		if (!h->train || h->last_us >= h->base_us + h->base_us / 8) {
+			end_slow_start(cc);
+			return;
+		}
+		h->css_rounds = 0;
+		h->train = false;
+	}
 	if (!h->css_rounds)
 		h->begun_us = now_us;
-	else if (++h->css_rounds > CSS_ROUNDS)
-		end_slow_start(cc);
 }
 
 static bool grew(uint32_t rtt_us, uint32_t since_us)

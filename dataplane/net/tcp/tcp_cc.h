@@ -5,7 +5,8 @@
  *
  *   slow start --RTT grows--> CSS --still so after 5 rounds--> avoidance
  *        |  |                   `--it was nothing--> slow start
- *        |  `--ACKs fill half a round trip--> CSS --RTT grows, or 5 rounds--> avoidance
+ *        |  `--ACKs fill half a round trip--> CSS --RTT grows--> avoidance
+ *        |  |                                        `--it did not in 5 rounds--> slow start
  *        `--loss--> avoidance (after recovery)      timeout: one segment, slow start
  *
  * The third way is not in RFC 9406. With a queue of less than a round trip a growing RTT is seen only

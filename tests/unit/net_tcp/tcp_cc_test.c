@@ -164,6 +164,23 @@ static void test_ACKs_that_come_closely_for_half_a_round_trip_slow_the_start(voi
 	assert_in_range(cc.ssthresh, before, cc.cwnd);
 }
 
+static void test_a_train_without_a_queue_after_it_resumes_slow_start(void **state)
+{
+	uint32_t now = 1000, before;
+
+	tcp_cc_init(&cc, MSS);
+	for (int i = 0; i < 4; i++)
+		spread_round(100000, 1000, &now);
+	assert_true(cc.hystart.train);
+	for (int i = 0; i < 5; i++)
+		spread_round(100000, 10, &now);
+	assert_false(cc.hystart.train);
+	before = cc.cwnd;
+	spread_round(100000, 10, &now);
+	assert_int_equal(cc.cwnd / MSS, 2 * (before / MSS));
+	assert_int_equal(cc.ssthresh, TCP_SSTHRESH_MAX);
+}
+
 static void test_ACKs_with_gaps_between_them_are_no_train(void **state)
 {
 	uint32_t now = 1000;
@@ -269,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_RFC9406_a_growing_RTT_ends_slow_start_without_a_loss),
 		cmocka_unit_test(test_RFC9406_a_spike_that_passes_resumes_slow_start),
 		cmocka_unit_test(test_ACKs_that_come_closely_for_half_a_round_trip_slow_the_start),
+		cmocka_unit_test(test_a_train_without_a_queue_after_it_resumes_slow_start),
 		cmocka_unit_test(test_ACKs_with_gaps_between_them_are_no_train),
 		cmocka_unit_test(test_a_loss_in_slow_start_halves_the_window),
 		cmocka_unit_test(test_RFC9438_window_comes_back_to_W_max_after_K),
