@@ -56,18 +56,24 @@ void dpdk_out_frame(void *owner, const uint8_t *frame, size_t bytes)
 
 /* ---- packets of the TCP ---- */
 
+/*
+ * Where the device finds p, and of *run bytes those that lie there together. Not rte_mem_virt2iova(): it
+ * asks the kernel each time, which tells root only.
+ */
 static rte_iova_t iova_of(const struct dpdk *n, const uint8_t *p, uint32_t *run)
 {
 	const struct dpdk_host *h = n->host;
 	const struct rte_memzone *z = h->chunk_zone[n->queue];
 	size_t off = (size_t)(p - h->shared.p), left;
+	const struct rte_memseg *seg;
 
 	if (!h->shared_iova)
 		return (rte_iova_t)(uintptr_t)p;
 	if (p >= (uint8_t *)z->addr && p < (uint8_t *)z->addr + z->len) {
 		left = DPDK_CHUNK_BYTES - (size_t)(p - (uint8_t *)z->addr) % DPDK_CHUNK_BYTES;
 		*run = (uint32_t)min_of((size_t)*run, left);
-		return rte_mem_virt2iova(p);
+		seg = rte_mem_virt2memseg(p, NULL);
+		return seg->iova + (rte_iova_t)(p - (const uint8_t *)seg->addr);
 	}
 	left = ((size_t)1 << h->shared_page_bits) -
 	       (off & (((size_t)1 << h->shared_page_bits) - 1));
