@@ -225,7 +225,7 @@ def fan_out(args, wire, backend):
 def memory(args, wire, backend):
     """Bytes for each further viewer between one and five thousand: what all share, and what a joiner leaves to the
     next one, was touched before."""
-    node = Node(args, wire, backend, 100000)
+    node = Node(args, wire, backend, 30000)
     sizes = {}
     try:
         for viewers in (1000, 1000, 5000):
