@@ -6,8 +6,9 @@
  * Layout: struct shm_head, then `cores` struct shm_core, then `streams` stream slots of
  * `stream_slot_bytes` each (struct shm_stream, one struct shm_audience per core, and at
  * stream_paths_off one struct shm_paths per core and one of the control thread), then `relays`
- * struct shm_relay, then struct shm_paths of the node, cores + 1 like a stream's. Offsets stand in
- * the head; a reader uses them and the sizes beside them and never its own sizeof.
+ * struct shm_relay, then struct shm_paths of the node, cores + 1 like a stream's, then what is the
+ * writer's alone. Offsets stand in the head; a reader uses them and the sizes beside them and never
+ * its own sizeof.
  *
  * Every number has one writer and is a relaxed 64-bit atomic: a reader may see two numbers from
  * different moments, never half of one. A slot is in use while `gen` is odd; text in a slot may be

@@ -21,8 +21,15 @@
 static_assert(REASON_MAX <= array_len(((struct shm_core *)0)->closes), "closes[] is too short");
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
-/* Where to look first for a free slot, so that churn does not search the whole table. */
-static unsigned stream_hint, relay_hint;
+
+/*
+ * Which slots nobody has, behind everything that readers look at: first for streams, then for relays.
+ * The one that came back last goes out first, so that names that come and go touch little memory.
+ */
+struct free_slots {
+	uint32_t n, fresh; /* those in slot[]; from `fresh` on none was ever taken */
+	uint32_t slot[];
+};
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -48,7 +55,20 @@ static void shm_describe(struct shm_head *h, unsigned cores, unsigned streams, u
 	h->stream_off = h->core_off + (uint64_t)cores * h->core_bytes;
 	h->relay_off = h->stream_off + (uint64_t)streams * h->stream_slot_bytes;
 	h->paths_off = h->relay_off + (uint64_t)relays * h->relay_bytes;
-	h->total_bytes = h->paths_off + (uint64_t)(cores + 1) * h->paths_bytes;
+	h->total_bytes = h->paths_off + (uint64_t)(cores + 1) * h->paths_bytes +
+			 2 * sizeof(struct free_slots) +
+			 ((uint64_t)streams + relays) * sizeof(uint32_t);
+}
+
+static struct free_slots *free_streams(struct shm_head *h)
+{
+	return (struct free_slots *)((char *)h + h->paths_off +
+				     (uint64_t)(h->cores + 1) * h->paths_bytes);
+}
+
+static struct free_slots *free_relays(struct shm_head *h)
+{
+	return (struct free_slots *)&free_streams(h)->slot[h->streams];
 }
 
 int shm_make(unsigned cores, unsigned streams, unsigned relays, struct shm_head **out, int *fd)
@@ -145,33 +165,40 @@ static void slot_close(shm_u64 *gen)
 	atomic_fetch_add_explicit(gen, 1, memory_order_release);
 }
 
+static int slot_take(struct free_slots *f, unsigned max, unsigned *slot)
+{
+	if (!f->n && f->fresh == max)
+		return -ENOSPC;
+	*slot = f->n ? f->slot[--f->n] : f->fresh++;
+	return 0;
+}
+
 int shm_stream_take(struct shm_head *h, const char *name, unsigned *slot)
 {
-	int rc = -ENOSPC;
+	struct shm_stream *s;
+	int rc;
 
 	pthread_mutex_lock(&slots_lock);
-	for (unsigned i = 0; i < h->streams; i++) {
-		unsigned n = (stream_hint + i) % h->streams;
-		struct shm_stream *s = shm_stream_of(h, n);
-
-		if (shm_get(&s->gen) & 1)
-			continue;
+	rc = slot_take(free_streams(h), h->streams, slot);
+	if (rc == 0) {
+		s = shm_stream_of(h, *slot);
 		slot_open(&s->gen, h->stream_slot_bytes, s->name, sizeof(s->name), name);
-		stream_hint = n + 1;
-		*slot = n;
-		rc = 0;
-		break;
 	}
 	pthread_mutex_unlock(&slots_lock);
 	return rc;
 }
 
-void shm_stream_give(struct shm_head *h, unsigned slot)
+static void slot_give(struct free_slots *f, unsigned slot, shm_u64 *gen)
 {
 	pthread_mutex_lock(&slots_lock);
-	slot_close(&shm_stream_of(h, slot)->gen);
-	stream_hint = slot;
+	slot_close(gen);
+	f->slot[f->n++] = slot;
 	pthread_mutex_unlock(&slots_lock);
+}
+
+void shm_stream_give(struct shm_head *h, unsigned slot)
+{
+	slot_give(free_streams(h), slot, &shm_stream_of(h, slot)->gen);
 }
 
 bool shm_stream_enter(const struct shm_stream *s, uint64_t gen)
@@ -190,20 +217,14 @@ void shm_stream_leave(void)
 
 int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot)
 {
-	int rc = -ENOSPC;
+	struct shm_relay *r;
+	int rc;
 
 	pthread_mutex_lock(&slots_lock);
-	for (unsigned i = 0; i < h->relays; i++) {
-		unsigned n = (relay_hint + i) % h->relays;
-		struct shm_relay *r = shm_relay_of(h, n);
-
-		if (shm_get(&r->gen) & 1)
-			continue;
+	rc = slot_take(free_relays(h), h->relays, slot);
+	if (rc == 0) {
+		r = shm_relay_of(h, *slot);
 		slot_open(&r->gen, h->relay_bytes, r->id, sizeof(r->id), id);
-		relay_hint = n + 1;
-		*slot = n;
-		rc = 0;
-		break;
 	}
 	pthread_mutex_unlock(&slots_lock);
 	return rc;
@@ -211,8 +232,5 @@ int shm_relay_take(struct shm_head *h, const char *id, unsigned *slot)
 
 void shm_relay_give(struct shm_head *h, unsigned slot)
 {
-	pthread_mutex_lock(&slots_lock);
-	slot_close(&shm_relay_of(h, slot)->gen);
-	relay_hint = slot;
-	pthread_mutex_unlock(&slots_lock);
+	slot_give(free_relays(h), slot, &shm_relay_of(h, slot)->gen);
 }

@@ -92,6 +92,28 @@ static void test_a_slot_is_entered_by_its_generation_only(void **state)
 	close(fd);
 }
 
+static void test_the_slot_that_came_back_last_goes_out_first(void **state)
+{
+	struct shm_head *h;
+	unsigned slot[3], again;
+	int fd;
+
+	assert_int_equal(shm_make(1, 1000, 1, &h, &fd), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(shm_stream_take(h, "default/live/a", &slot[i]), 0);
+	shm_stream_give(h, slot[0]);
+	shm_stream_give(h, slot[2]);
+	assert_int_equal(shm_stream_take(h, "default/live/b", &again), 0);
+	assert_int_equal(again, slot[2]);
+	assert_int_equal(shm_stream_take(h, "default/live/b", &again), 0);
+	assert_int_equal(again, slot[0]);
+	for (unsigned i = 3; i < 1000; i++)
+		assert_int_equal(shm_stream_take(h, "default/live/c", &again), 0);
+	assert_int_equal(shm_stream_take(h, "default/live/c", &again), -ENOSPC);
+	shm_unmake(h);
+	close(fd);
+}
+
 static void test_relay_slots_likewise(void **state)
 {
 	struct shm_head *h;
@@ -116,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_readers_map_it_but_cannot_write),
 		cmocka_unit_test(test_stream_slots_are_odd_while_taken_and_come_back_clean),
 		cmocka_unit_test(test_a_slot_is_entered_by_its_generation_only),
+		cmocka_unit_test(test_the_slot_that_came_back_last_goes_out_first),
 		cmocka_unit_test(test_relay_slots_likewise),
 	};
 
