@@ -147,6 +147,8 @@ enum reason auth_check(struct auth *a, struct session *s, struct auth_request *q
 		core_count(s->core, CTR_AUTH_REFUSED, 1);
 		stream_key(key, q->name);
 	}
+	if (why == REASON_NONE && !a->inner && !a->wait)
+		core_count(s->core, CTR_AUTH_ALLOWED, 1);
 	session_describe(s, key);
 	return why;
 }

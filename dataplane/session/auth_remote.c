@@ -134,8 +134,7 @@ static void leave(struct auth_wait *w)
 static void finish(struct auth_wait *w, enum reason why)
 {
 	leave(w);
-	if (why != REASON_NONE)
-		core_count(w->session->core, CTR_AUTH_REFUSED, 1);
+	core_count(w->session->core, why == REASON_NONE ? CTR_AUTH_ALLOWED : CTR_AUTH_REFUSED, 1);
 	w->answered(w->auth, &w->name, why);
 	free(w);
 }

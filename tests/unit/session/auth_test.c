@@ -138,6 +138,7 @@ static void test_U3_without_domains_only_this_machine_is_served(void **state)
 	a->session.local = true;
 	assert_int_equal(ask(a, AUTH_PUBLISH), REASON_DOMAIN_UNKNOWN);
 	assert_int_equal(node_count(n, CTR_AUTH_REFUSED), 4);
+	assert_int_equal(node_count(n, CTR_AUTH_ALLOWED), 3);
 	asker_free(a);
 }
 
