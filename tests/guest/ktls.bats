@@ -5,7 +5,7 @@
 load ../e2e/lib
 
 setup_file() {
-	[ -z "${GUEST:-}" ] || modules ctr gf128mul ghash-generic gcm tls
+	[ -z "${GUEST:-}" ] || modules ctr crypto_null gf128mul ghash-generic gcm tls
 }
 
 setup() {
