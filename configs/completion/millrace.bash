@@ -51,7 +51,7 @@ _millrace() {
 
 	local choices
 	case "${words[*]:0:2}" in
-	task | stream | hls | viewer | callback | node | domain | url | guard | config | bucket) choices=$(_millrace_words "${words[0]}") ;;
+	task | stream | hls | viewer | callback | node | domain | url | guard | config | bucket | asset | user | pull) choices=$(_millrace_words "${words[0]}") ;;
 	"") choices=$(_millrace_words "") ;;
 	"task list" | "task create" | "stream list" | "viewer list" | "hls list" | "domain add" | "domain list") return ;;
 	task\ *) choices=$(millrace "${state[@]}" task list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
@@ -65,7 +65,10 @@ _millrace() {
 	"callback list" | "node list") return ;;
 	"node show") choices=$(millrace "${state[@]}" node list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	callback\ *) choices="all $(millrace "${state[@]}" callback list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
-	domain\ *) choices=$(millrace "${state[@]}" domain list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	"user add" | "user list" | "user key" | "asset add" | "asset list") return ;;
+	user\ *) choices=$(millrace "${state[@]}" user list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	asset\ *) choices=$(millrace "${state[@]}" asset list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	pull\ * | domain\ *) choices=$(millrace "${state[@]}" domain list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	"bucket create" | "bucket list") return ;;
 	bucket\ *) choices=$(millrace "${state[@]}" bucket list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	drain) choices="on off" ;;

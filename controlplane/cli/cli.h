@@ -42,7 +42,7 @@ struct command {
 extern const struct command up_commands[], status_commands[], task_commands[], stream_commands[],
 	viewer_commands[], callback_commands[], asset_commands[], node_commands[], nodes_commands[],
 	config_commands[], doctor_commands[], domain_commands[], guard_commands[], hls_commands[],
-	audit_commands[], bucket_commands[], upgrade_commands[];
+	audit_commands[], bucket_commands[], upgrade_commands[], user_commands[], pull_commands[];
 
 /* "millrace: ..." on standard error; returns code, so that a command can end with it. */
 __attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *fmt, ...);

@@ -235,6 +235,37 @@ int client_try_rpc(const struct cli *cli, const char *action, const struct clien
 	return rc;
 }
 
+int client_act(const struct cli *cli, const char *action, const struct client_param *params,
+	       const char *done)
+{
+	json_t *answer;
+	int rc = client_rpc(cli, action, params, &answer);
+
+	if (rc)
+		return rc;
+	if (cli->json)
+		client_print(answer);
+	else if (done)
+		puts(done);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int client_stream(const char *stream, char *text, size_t n, const char **app, const char **name)
+{
+	char *first, *second;
+
+	snprintf(text, n, "%s", stream);
+	first = strchr(text, '/');
+	second = first ? strrchr(first + 1, '/') : NULL;
+	if (!second || strlen(stream) >= n)
+		return cli_fail(CLI_USAGE, "%.200s: must be DOMAIN/APP/NAME", stream);
+	*first = *second = 0;
+	*app = first + 1;
+	*name = second + 1;
+	return CLI_OK;
+}
+
 const char *client_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));

@@ -32,6 +32,12 @@ int client_try_get(const struct cli *cli, const char *path, long timeout_ms, jso
 int client_try_rpc(const struct cli *cli, const char *action, const struct client_param *params,
 		   json_t **answer, char *why, size_t n);
 
+/* An action whose answer says nothing more; done (NULL: nothing) is printed unless answers are JSON. */
+int client_act(const struct cli *cli, const char *action, const struct client_param *params,
+	       const char *done);
+/* The parts of "domain/app/name" in text[n], which begins with the domain; CLI_OK, or it was said. */
+int client_stream(const char *stream, char *text, size_t n, const char **app, const char **name);
+
 /* Members of an object: "" and 0 where they are missing or of another type. */
 const char *client_text(const json_t *o, const char *key);
 double client_number(const json_t *o, const char *key);

@@ -33,28 +33,11 @@ enum { URL_VALID, URL_RAND };
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
-/* One action whose answer says nothing more; prints done unless answers are JSON. */
-static int act(const struct cli *cli, const char *action, const struct client_param *params,
-	       const char *done)
-{
-	json_t *answer;
-	int rc = client_rpc(cli, action, params, &answer);
-
-	if (rc)
-		return rc;
-	if (cli->json)
-		client_print(answer);
-	else if (done)
-		puts(done);
-	json_decref(answer);
-	return CLI_OK;
-}
-
 static int by_name(struct cli *cli, const struct args *a, const char *action, const char *done)
 {
 	struct client_param params[] = {{"DomainName", a->rest[0]}, {NULL, NULL}};
 
-	return act(cli, action, params, done);
+	return client_act(cli, action, params, done);
 }
 
 /* [{"functionName":name,"functionArgs":[...]}] from NAME=VALUE words; NULL: said what is wrong. */
@@ -87,7 +70,7 @@ static int set_function(struct cli *cli, const char *domains, const char *name,
 	char *text = functions_text(name, words, n);
 	struct client_param params[] = {
 		{"DomainNames", domains}, {"Functions", text}, {NULL, NULL}};
-	int rc = text ? act(cli, "BatchSetLiveDomainConfigs", params, done) : CLI_USAGE;
+	int rc = text ? client_act(cli, "BatchSetLiveDomainConfigs", params, done) : CLI_USAGE;
 
 	free(text);
 	return rc;
@@ -115,12 +98,12 @@ static int run_add(struct cli *cli, const struct args *a)
 	if (ingest && !play)
 		return cli_fail(CLI_USAGE, "--ingest is for play domains");
 	quiet.json = cli->json && !more;
-	rc = act(&quiet, "AddLiveDomain", params, more ? NULL : "added");
+	rc = client_act(&quiet, "AddLiveDomain", params, more ? NULL : "added");
 	quiet.json = cli->json && !ingest;
 	if (!rc && a->value[ADD_OPEN])
 		rc = set_function(&quiet, a->rest[0], "aliauth", open, 1, ingest ? NULL : "added");
 	if (!rc && ingest)
-		rc = act(cli, "AddLiveDomainMapping", mapping, "added");
+		rc = client_act(cli, "AddLiveDomainMapping", mapping, "added");
 	return rc;
 }
 
@@ -149,7 +132,7 @@ static int run_unset(struct cli *cli, const struct args *a)
 	struct client_param params[] = {
 		{"DomainNames", a->rest[0]}, {"FunctionNames", a->rest[1]}, {NULL, NULL}};
 
-	return act(cli, "BatchDeleteLiveDomainConfigs", params, "unset");
+	return client_act(cli, "BatchDeleteLiveDomainConfigs", params, "unset");
 }
 
 /* ---- domain list, show ------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ static const struct command *const tables[] = {
 	up_commands,	 status_commands,   task_commands,   stream_commands, viewer_commands,
 	node_commands,	 callback_commands, asset_commands,  domain_commands, audit_commands,
 	guard_commands,	 nodes_commands,    config_commands, doctor_commands, hls_commands,
-	bucket_commands, upgrade_commands};
+	bucket_commands, upgrade_commands,  user_commands,   pull_commands};
 
 static const struct opt global_opts[] = {
 	{"state", "DIR", "state folder of the Millrace to talk to (or to start)"},
@@ -110,8 +110,8 @@ static bool is_noun(const char *word)
 /* The nearest of all first words, or of the noun's second words. */
 static int unknown_command(const char *noun, const char *word)
 {
-	static char words[64][32];
-	const char *candidates[64], *near;
+	static char words[128][32];
+	const char *candidates[array_len(words)], *near;
 	size_t n = 0, skip = noun ? strlen(noun) + 1 : 0;
 
 	for (size_t t = 0; t < array_len(tables); t++) {
