@@ -120,3 +120,33 @@ last_audit() { # jq filter
 	run -0 api Action=ApplyNodeConfiguration "Content=$(printf 'play:\n  tick: low\nplay:\n  tick: low\n')"
 	jq -e '.Code == "InvalidConfiguration" and (.Message | test("already stands on line 2"))' <<<"$output"
 }
+
+@test "every key counts when its table says so: now, for new sessions, or at the next start" {
+	common=$'memory:\n  arena: 268435456\n'
+	printf '%s' "$common" >"$T/up.yaml"
+	up
+	python3 "$BATS_TEST_DIRNAME/config_keys.py" "$TOP/dataplane/api/config.def" memory.arena=268435456 >"$T/keys"
+	while IFS= read -r line; do
+		[ -n "$(jq -r .Key <<<"$line")" ] || continue
+		out=$(api Action=DescribeNodeConfiguration "Content=$(jq -r .Content <<<"$line")")
+		jq -e --argjson want "$line" '[.Changes[]? | [.Key, .Effect]] == [[$want.Key, $want.When]]' <<<"$out" >/dev/null || {
+			echo "$line: $out" >&2
+			return 1
+		}
+	done <"$T/keys"
+	for when in new_sessions now restart; do
+		content=$(jq -r --arg when "$when" 'select(.Key == "" and .When == $when) | .Content' "$T/keys")
+		api Action=ApplyNodeConfiguration "Content=$content" >"$T/applied"
+		jq -e --arg when "$when" '.Changes | length > 10 and any(.Effect == $when)' "$T/applied" || {
+			cat "$T/applied" >&2
+			return 1
+		}
+		# In force are all but those that wait for a start, in either process.
+		api Action=DescribeNodeConfiguration | jq -e 'all(.Changes[]; .Effect == "restart")'
+		STATE=$S python3 -c 'import sys, json; sys.path.insert(0, sys.argv[1]); import ctl; print(json.dumps(ctl.Control().ask("reload")))' "$BATS_TEST_DIRNAME" >"$T/reload"
+		jq -e '.applied == []' "$T/reload"
+		[ "$when" = restart ] || jq -e '.later == []' "$T/reload"
+	done
+	api Action=DescribeNodeConfiguration | jq -e '.Changes | length > 10'
+	jq -e '.later | index("cores") and index("rtmp.chunk_size")' "$T/reload"
+}
