@@ -198,12 +198,12 @@ void domain_auth_checking(struct api_call *c)
 
 	if (!doc)
 		return;
-	if (!strcmp(domain_arg(doc, "aliauth", "auth_type"), "type_a")) {
+	if (domain_sign_type(doc) != SIGN_NONE) {
 		const char *keys[2] = {domain_arg(doc, "aliauth", "auth_key1"),
 				       domain_arg(doc, "aliauth", "auth_key2")};
 
 		wrong = url_auth_check(
-			api_text(c, "Url", ""), keys,
+			api_text(c, "Url", ""), domain_sign_type(doc), keys,
 			domain_arg_int(doc, "aliauth", "ali_auth_delta", DOMAIN_AUTH_DELTA_S),
 			(int64_t)(clock_wall_ms() / 1000));
 	}
@@ -227,22 +227,21 @@ static const char *port_of(char dst[16], const char *listen, int usual)
 /* What a set of URLs is made of. */
 struct place {
 	const json_t *doc;
-	const char *domain, *rand;
+	const char *domain;
+	struct url_signer signer;
 	char path[1600];
-	int64_t timestamp_s;
 };
 
 static void add_url(json_t *urls, const char *name, const struct place *p, const char *scheme,
 		    const char *port, const char *suffix)
 {
-	const char *key = domain_arg(p->doc, "aliauth", "auth_key1");
-	char path[1700], auth[URL_AUTH_TEXT], *url;
-	bool signed_url = !strcmp(domain_arg(p->doc, "aliauth", "auth_type"), "type_a");
+	struct url_signature by;
+	char path[1700], *url;
 
 	snprintf(path, sizeof(path), "%s%s", p->path, suffix);
-	url_auth_key(auth, path, p->timestamp_s, p->rand, key);
-	must(asprintf(&url, "%s://%s%s%s%s%s", scheme, p->domain, port, path,
-		      signed_url ? "?auth_key=" : "", signed_url ? auth : "") > 0);
+	url_sign(&by, &p->signer, path);
+	must(asprintf(&url, "%s://%s%s%s%s%s%s", scheme, p->domain, port, by.before, path,
+		      *by.query ? "?" : "", by.query) > 0);
 	json_object_set_new(urls, name, json_string(url));
 	free(url);
 }
@@ -250,14 +249,13 @@ static void add_url(json_t *urls, const char *name, const struct place *p, const
 /* The documented form; the port is the service's. */
 static void add_srt(json_t *urls, const struct place *p)
 {
-	const char *key = domain_arg(p->doc, "aliauth", "auth_key1");
 	bool play = domain_is_play(p->doc);
-	char auth[URL_AUTH_TEXT], *url;
-	bool signed_url = !strcmp(domain_arg(p->doc, "aliauth", "auth_type"), "type_a");
+	struct url_signature by;
+	char *url;
 
-	url_auth_key(auth, p->path, p->timestamp_s, p->rand, key);
-	must(asprintf(&url, "srt://%s:1105?streamid=#!::h=%s,r=%s%s%s,m=%s", p->domain, p->domain,
-		      p->path, signed_url ? "?auth_key=" : "", signed_url ? auth : "",
+	url_sign(&by, &p->signer, p->path);
+	must(asprintf(&url, "srt://%s:1105?streamid=#!::h=%s,r=%s%s%s%s,m=%s", p->domain, p->domain,
+		      by.before, p->path, *by.query ? "?" : "", by.query,
 		      play ? "request" : "publish") > 0);
 	json_object_set_new(urls, "Srt", json_string(url));
 	free(url);
@@ -287,24 +285,29 @@ void domain_urls(struct api_call *c)
 {
 	const char *domain = api_text(c, "DomainName", "");
 	struct place p = {.doc = api_domain(c, domain), .domain = domain};
+	const char *rand = api_text(c, "Rand", "0");
 	int64_t until;
 	char raw[600], end[TIME_TEXT];
 	struct refusal r;
 
 	if (!p.doc)
 		return;
-	p.rand = api_text(c, "Rand", "0");
-	if (strchr(p.rand, '-')) {
+	if (strchr(rand, '-')) {
 		refuse(&r, 400, "InvalidParameter", "Rand must not hold '-'; the value is \"%s\".",
-		       p.rand);
+		       rand);
 		api_refuse(c, &r);
 		return;
 	}
-	p.timestamp_s = (int64_t)(clock_wall_ms() / 1000) + api_number(c, "Valid", 0);
+	p.signer = (struct url_signer){
+		.type = domain_sign_type(p.doc),
+		.key = domain_arg(p.doc, "aliauth", "auth_key1"),
+		.rand = rand,
+		.timestamp_s = (int64_t)(clock_wall_ms() / 1000) + api_number(c, "Valid", 0),
+	};
 	snprintf(raw, sizeof(raw), "/%s/%s", api_text(c, "AppName", ""),
 		 api_text(c, "StreamName", ""));
 	must(url_encode_path(p.path, sizeof(p.path), raw));
-	until = p.timestamp_s +
+	until = p.signer.timestamp_s +
 		domain_arg_int(p.doc, "aliauth", "ali_auth_delta", DOMAIN_AUTH_DELTA_S);
 	api_answer(c, json_pack("{ss ss ss so}", "DomainName", domain, "Type",
 				domain_is_play(p.doc) ? "play" : "publish", "ValidUntil",

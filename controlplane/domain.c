@@ -112,6 +112,11 @@ const char *domain_arg(const json_t *doc, const char *function, const char *arg)
 	return text_of(domain_args(doc, function), arg);
 }
 
+enum sign_type domain_sign_type(const json_t *doc)
+{
+	return sign_type_of(domain_arg(doc, "aliauth", "auth_type"));
+}
+
 int64_t domain_arg_int(const json_t *doc, const char *function, const char *arg, int64_t otherwise)
 {
 	int64_t n;
@@ -131,8 +136,7 @@ bool domain_del_function(json_t *doc, const char *function)
 
 /* ---- lists in arguments --------------------------------------------------------------------- */
 
-/* Each part of a comma list, blanks around it taken off; false when fn says so or one is empty. */
-static bool each_part(const char *text, bool (*fn)(void *arg, const char *part), void *arg)
+bool domain_each_part(const char *text, bool (*fn)(void *arg, const char *part), void *arg)
 {
 	for (const char *p = text;; p++) {
 		size_t n = strcspn(p, ","), skip = strspn(p, " ");
@@ -149,19 +153,6 @@ static bool each_part(const char *text, bool (*fn)(void *arg, const char *part),
 		if (!*p)
 			return true;
 	}
-}
-
-static bool append_part(void *arg, const char *part)
-{
-	return !json_array_append_new(arg, json_string(part));
-}
-
-static json_t *list_of(const char *text)
-{
-	json_t *list = json_array();
-
-	each_part(text, append_part, list);
-	return list;
 }
 
 static bool is_page(void *arg, const char *part)
@@ -185,15 +176,23 @@ static bool is_range(void *arg, const char *part)
 	return !cidr_parse(&c, part, strlen(part)) && ++*n <= CIDR_RANGES_MAX;
 }
 
+static bool is_country(void *arg, const char *part)
+{
+	return part[0] >= 'A' && part[0] <= 'Z' && part[1] >= 'A' && part[1] <= 'Z' && !part[2];
+}
+
 /* What a list breaks beyond its table's bounds; NULL: nothing. */
 static const char *list_rule(const char *arg, const char *text)
 {
 	unsigned n = 0;
 
-	if (!strcmp(arg, "ip_list") && !each_part(text, is_range, &n))
+	if (!strcmp(arg, "ip_list") && !domain_each_part(text, is_range, &n))
 		return "must list up to 64 addresses or ranges (10.0.0.0/8, fc00::/7), separated by "
 		       "commas";
-	if (!strncmp(arg, "refer_domain_", 13) && !each_part(text, is_page, NULL))
+	if (!strcmp(arg, "country_list") && !domain_each_part(text, is_country, NULL))
+		return "must list countries by their two capital letters (ISO 3166-1: CN,HK), "
+		       "separated by commas";
+	if (!strncmp(arg, "refer_domain_", 13) && !domain_each_part(text, is_page, NULL))
 		return "must list host names, *. before one for all below it, separated by commas";
 	return NULL;
 }
@@ -363,6 +362,7 @@ bool domain_parse_functions(const char *text, json_t **set, struct refusal *r)
 static const char *const exclusive[][2] = {
 	{"referer_white_list_set", "referer_black_list_set"},
 	{"ip_allow_list_set", "ip_black_list_set"},
+	{"country_allow_list_set", "country_black_list_set"},
 };
 
 static bool check_conflicts(const json_t *doc, const char *name, struct refusal *r)
@@ -420,209 +420,4 @@ bool domain_set_functions(json_t *doc, const char *name, const json_t *set, stru
 		if (!set_one(doc, name, row, r))
 			return false;
 	return check_conflicts(doc, name, r);
-}
-
-/* ---- for the data plane ---------------------------------------------------------------------- */
-
-const char *domain_center(const json_t *all, const char *name)
-{
-	const json_t *doc = json_object_get(all, name);
-	const char *main_name = text_of(doc, "main");
-	const char *push;
-
-	if (!domain_is_play(doc))
-		return name;
-	if (*main_name && json_object_get(all, main_name))
-		doc = json_object_get(all, main_name);
-	else
-		main_name = name;
-	push = text_of(doc, "push");
-	return *push ? push : main_name;
-}
-
-static json_t *config_auth(const json_t *doc)
-{
-	static const char f[] = "aliauth";
-	bool play = domain_is_play(doc);
-	json_t *auth;
-
-	if (strcmp(domain_arg(doc, f, "auth_type"), "type_a"))
-		return json_pack("{ss}", "type", "none");
-	auth = json_pack("{ss ss sb sb sI sb}", "type", "a", "key1",
-			 domain_arg(doc, f, "auth_key1"), "publish", !play, "play", play,
-			 "window_s",
-			 (json_int_t)domain_arg_int(doc, f, "ali_auth_delta", DOMAIN_AUTH_DELTA_S),
-			 "cut", !strcmp(domain_arg(doc, f, "auth_cut"), "on"));
-	if (*domain_arg(doc, f, "auth_key2"))
-		json_object_set_new(auth, "key2", json_string(domain_arg(doc, f, "auth_key2")));
-	return auth;
-}
-
-static void config_referer(const json_t *doc, json_t *config)
-{
-	static const char *const f[2][3] = {
-		{"allow", "referer_white_list_set", "refer_domain_allow_list"},
-		{"deny", "referer_black_list_set", "refer_domain_deny_list"}};
-
-	for (int i = 0; i < 2; i++)
-		if (domain_args(doc, f[i][1]))
-			json_object_set_new(
-				config, "referer",
-				json_pack("{ss so sb}", "mode", f[i][0], "list",
-					  list_of(domain_arg(doc, f[i][1], f[i][2])), "empty",
-					  strcmp(domain_arg(doc, f[i][1], "allow_empty"), "off") !=
-						  0));
-}
-
-static void config_ip(const json_t *doc, json_t *config)
-{
-	static const char *const f[2][2] = {{"allow", "ip_allow_list_set"},
-					    {"deny", "ip_black_list_set"}};
-	const char *key = domain_is_play(doc) ? "ip" : "ip_publish";
-
-	for (int i = 0; i < 2; i++)
-		if (domain_args(doc, f[i][1]))
-			json_object_set_new(
-				config, key,
-				json_pack("{so}", f[i][0],
-					  list_of(domain_arg(doc, f[i][1], "ip_list"))));
-}
-
-static void config_remote(const json_t *doc, json_t *config)
-{
-	static const char f[] = "remote_auth";
-	const char *scope = domain_arg(doc, f, "remote_auth_scope");
-	bool play = domain_is_play(doc);
-
-	if (!domain_args(doc, f))
-		return;
-	json_object_set_new(
-		config, "remote",
-		json_pack("{sb sb sb sI sI}", "publish", !play && strcmp(scope, "play") != 0,
-			  "play", play && strcmp(scope, "publish") != 0, "fail_open",
-			  !strcmp(domain_arg(doc, f, "remote_auth_timeout_action"), "pass"),
-			  "timeout_ms",
-			  /* The data plane waits longer than the server is asked. */
-			  (json_int_t)domain_arg_int(doc, f, "remote_auth_timeout", 500) + 500,
-			  "ttl_ms",
-			  (json_int_t)domain_arg_int(doc, f, "remote_auth_ttl", 60) * 1000));
-}
-
-/* What is wanted more is packaged more often. */
-static int hls_rank(const char *word)
-{
-	return !strcmp(word, "always") ? 2 : !strcmp(word, "on_demand");
-}
-
-static void config_sessions(const json_t *doc, json_t *config)
-{
-	const char *policy = domain_arg(doc, "live_publish", "policy");
-	const char *tick = domain_arg(doc, "live_play", "tick");
-	const char *hls = domain_arg(doc, "live_play", "hls");
-	int64_t hold = domain_arg_int(doc, "live_publish", "hold_ms", -1);
-	int64_t delay = domain_arg_int(doc, "live_play", "delay_s", 0);
-	int64_t idle_s = domain_arg_int(doc, "live_play", "hls_idle", 0);
-	json_t *publish = json_object(), *play = json_object();
-
-	if (*policy)
-		json_object_set_new(publish, "policy", json_string(policy));
-	if (hold >= 0)
-		json_object_set_new(publish, "hold_ms", json_integer(hold));
-	if (*tick)
-		json_object_set_new(play, "tick", json_string(tick));
-	if (*hls)
-		json_object_set_new(play, "hls", json_string(hls));
-	if (idle_s)
-		json_object_set_new(play, "hls_idle_ms", json_integer(idle_s * 1000));
-	if (delay)
-		json_object_set_new(play, "delay_s", json_integer(delay));
-	if (json_object_size(publish))
-		json_object_set(config, "publish", publish);
-	if (json_object_size(play))
-		json_object_set(config, "play", play);
-	json_decref(publish);
-	json_decref(play);
-}
-
-bool domains_name_hls(const json_t *all)
-{
-	const char *name;
-	json_t *doc;
-
-	json_object_foreach ((json_t *)(uintptr_t)all, name, doc)
-		if (*domain_arg(doc, "live_play", "hls"))
-			return true;
-	return false;
-}
-
-/* Whether this domain plays the stream. */
-static bool plays(const json_t *all, const char *name, const json_t *doc, const char *stream)
-{
-	const char *center = domain_center(all, name);
-	size_t n = strcspn(stream, "/");
-
-	return domain_is_play(doc) && strlen(center) == n && !memcmp(center, stream, n);
-}
-
-int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwise)
-{
-	int64_t longest = 0;
-	const char *name;
-	json_t *doc;
-
-	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
-		int64_t own_s = domain_arg_int(doc, "live_play", "hls_idle", 0);
-
-		if (plays(all, name, doc, stream))
-			longest = max_of(longest, own_s ? own_s * 1000 : otherwise);
-	}
-	return longest ? longest : otherwise;
-}
-
-const char *domains_hls(const json_t *all, const char *stream, const char *otherwise)
-{
-	const char *name, *most = NULL;
-	json_t *doc;
-
-	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
-		const char *word = domain_arg(doc, "live_play", "hls");
-
-		if (!plays(all, name, doc, stream))
-			continue;
-		word = *word ? word : otherwise;
-		if (!most || hls_rank(word) > hls_rank(most))
-			most = word;
-	}
-	return most ? most : otherwise;
-}
-
-json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms)
-{
-	const json_t *doc = json_object_get(all, name);
-	bool play = domain_is_play(doc);
-	json_t *config =
-		json_pack("{sI ss sb so}", "version",
-			  (json_int_t)json_integer_value(json_object_get(doc, "modified")), "type",
-			  play ? "play" : "ingest", "enabled",
-			  !strcmp(text_of(doc, "status"), "online"), "auth", config_auth(doc));
-
-	must(config);
-	if (play)
-		json_object_set_new(config, "center", json_string(domain_center(all, name)));
-	if (domain_args(doc, "viewer_notify"))
-		json_object_set_new(config, "viewer_events", json_true());
-	config_referer(doc, config);
-	config_ip(doc, config);
-	config_remote(doc, config);
-	config_sessions(doc, config);
-	if (json_is_true(json_object_get(json_object_get(doc, "multi"), "on")))
-		json_object_set_new(
-			config, "backup",
-			json_pack("{sb sO}", "on", 1, "manual",
-				  json_object_get(json_object_get(doc, "multi"), "manual")));
-	if (triggered)
-		json_object_set_new(
-			config, "pull",
-			json_pack("{ss sI}", "mode", "triggered", "idle_ms", (json_int_t)idle_ms));
-	return config;
 }

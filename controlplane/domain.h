@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "base/sign_hash.h"
 #include "controlplane/api.h"
 
 #define DOMAIN_NAME_MAX	     128
@@ -46,6 +47,8 @@ json_t *domain_new(const char *type, const char *region, int64_t now_s);
 json_t *domain_args(const json_t *doc, const char *function);
 /* An argument's text, "" where there is none. */
 const char *domain_arg(const json_t *doc, const char *function, const char *arg);
+/* How its URLs are signed. */
+enum sign_type domain_sign_type(const json_t *doc);
 int64_t domain_arg_int(const json_t *doc, const char *function, const char *arg, int64_t otherwise);
 
 /*
@@ -59,6 +62,10 @@ bool domain_set_functions(json_t *doc, const char *name, const json_t *set, stru
 /* false: it has none of that name. */
 bool domain_del_function(json_t *doc, const char *function);
 
+/* Each part of a comma list, blanks around it taken off; false when fn says so or one is empty. */
+bool domain_each_part(const char *text, bool (*fn)(void *arg, const char *part), void *arg);
+
+/* ---- domain_config.c ---- */
 /* Where streams of this domain are: its ingest domain, or else itself. all: name -> document. */
 const char *domain_center(const json_t *all, const char *name);
 /* Whether any says how its streams are packaged (live_play's hls). */

@@ -135,7 +135,8 @@ bool pull_is_native(const char *url)
 char *pull_origin_url(const struct pull_question *q)
 {
 	const struct form *form = form_of(q->protocol);
-	char hops[512], path[1600], raw[600], own[1100] = "", auth[URL_AUTH_TEXT], *url;
+	char hops[512], path[1600], raw[600], own[1100] = "", *url;
+	struct url_signature by = {"", ""};
 
 	hops_of(hops, sizeof(hops), q->params);
 	if (!may_pass(hops, q->node))
@@ -151,11 +152,12 @@ char *pull_origin_url(const struct pull_question *q)
 	if (!strcmp(q->auth, "pass"))
 		passed_on(own, sizeof(own), q->params, q->vhost != NULL);
 	else if (!strcmp(q->auth, "sign") && *q->key)
-		snprintf(own, sizeof(own), "auth_key=%s&",
-			 url_auth_key(auth, path, q->now_s, "0", q->key));
-	must(asprintf(&url, "%s://%s%s?%s%s%s%s" HOP "%s%s%s", form->scheme, q->host, path,
-		      q->vhost ? VHOST : "", q->vhost ? q->vhost : "", q->vhost ? "&" : "", own,
-		      hops, *hops ? "," : "", q->node) > 0);
+		url_sign(&by, &(struct url_signer){q->sign, q->key, "0", q->now_s}, path);
+	if (*by.query)
+		snprintf(own, sizeof(own), "%s&", by.query);
+	must(asprintf(&url, "%s://%s%s%s?%s%s%s%s" HOP "%s%s%s", form->scheme, q->host, by.before,
+		      path, q->vhost ? VHOST : "", q->vhost ? q->vhost : "", q->vhost ? "&" : "",
+		      own, hops, *hops ? "," : "", q->node) > 0);
 	return url;
 }
 

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/sign_hash.h"
+
 #define PULL_ANY_APP  "ali_all_app"
 #define PULL_CLUSTER  "cluster" /* as an origin: whichever node has the stream */
 #define PULL_HOPS_MAX 4
@@ -27,7 +29,8 @@ struct pull_question {
 	const char *app, *name, *params; /* params: of the viewer's URL */
 	const char *node;		 /* our own */
 	const char *auth; /* "pass": the viewer's parameters; "sign": by key; else nothing */
-	const char *key;  /* "": nothing is signed */
+	enum sign_type sign;
+	const char *key; /* "": nothing is signed */
 	int64_t now_s;
 };
 

@@ -91,19 +91,18 @@ static char *url_of(struct pulls *p, const struct wish *w, const char *protocol,
 	pull_app = edge ? "" : dp_text(row, "pull_app");
 	if (edge && strcmp(auth, "pass"))
 		auth = "sign";
-	return pull_origin_url(&(struct pull_question){
-		.protocol = protocol,
-		.host = host,
-		.vhost = edge ? w->domain : NULL,
-		.app = *pull_app ? pull_app : s.app,
-		.name = s.name,
-		.params = w->params,
-		.node = p->cp->node,
-		.auth = auth,
-		.key = strcmp(domain_arg(domain, "aliauth", "auth_type"), "type_a")
-			       ? ""
-			       : domain_arg(domain, "aliauth", "auth_key1"),
-		.now_s = (int64_t)(clock_wall_ms() / 1000)});
+	return pull_origin_url(
+		&(struct pull_question){.protocol = protocol,
+					.host = host,
+					.vhost = edge ? w->domain : NULL,
+					.app = *pull_app ? pull_app : s.app,
+					.name = s.name,
+					.params = w->params,
+					.node = p->cp->node,
+					.auth = auth,
+					.sign = domain_sign_type(domain),
+					.key = domain_arg(domain, "aliauth", "auth_key1"),
+					.now_s = (int64_t)(clock_wall_ms() / 1000)});
 }
 
 /* The node that has the stream, as it says in Redis. */

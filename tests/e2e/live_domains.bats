@@ -52,6 +52,10 @@ fn() { # NAME arg=value...: one function as JSON
 	jq -nc --arg n "$name" '{functionName: $n, functionArgs: [$ARGS.positional[] | capture("(?<argName>[^=]*)=(?<argValue>.*)")]}' --args "$@"
 }
 
+flv_plays_at() { # URL: of play.example.com
+	[ "$(curl -s --max-time 4 --resolve "play.example.com:$HTTP:127.0.0.1" "$1" | head -c 20000 | wc -c)" -ge 20000 ]
+}
+
 redis() {
 	redis-cli -s "$S/redis/redis.sock" "$@"
 }
@@ -164,6 +168,35 @@ redis() {
 	jq -e '.Status == "false" and .Description == "INVALID ALIAUTH"' <<<"$body"
 	run -0 mr url play play.example.com/live/a
 	[[ $output != *auth_key* ]]
+}
+
+@test "URLs of types B and C: generated, checked, and good for publishing and playing" {
+	pair
+	for type in type_b type_c; do
+		ok Action=BatchSetLiveDomainConfigs DomainNames=push.example.com,play.example.com \
+			"Functions=[$(fn aliauth auth_type=$type auth_key1=aliyuncdnexp1234)]"
+		run -0 mr url push push.example.com/live/a
+		url=$(awk '$1 == "Rtmp" { print $2 }' <<<"$output")
+		[[ $type != type_b || $url =~ :$RTMP/20[0-9]{10}/[0-9a-f]{32}/live/a$ ]]
+		[[ $type != type_c || $url =~ :$RTMP/live/a\?KEY1=[0-9a-f]{32}\&KEY2=[0-9A-F]{8}$ ]]
+		ok Action=DescribeLiveStreamAuthChecking DomainName=push.example.com "Url=$url"
+		jq -e '.Status == "pass"' <<<"$body"
+		ok Action=DescribeLiveStreamAuthChecking DomainName=push.example.com "Url=${url/\/a/\/b}"
+		jq -e '.Description == "INVALID MD5HASH"' <<<"$body"
+		fixture
+		background "publish-$type" ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f flv \
+			-rtmp_tcurl rtmp://push.example.com/ "rtmp://127.0.0.1:$RTMP/${url#*:"$RTMP"/}"
+		publisher=$PID
+		within 10 eval 'mr stream list --json | jq -e ".streams[].stream == \"push.example.com/live/a\""'
+		ok Action=GenerateLiveUrls DomainName=play.example.com AppName=live StreamName=a
+		flv=$(jq -r .Urls.Flv <<<"$body")
+		ok Action=DescribeLiveStreamAuthChecking DomainName=play.example.com "Url=$flv"
+		jq -e '.Status == "pass"' <<<"$body"
+		within 10 flv_plays_at "$flv"
+		run -22 curl -sf -o /dev/null --resolve "play.example.com:$HTTP:127.0.0.1" "${flv/\/a.flv/\/b.flv}"
+		kill "$publisher"
+		within 10 not eval 'mr stream list --json | jq -e ".streams | length > 0"'
+	done
 }
 
 @test "the command line adds, sets, shows and removes" {

@@ -83,6 +83,12 @@ static void test_what_cannot_be_a_function_is_refused_by_its_place(void **state)
 		{"[" ONE("ip_black_list_set", ARG("ip_list", "10.0.0.0/33")) "]", "ip_list", 400},
 		{"[" ONE("ip_black_list_set", ARG("ip_list", "10.0.0.0/8,,::1")) "]", "ip_list",
 		 400},
+		{"[" ONE("country_black_list_set", ARG("country_list", "CN,cn")) "]",
+		 "Functions[0].functionArgs[0].argValue (country_list)", 400},
+		{"[" ONE("country_black_list_set", ARG("country_list", "CN")) "," ONE(
+			 "country_allow_list_set", ARG("country_list", "US")) "]",
+		 "exclude each other", 400},
+		{"[" ONE("aliauth", ARG("auth_type", "type_b")) "]", "auth_key1 is missing", 400},
 		{"[" ONE("referer_white_list_set", ARG("refer_domain_allow_list", "a b")) "]",
 		 "refer_domain_allow_list", 400},
 		{"[" ONE("live_publish", ARG("policy", "replace")) "]", "not for streaming domains",

@@ -22,6 +22,7 @@ static struct pull_question question(const char *auth, const char *params)
 				      .params = params,
 				      .node = "n1",
 				      .auth = auth,
+				      .sign = SIGN_A,
 				      .key = "secretkey",
 				      .now_s = 1700000000};
 }
@@ -80,14 +81,19 @@ static void test_a_url_is_signed_anew_by_the_domains_own_key(void **state)
 	assert_non_null(hop);
 	assert_null(strstr(url, "old"));
 	*hop = 0;
-	assert_null(url_auth_check(url, keys, 1800, 1700000001));
+	assert_null(url_auth_check(url, SIGN_A, keys, 1800, 1700000001));
 	free(url);
 	q.protocol = "httpflv";
 	url = pull_origin_url(&q);
 	*strstr(url, "&mr_hop=n1") = 0;
-	assert_null(url_auth_check(url, keys, 1800, 1700000001));
+	assert_null(url_auth_check(url, SIGN_A, keys, 1800, 1700000001));
 	free(url);
 	q = question("sign", "");
+	q.sign = SIGN_B;
+	url = pull_origin_url(&q);
+	*strstr(url, "?mr_hop=n1") = 0;
+	assert_null(url_auth_check(url, SIGN_B, keys, 1800, 1700000001));
+	free(url);
 	q.key = "";
 	check(&q, "rtmp://o.example.com:1936/live/a%20b?mr_hop=n1");
 }

@@ -37,12 +37,15 @@ static void test_the_published_examples(void **state)
 		{"/live/room1", "pushKeyPushKey01",
 		 "1700000000-0-0-285416dcfdd32d41b3182991b81073d5", 1700000000},
 	};
-	char auth[URL_AUTH_TEXT];
+	struct url_signature by;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(
-			url_auth_key(auth, cases[i].path, cases[i].when, "0", cases[i].key),
-			cases[i].auth);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		url_sign(&by, &(struct url_signer){SIGN_A, cases[i].key, "0", cases[i].when},
+			 cases[i].path);
+		assert_string_equal(by.before, "");
+		assert_memory_equal(by.query, "auth_key=", 9);
+		assert_string_equal(by.query + 9, cases[i].auth);
+	}
 }
 
 static const char *check(const char *query, const char *const k[2], int64_t now)
@@ -50,7 +53,7 @@ static const char *check(const char *query, const char *const k[2], int64_t now)
 	char url[512];
 
 	snprintf(url, sizeof(url), HOST "/video/standard%s", query);
-	return url_auth_check(url, k, 1800, now);
+	return url_auth_check(url, SIGN_A, k, 1800, now);
 }
 
 static void test_a_url_is_good_until_timestamp_plus_window(void **state)
@@ -96,6 +99,50 @@ static void test_what_is_wrong_is_named(void **state)
 		assert_string_equal(check(cases[i].query, keys, T0), cases[i].wrong);
 }
 
+#define B_URL \
+	"http://cdn.example.com/201508150800/9044548ef1527deadafa49a890a377f0/4/44/44c0909bcfc20a01afaf256ca99a8b8b.mp3"
+#define C_BEFORE "http://cdn.example.com/a37fa50a5fb8f71214b1e7c95ec7a1bd/55CE8100/test.flv"
+#define C_QUERY \
+	"http://cdn.example.com/test.flv?KEY1=a37fa50a5fb8f71214b1e7c95ec7a1bd&KEY2=55CE8100"
+#define B_TIME 1439596800
+#define C_TIME 0x55CE8100
+
+/* Those of the sibling product, which has described types B and C. */
+static void test_the_published_examples_of_types_b_and_c(void **state)
+{
+	static const char *const cdn[2] = {"aliyuncdnexp1234", ""};
+	struct url_signature by;
+
+	url_sign(&by, &(struct url_signer){SIGN_B, cdn[0], "0", B_TIME + 7},
+		 "/4/44/44c0909bcfc20a01afaf256ca99a8b8b.mp3");
+	assert_string_equal(by.before, "/201508150800/9044548ef1527deadafa49a890a377f0");
+	assert_string_equal(by.query, "");
+	url_sign(&by, &(struct url_signer){SIGN_C, cdn[0], "0", C_TIME}, "/test.flv");
+	assert_string_equal(by.before, "");
+	assert_string_equal(by.query, "KEY1=a37fa50a5fb8f71214b1e7c95ec7a1bd&KEY2=55CE8100");
+	assert_null(url_auth_check(B_URL, SIGN_B, cdn, 1800, B_TIME + 1800));
+	assert_string_equal(url_auth_check(B_URL, SIGN_B, cdn, 1800, B_TIME + 1801),
+			    "INVALID TIMESTAMP");
+	assert_string_equal(url_auth_check(B_URL, SIGN_B, keys, 1800, B_TIME), "INVALID MD5HASH");
+	assert_string_equal(url_auth_check(B_URL, SIGN_A, cdn, 1800, B_TIME), "INVALID AUTH_KEY");
+	assert_null(url_auth_check(C_BEFORE, SIGN_C, cdn, 1800, C_TIME));
+	assert_null(url_auth_check(C_QUERY, SIGN_C, cdn, 1800, C_TIME + 1800));
+	assert_string_equal(url_auth_check(C_QUERY, SIGN_C, cdn, 1800, C_TIME + 1801),
+			    "INVALID TIMESTAMP");
+	assert_string_equal(url_auth_check(C_QUERY, SIGN_B, cdn, 1800, C_TIME), "INVALID AUTH_KEY");
+	assert_string_equal(url_auth_check("http://x", SIGN_B, cdn, 1800, 0), "INVALID AUTH_KEY");
+	assert_string_equal(url_auth_check("x", SIGN_C, cdn, 1800, 0), "INVALID AUTH_KEY");
+}
+
+static void test_no_type_signs_nothing(void **state)
+{
+	struct url_signature by;
+
+	url_sign(&by, &(struct url_signer){SIGN_NONE, "", "0", 1}, "/live/a");
+	assert_string_equal(by.before, "");
+	assert_string_equal(by.query, "");
+}
+
 static void test_a_path_is_encoded_before_it_is_signed(void **state)
 {
 	char out[64];
@@ -112,6 +159,8 @@ int main(void)
 		cmocka_unit_test(test_a_url_is_good_until_timestamp_plus_window),
 		cmocka_unit_test(test_either_key_is_good),
 		cmocka_unit_test(test_what_is_wrong_is_named),
+		cmocka_unit_test(test_the_published_examples_of_types_b_and_c),
+		cmocka_unit_test(test_no_type_signs_nothing),
 		cmocka_unit_test(test_a_path_is_encoded_before_it_is_signed),
 	};
 
