@@ -65,6 +65,12 @@ struct core_io {
 
 #define ENGINE_CORES_MAX 256u /* as the key "cores"; a session's id has 8 bits for its core */
 
+/* What some viewers of a stream want of its logs. */
+struct stream_wish {
+	unsigned keep_s; /* beyond stream.retain */
+	unsigned back_s; /* a log that is opened late begins that far back */
+};
+
 /* What all cores share; made by main before the threads start. */
 struct engine {
 	const struct config *conf; /* replaced as a whole by a reload; see engine_conf() */
@@ -73,6 +79,7 @@ struct engine {
 	struct registry *registry;
 	struct hls *hls; /* packaged streams */
 	struct shm_head *shm;
+	struct stream_wish (*wish)(const char *key); /* NULL: none wants anything */
 	unsigned cores_n;
 	struct core **cores;
 };

@@ -50,15 +50,27 @@ static enum cursor_event place(struct cursor *c, const struct wlog_key *key, uin
 	return first ? CURSOR_JOINED : CURSOR_SKIPPED;
 }
 
+static uint64_t past(uint64_t now_us, uint64_t back_us)
+{
+	return now_us > back_us ? now_us - back_us : 0;
+}
+
+static uint64_t start_us(const struct cursor *c)
+{
+	return (uint64_t)c->start_s * 1000000u;
+}
+
 /* How new what it gets may be; 0: nothing is old enough. */
 static uint64_t horizon_us(const struct cursor *c, uint64_t now_us)
 {
-	return now_us > c->delay_us ? now_us - c->delay_us : 0;
+	return past(now_us, c->delay_us);
 }
 
 /* Where to join or skip to. */
 static bool join_key(const struct cursor *c, uint64_t now_us, struct wlog_key *key)
 {
+	if (unlikely(c->start_s && !c->joined && !c->delay_us))
+		return wlog_key_near(c->log, past(now_us, start_us(c)), key);
 	if (likely(!c->delay_us))
 		return wlog_newest_key(c->log, key);
 	return wlog_key_before(c->log, horizon_us(c, now_us), key);
@@ -106,7 +118,7 @@ static bool too_old(const struct cursor *c, uint64_t now_us, uint64_t max_lag_us
 {
 	uint64_t at_us = wlog_time_of(c->log, c->sent);
 
-	return at_us + max_lag_us + c->delay_us < now_us;
+	return at_us + max_lag_us + c->delay_us + start_us(c) < now_us;
 }
 
 /* The pause or the skip that it was landing for. */

@@ -18,6 +18,9 @@
  * log does not reach back so far, though older bytes were dropped already, the delay gets shorter; a
  * log that is young is waited for.
  *
+ * A cursor with start_s joins at a key frame that is that old, where there is one, or else at the oldest,
+ * and gets everything from there on at once: what a player then has in advance is its latency.
+ *
  * Invariants (cursor_check)
  *   1. sent <= stop <= head; stop is a message boundary, so sent == stop is between two messages
  *   2. waiting, paused: sent == stop
@@ -45,6 +48,7 @@ struct cursor {
 	uint8_t state;
 	bool joined;	 /* was on a key frame once */
 	bool want_pause; /* cursor_pause() was asked for and not reached yet */
+	uint8_t start_s; /* joins that far back, or as far as there is; set after cursor_init() */
 };
 
 enum cursor_event {

@@ -8,19 +8,30 @@
 #include "core/stream_writer.h"
 #include "media/rtmp_in.h"
 
-#define FILL_STEP   65536u
-#define MESSAGE_MAX 0xffffffu
-#define CSIDS	    8u /* as many as rtmp_out.h has */
+/* Copied by the home core in one go, once for each format: of 4 Mbit/s that is 10 MB. */
+#define FILL_SECONDS_MAX 20u
+#define FILL_STEP	 65536u
+#define MESSAGE_MAX	 0xffffffu
+#define CSIDS		 8u /* as many as rtmp_out.h has */
 /* One partial message and a converted one with what their growth leaves over, and the table of
  * chunk streams. */
 #define FILL_MEMORY ((size_t)96 << 20)
 
+static struct stream_wish wish_of(const struct stream *s)
+{
+	return s->engine->wish ? s->engine->wish(s->key) : (struct stream_wish){0};
+}
+
 struct wlog *stream_new_log(struct stream *s, unsigned kind)
 {
 	const struct config *conf = engine_conf(s->engine);
+	uint64_t keep_us = wish_of(s).keep_s * 1000000ull;
+	int64_t bytes = conf->stream_retain_bytes;
 
+	if (keep_us)
+		bytes = max_of(bytes, conf->stream_delay_bytes);
 	return wlog_new(stream_kind_format(kind), s->engine->arena, s->engine->quiet,
-			(uint64_t)conf->stream_retain * 1000, (uint64_t)conf->stream_retain_bytes);
+			(uint64_t)conf->stream_retain * 1000 + keep_us, (uint64_t)bytes);
 }
 
 /* A reader of our own chunks: it knows from the first byte what others must find out. */
@@ -37,9 +48,19 @@ struct filler {
 	struct rtmp_in in;
 	struct wlog *from, *to;
 	unsigned variant;
-	struct buf room; /* a converted message */
-	uint64_t start;	 /* of the present message */
+	struct wlog_key key; /* the next one of `from`; off WLOG_NONE: none is left */
+	struct buf room;     /* a converted message */
+	uint64_t start;	     /* of the present message */
 };
+
+/* The message that comes next is a key frame of `from`: it is one of `to`, shown as the others are. */
+static void mark_key(struct filler *f)
+{
+	wlog_publish(f->to);
+	wlog_begin_key(f->to, f->key.ts_ms, f->key.at_us, f->key.headers);
+	if (!wlog_key_after(f->from, f->key.off, &f->key))
+		f->key.off = WLOG_NONE;
+}
 
 /* Reads bytes of `from` at off; the message that ends there, if any, goes to `to`. Bytes or <0. */
 static int fill_step(struct filler *f, uint64_t off, struct slice bytes)
@@ -50,6 +71,8 @@ static int fill_step(struct filler *f, uint64_t off, struct slice bytes)
 
 	if (n < 0 || m.type == MSG_NONE)
 		return n;
+	if (f->start == f->key.off)
+		mark_key(f);
 	how = convert_msg(f->variant, &m, &f->room, &converted);
 	if (f->room.bad)
 		return -1;
@@ -60,23 +83,21 @@ static int fill_step(struct filler *f, uint64_t off, struct slice bytes)
 	return n;
 }
 
-/* What viewers of the RTMP log would get from the newest key frame on, with its times. */
-static bool fill(struct wlog *from, struct wlog *to, unsigned variant)
+/* What viewers of the RTMP log would get from the newest key frame on, or an older one, with its times. */
+static bool fill(struct wlog *from, struct wlog *to, unsigned variant, uint64_t since_us)
 {
 	struct filler f = {.from = from, .to = to, .variant = variant};
 	struct mem mem = {.max = FILL_MEMORY};
 	uint64_t off, head = wlog_head(from);
-	struct wlog_key key;
 	int n = 0;
 
-	if (!wlog_newest_key(from, &key))
+	if (!wlog_key_near(from, since_us, &f.key))
 		return true;
-	reader_init(&f.in, &mem, key.ts_ms);
+	reader_init(&f.in, &mem, f.key.ts_ms);
 	buf_init(&f.room, &mem);
-	f.start = key.off;
 	/* Without video the first message that stays is where viewers join. */
-	wlog_begin_key(to, key.ts_ms, key.at_us, key.headers);
-	for (off = key.off; off < head && n >= 0; off += (uint64_t)n) {
+	f.start = f.key.off;
+	for (off = f.start; off < head && n >= 0; off += (uint64_t)n) {
 		struct slice part[2];
 
 		wlog_slices(from, off, (uint32_t)min_of(head - off, (uint64_t)FILL_STEP), part);
@@ -91,6 +112,7 @@ static bool fill(struct wlog *from, struct wlog *to, unsigned variant)
 
 struct wlog *stream_open_log(struct stream *s, struct core *home, unsigned kind)
 {
+	uint64_t back_us = min_of(wish_of(s).back_s, FILL_SECONDS_MAX) * 1000000ull;
 	struct wlog *log = stream_own_log(s, kind);
 
 	if (log || !stream_is_live(s))
@@ -100,7 +122,8 @@ struct wlog *stream_open_log(struct stream *s, struct core *home, unsigned kind)
 		return NULL;
 	home->allocs++;
 	stream_flush(s, home);
-	if (!fill(stream_own_log(s, WIRE_RTMP), log, stream_kind_variant(kind))) {
+	if (!fill(stream_own_log(s, WIRE_RTMP), log, stream_kind_variant(kind),
+		  back_us && home->now_us > back_us ? home->now_us - back_us : UINT64_MAX)) {
 		wlog_free(log);
 		return NULL;
 	}

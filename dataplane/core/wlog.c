@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "core/wlog_index.h"
 
+#define RATE_US	   2000000u /* less says nothing of how many bytes a second brings */
 #define CACHE_LINE 64
 /*
  * Beyond what is retained the ring has room for two of the longest messages with their chunk
@@ -382,7 +383,30 @@ bool wlog_newest_key(const struct wlog *log, struct wlog_key *out)
 
 bool wlog_key_before(const struct wlog *log, uint64_t at_us, struct wlog_key *out)
 {
-	return index_key_before(&log->index, at_us, wlog_tail(log), out);
+	return wlog_key_near(log, at_us, out) && out->at_us <= at_us;
+}
+
+bool wlog_key_near(const struct wlog *log, uint64_t at_us, struct wlog_key *out)
+{
+	return index_key_near(&log->index, at_us, wlog_tail(log), out);
+}
+
+bool wlog_key_after(const struct wlog *log, uint64_t off, struct wlog_key *out)
+{
+	return index_key_after(&log->index, off, out);
+}
+
+bool wlog_has_room(const struct wlog *log, uint64_t back_us, uint64_t now_us)
+{
+	struct wlog_ends ends;
+	uint64_t since_us, room = min_of(log->retain_bytes, log->arena->bytes);
+
+	wlog_ends(log, &ends);
+	since_us = wlog_time_of(log, ends.tail);
+	if (!since_us || now_us < since_us + RATE_US)
+		return true;
+	return (double)(ends.head - ends.tail) * (double)back_us <=
+	       (double)room * (double)(now_us - since_us);
 }
 
 uint64_t wlog_before(const struct wlog *log, uint64_t at_us)

@@ -102,6 +102,13 @@ bool wlog_newest_key(const struct wlog *log, struct wlog_key *out);
  * ones are forgotten before their bytes are.
  */
 bool wlog_key_before(const struct wlog *log, uint64_t at_us, struct wlog_key *out);
+/* The same; where none is so old, the oldest one that is left. */
+bool wlog_key_near(const struct wlog *log, uint64_t at_us, struct wlog_key *out);
+/* The first key frame behind off; false: there is none. */
+bool wlog_key_after(const struct wlog *log, uint64_t off, struct wlog_key *out);
+/* Whether the log's bounds hold its last back_us, judged by what it holds now; of less than two seconds
+ * nothing is known, and that is fine. */
+bool wlog_has_room(const struct wlog *log, uint64_t back_us, uint64_t now_us);
 /* A message boundary up to which everything was appended at at_us or before, to WLOG_MARK_US;
  * WLOG_NONE where that is older than the marks. */
 uint64_t wlog_before(const struct wlog *log, uint64_t at_us);

@@ -181,22 +181,37 @@ bool index_newest(const struct wlog_index *x, struct wlog_key *out)
 	return n && key_read(x, n - 1, out);
 }
 
-bool index_key_before(const struct wlog_index *x, uint64_t at_us, uint64_t from,
-		      struct wlog_key *out)
+bool index_key_after(const struct wlog_index *x, uint64_t off, struct wlog_key *out)
 {
 	struct wlog_index *w = (struct wlog_index *)x;
 	uint64_t n = get_acquire(&w->keys), first = get_acquire(&w->keys_first);
-	uint64_t headers = 0;
+	struct wlog_key one;
+	bool found = false;
 
 	for (uint64_t number = n; number > first; number--) {
-		if (!key_read(x, number - 1, out) || out->off < from)
-			return false;
-		if (number == n)
-			headers = out->headers;
-		if (out->headers != headers)
-			return false;
-		if (out->at_us <= at_us)
-			return true;
+		if (!key_read(x, number - 1, &one) || one.off <= off)
+			break;
+		*out = one;
+		found = true;
 	}
-	return false;
+	return found;
+}
+
+bool index_key_near(const struct wlog_index *x, uint64_t at_us, uint64_t from, struct wlog_key *out)
+{
+	struct wlog_index *w = (struct wlog_index *)x;
+	uint64_t n = get_acquire(&w->keys), first = get_acquire(&w->keys_first);
+	struct wlog_key one;
+	bool found = false;
+
+	for (uint64_t number = n; number > first; number--) {
+		if (!key_read(x, number - 1, &one) || one.off < from ||
+		    (found && one.headers != out->headers))
+			break;
+		*out = one;
+		found = true;
+		if (one.at_us <= at_us)
+			break;
+	}
+	return found;
 }

@@ -66,12 +66,14 @@ bool index_nth(const struct wlog_index *x, uint64_t i, struct index_mark *out);
 bool index_find(const struct wlog_index *x, uint64_t off, struct index_mark *out);
 /* The newest key frame ever put in; false where there is none or it is being replaced. Reader. */
 bool index_newest(const struct wlog_index *x, struct wlog_key *out);
+/* The first key frame behind off; false: there is none. Reader. */
+bool index_key_after(const struct wlog_index *x, uint64_t off, struct wlog_key *out);
 /*
- * The newest key frame put in at or before at_us, at off `from` or later, that needs the same headers
- * as the newest of all. False where there is none any more. Reader.
+ * The newest key frame of at_us or before; where none is so old, the oldest one. It lies at or behind
+ * `from`, and headers have not changed since. Reader.
  */
-bool index_key_before(const struct wlog_index *x, uint64_t at_us, uint64_t from,
-		      struct wlog_key *out);
+bool index_key_near(const struct wlog_index *x, uint64_t at_us, uint64_t from,
+		    struct wlog_key *out);
 /* The last mark of at_us or before; *newest: none is younger. False where none is left. Reader. */
 bool index_find_time(const struct wlog_index *x, uint64_t at_us, struct index_mark *out,
 		     bool *newest);

@@ -55,6 +55,12 @@ static enum reason check_domain(struct auth *a, struct session *s, const struct 
 	return REASON_NONE;
 }
 
+/* The documented levels: short to 4 s, medium to 8 s, long. */
+static int8_t tick_of(int16_t start_s)
+{
+	return start_s <= 4 ? TICK_LOW : start_s <= 8 ? TICK_NORMAL : TICK_BULK;
+}
+
 /* What its domain has for a viewer. Without memory its coming is not told. */
 static void serve(struct auth *a, struct session *s, const struct domain *d,
 		  const struct auth_request *q)
@@ -62,11 +68,13 @@ static void serve(struct auth *a, struct session *s, const struct domain *d,
 	const struct stream_name *name = q->name;
 
 	const struct domain_play play =
-		domain_play_rules(d, name->app, engine_conf(s->core->engine));
+		domain_play_rules(d, name->app, name->name, engine_conf(s->core->engine));
+	int16_t start_s = q->suffix ? play.flv_s : play.rtmp_s;
 
-	a->tick = play.tick;
+	a->tick = start_s > 0 && !play.tick_given ? tick_of(start_s) : play.tick;
 	a->hls = play.hls;
-	a->delay_s = (uint16_t)play.delay_s;
+	a->late.delay_s = (uint16_t)play.delay_s;
+	a->late.start_s = (uint8_t)max_of(start_s, 0);
 	if (!d)
 		return;
 	a->triggered = d->triggered;

@@ -19,6 +19,7 @@
 
 #include "media/stream_name.h"
 #include "session/domain_config.h"
+#include "session/feed.h"
 #include "session/session.h"
 
 enum auth_kind { AUTH_PUBLISH, AUTH_PLAY };
@@ -56,7 +57,7 @@ struct auth {
 	uint32_t pull_wait_ms, pull_negative_ms;
 	int8_t tick; /* enum tick_class */
 	int8_t hls;  /* enum domain_hls, or DOMAIN_UNSET */
-	uint16_t delay_s;
+	struct feed_late late;
 };
 
 /*
@@ -82,10 +83,6 @@ unsigned auth_http_status(enum reason why);
 void auth_viewer(struct auth *a, struct session *s);
 /* Whether the session must end because its signature has. */
 bool auth_is_over(const struct auth *a);
-static inline uint64_t auth_delay_us(const struct auth *a)
-{
-	return (uint64_t)a->delay_s * 1000000u;
-}
 /* Milliseconds until then, at least 1; 0: it does not end the session. */
 uint64_t auth_left_ms(const struct auth *a);
 /* The session ends with `why`: an open question is given up, a viewer's stop is told. */

@@ -11,6 +11,15 @@
 #define HOLD_MAX   300000
 #define WINDOW_MAX 31536000
 
+const struct domain_play domain_play_unset = {
+	.tick = DOMAIN_UNSET,
+	.hls = DOMAIN_UNSET,
+	.rtmp_s = DOMAIN_UNSET,
+	.flv_s = DOMAIN_UNSET,
+	.delay_s = DOMAIN_UNSET,
+	.hls_idle_ms = DOMAIN_UNSET,
+};
+
 /* The way through the JSON; after the first error nothing more is read. */
 struct parse {
 	struct ctl_error *error;
@@ -386,15 +395,18 @@ static void get_publish(struct parse *p, const json_t *object, struct domain_pub
 static void get_play(struct parse *p, const json_t *object, struct domain_play *out)
 {
 	size_t back;
-	const json_t *o = enter(p, object, "play", "tick delay_s hls hls_idle_ms", &back);
+	const json_t *o =
+		enter(p, object, "play", "tick delay_s hls hls_idle_ms rtmp_s flv_s", &back);
 
-	*out = (struct domain_play){DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
+	*out = domain_play_unset;
 	if (o) {
 		out->tick = (int8_t)get_word(p, o, "tick", "low|normal|bulk", DOMAIN_UNSET);
 		out->hls = (int8_t)get_word(p, o, "hls", "off|on_demand|always", DOMAIN_UNSET);
 		out->delay_s = (int32_t)get_int(p, o, "delay_s", 0, DOMAIN_DELAY_MAX, DOMAIN_UNSET);
 		out->hls_idle_ms =
 			(int32_t)get_int(p, o, "hls_idle_ms", 5000, 86400000, DOMAIN_UNSET);
+		out->rtmp_s = (int16_t)get_int(p, o, "rtmp_s", 0, DOMAIN_START_MAX, DOMAIN_UNSET);
+		out->flv_s = (int16_t)get_int(p, o, "flv_s", 0, DOMAIN_START_MAX, DOMAIN_UNSET);
 		if (out->delay_s > 0 && out->delay_s < DOMAIN_DELAY_MIN)
 			fail(p, "delay_s", "must be 0, or 16 to 3600");
 	}
@@ -414,28 +426,38 @@ static void get_app(struct parse *p, const json_t *apps, const char *name, struc
 	leave(p, back);
 }
 
-static void get_apps(struct parse *p, const json_t *config, struct domain *d)
+static int by_name(const void *a, const void *b)
 {
-	const json_t *apps = value_of(p, config, "apps");
+	return strcmp(((const struct domain_app *)a)->name, ((const struct domain_app *)b)->name);
+}
+
+/* An object of overrides, one for each name. */
+static void get_apps(struct parse *p, const json_t *config, const char *key, unsigned max,
+		     struct domain_app **out, unsigned *n)
+{
+	const json_t *apps = value_of(p, config, key);
 	size_t back = strlen(p->path);
 	const char *name;
+	char rule[80];
 	json_t *app;
 
 	if (!apps)
 		return;
-	if (!json_is_object(apps) || json_object_size(apps) > DOMAIN_APPS_MAX) {
-		fail(p, "apps", "must be an object of at most 256 applications");
+	if (!json_is_object(apps) || json_object_size(apps) > max) {
+		snprintf(rule, sizeof(rule), "must be an object of at most %u names", max);
+		fail(p, key, rule);
 		return;
 	}
-	d->apps = calloc(json_object_size(apps) + 1, sizeof(*d->apps));
-	if (!d->apps)
-		fail(p, "apps", "no memory");
-	snprintf(p->path + back, sizeof(p->path) - back, ".apps");
+	*out = calloc(json_object_size(apps) + 1, sizeof(**out));
+	if (!*out)
+		fail(p, key, "no memory");
+	snprintf(p->path + back, sizeof(p->path) - back, ".%s", key);
 	json_object_foreach ((json_t *)apps, name, app) {
 		if (p->bad)
 			return;
-		get_app(p, apps, name, &d->apps[d->apps_n++]);
+		get_app(p, apps, name, &(*out)[(*n)++]);
 	}
+	qsort(*out, *n, sizeof(**out), by_name);
 	leave(p, back);
 }
 
@@ -478,7 +500,7 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 {
 	if (!check_object(p, config,
 			  "version type center enabled viewer_events auth referer ip ip_publish "
-			  "country remote publish backup play apps pull"))
+			  "country remote publish backup play apps streams pull"))
 		return;
 	get_type(p, config, d);
 	d->version = get_int(p, config, "version", 0, INT64_MAX, 0);
@@ -494,7 +516,8 @@ static void get_all(struct parse *p, const json_t *config, struct domain *d)
 	get_publish(p, config, &d->publish);
 	get_backup(p, config, d);
 	get_play(p, config, &d->play);
-	get_apps(p, config, d);
+	get_apps(p, config, "apps", DOMAIN_APPS_MAX, &d->apps, &d->apps_n);
+	get_apps(p, config, "streams", DOMAIN_LIST_MAX, &d->streams, &d->streams_n);
 	get_pull(p, config, d);
 }
 
@@ -548,6 +571,7 @@ void domain_free(struct domain *d)
 	free(d->ip_publish.allow.range);
 	free(d->ip_publish.deny.range);
 	free(d->apps);
+	free(d->streams);
 	explicit_bzero(&d->sign, sizeof(d->sign));
 	free(d);
 }

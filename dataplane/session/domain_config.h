@@ -17,7 +17,8 @@
  *    "publish":{"policy":"reject"|"replace_same"|"replace", "hold_ms":3000},
  *    "backup":{"on":false, "manual":["live/a"]},         session/backup.h; manual: never by itself
  *    "play":{"tick":"low"|"normal"|"bulk", "delay_s":0, "hls":"off"|"on_demand"|"always",
- *            "hls_idle_ms":60000},
+ *            "hls_idle_ms":60000, "rtmp_s":4, "flv_s":4},      players join that far back
+ *    "streams":{"live/a":{"play":{"delay_s":60}}},       one stream's, stronger than all
  *    "apps":{"live":{"publish":{..}, "play":{..}}},      stronger than the domain's
  *    "pull":{"mode":"off"|"triggered", "idle_ms":60000, "wait_ms":8000, "negative_ms":5000}}
  *
@@ -40,6 +41,7 @@
 #define DOMAIN_LIST_MAX	 1000 /* entries of one list */
 #define DOMAIN_DELAY_MIN 16   /* seconds */
 #define DOMAIN_DELAY_MAX 3600
+#define DOMAIN_START_MAX 60
 #define DOMAIN_UNSET	 (-1)
 
 enum domain_type { DOMAIN_INGEST, DOMAIN_PLAY };
@@ -54,11 +56,15 @@ struct domain_publish {
 };
 
 struct domain_play {
-	int8_t tick; /* enum tick_class */
-	int8_t hls;  /* enum domain_hls */
+	int8_t tick;	 /* enum tick_class */
+	int8_t hls;	 /* enum domain_hls */
+	bool tick_given; /* by the domain, not by the configuration */
+	int16_t rtmp_s, flv_s;
 	int32_t delay_s;
 	int32_t hls_idle_ms; /* DOMAIN_UNSET: the configuration's hls.idle */
 };
+
+extern const struct domain_play domain_play_unset;
 
 struct domain_app {
 	char name[DOMAIN_NAME_MAX];
@@ -106,9 +112,9 @@ struct domain {
 	bool backups;
 	unsigned manual_n; /* app/name of streams that are switched by hand only */
 	char **manual;
-	unsigned apps_n;
-	struct domain_app *apps;
-	bool triggered; /* pull.mode */
+	unsigned apps_n, streams_n;
+	struct domain_app *apps, *streams; /* by name; those of streams are app/name */
+	bool triggered;			   /* pull.mode */
 	uint32_t pull_idle_ms, pull_wait_ms, pull_negative_ms;
 	uint32_t mark; /* the same for all versions of it, and for no other domain; never 0 */
 	/* session/domains.c only */

@@ -21,6 +21,7 @@ struct table {
 	enum domains_state state;
 	unsigned n, mask, triggered_n;
 	bool hls_idle;			 /* a domain has one of its own */
+	bool late;			 /* a domain has viewers that are behind */
 	const struct domain **triggered; /* play domains with triggered pulls */
 	struct domain *slot[];
 };
@@ -80,12 +81,24 @@ char *domain_stream_key(char *dst, const struct stream_name *name)
 	return dst;
 }
 
+static int compare_name(const void *name, const void *app)
+{
+	return strcmp(name, ((const struct domain_app *)app)->name);
+}
+
 static const struct domain_app *app_of(const struct domain *d, const char *app)
 {
-	for (unsigned i = 0; i < d->apps_n; i++)
-		if (!strcmp(d->apps[i].name, app))
-			return &d->apps[i];
-	return NULL;
+	return d->apps_n ? bsearch(app, d->apps, d->apps_n, sizeof(*d->apps), compare_name) : NULL;
+}
+
+static const struct domain_app *stream_of(const struct domain *d, const char *app, const char *name)
+{
+	char text[DOMAIN_NAME_MAX + STREAM_KEY_MAX];
+
+	if (!d->streams_n)
+		return NULL;
+	snprintf(text, sizeof(text), "%s/%s", app, name);
+	return bsearch(text, d->streams, d->streams_n, sizeof(*d->streams), compare_name);
 }
 
 static int8_t policy_of(const char *word)
@@ -114,28 +127,42 @@ struct domain_publish domain_publish_rules(const struct domain *d, const char *a
 	return r;
 }
 
-struct domain_play domain_play_rules(const struct domain *d, const char *app,
+/* What r does not say yet is as `other` has it. */
+static void fill_play(struct domain_play *r, const struct domain_play *other)
+{
+	if (r->tick == DOMAIN_UNSET)
+		r->tick = other->tick;
+	if (r->hls == DOMAIN_UNSET)
+		r->hls = other->hls;
+	if (r->rtmp_s == DOMAIN_UNSET)
+		r->rtmp_s = other->rtmp_s;
+	if (r->flv_s == DOMAIN_UNSET)
+		r->flv_s = other->flv_s;
+	if (r->delay_s == DOMAIN_UNSET)
+		r->delay_s = other->delay_s;
+	if (r->hls_idle_ms == DOMAIN_UNSET)
+		r->hls_idle_ms = other->hls_idle_ms;
+}
+
+struct domain_play domain_play_rules(const struct domain *d, const char *app, const char *name,
 				     const struct config *conf)
 {
+	const struct domain_app *stream = d ? stream_of(d, app, name) : NULL;
 	const struct domain_app *a = d ? app_of(d, app) : NULL;
-	struct domain_play r = {DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET, DOMAIN_UNSET};
+	struct domain_play r = domain_play_unset;
 
+	if (stream)
+		fill_play(&r, &stream->play);
 	if (a)
-		r = a->play;
-	if (d && r.tick == DOMAIN_UNSET)
-		r.tick = d->play.tick;
-	if (d && r.hls == DOMAIN_UNSET)
-		r.hls = d->play.hls;
-	if (d && r.hls_idle_ms == DOMAIN_UNSET)
-		r.hls_idle_ms = d->play.hls_idle_ms;
-	if (d && r.delay_s == DOMAIN_UNSET)
-		r.delay_s = d->play.delay_s;
-	if (r.tick == DOMAIN_UNSET)
-		r.tick = (int8_t)tick_class_of(conf->play_tick);
-	if (r.delay_s == DOMAIN_UNSET)
-		r.delay_s = 0;
-	if (r.hls_idle_ms == DOMAIN_UNSET)
-		r.hls_idle_ms = (int32_t)conf->hls_idle;
+		fill_play(&r, &a->play);
+	if (d)
+		fill_play(&r, &d->play);
+	r.tick_given = r.tick != DOMAIN_UNSET;
+	fill_play(&r, &(struct domain_play){
+			      .tick = (int8_t)tick_class_of(conf->play_tick),
+			      .hls = DOMAIN_UNSET,
+			      .hls_idle_ms = (int32_t)conf->hls_idle,
+		      });
 	return r;
 }
 
@@ -195,6 +222,33 @@ uint32_t domain_pull_idle_ms(const char *key)
 	return longest;
 }
 
+static void add_wish(struct stream_wish *w, const struct domain *d, const char *app,
+		     const char *name)
+{
+	struct domain_play r = domain_play_rules(d, app, name, engine_conf(all.engine));
+
+	w->keep_s = max_of(w->keep_s, (unsigned)r.delay_s);
+	w->back_s = max_of(w->back_s, (unsigned)max_of(r.delay_s, max_of(r.rtmp_s, r.flv_s)));
+}
+
+struct stream_wish domain_wish(const char *key)
+{
+	const struct table *t = table_now();
+	char domain[DOMAIN_NAME_MAX], app[DOMAIN_NAME_MAX];
+	struct stream_wish w = {0};
+
+	if (!t || !t->late)
+		return w;
+	split(key, domain, app);
+	for (unsigned i = 0; i <= t->mask; i++) {
+		const struct domain *d = t->slot[i];
+
+		if (d && d->type == DOMAIN_PLAY && d->enabled && !strcmp(d->center, domain))
+			add_wish(&w, d, app, strrchr(key, '/') + 1);
+	}
+	return w;
+}
+
 static uint64_t hls_idle_of(const struct domain *d, const char *app, uint64_t otherwise_ms)
 {
 	const struct domain_app *a = app_of(d, app);
@@ -251,13 +305,23 @@ static struct table *table_new(unsigned n, enum domains_state state)
 	return NULL;
 }
 
+static bool is_late(const struct domain_play *r)
+{
+	return r->delay_s > 0 || r->rtmp_s > 0 || r->flv_s > 0;
+}
+
 static void table_add(struct table *t, struct domain *d)
 {
 	*slot_of(t, d->name) = d;
 	t->n++;
 	t->hls_idle |= d->play.hls_idle_ms != DOMAIN_UNSET;
-	for (unsigned i = 0; i < d->apps_n; i++)
+	t->late |= is_late(&d->play);
+	for (unsigned i = 0; i < d->apps_n; i++) {
 		t->hls_idle |= d->apps[i].play.hls_idle_ms != DOMAIN_UNSET;
+		t->late |= is_late(&d->apps[i].play);
+	}
+	for (unsigned i = 0; i < d->streams_n; i++)
+		t->late |= is_late(&d->streams[i].play);
 	if (d->triggered && d->enabled)
 		t->triggered[t->triggered_n++] = d;
 }
@@ -443,6 +507,7 @@ int domains_start(struct engine *e, const char *path, bool wait)
 	int r;
 
 	all.engine = e;
+	e->wish = domain_wish;
 	if (access(path, F_OK) && errno == ENOENT) {
 		if (wait)
 			close_all();

@@ -38,10 +38,10 @@ enum domains_state domains_state(void);
 const struct domain *domain_find(const char *name);
 /* "center/app/name" into dst[STREAM_KEY_MAX]; returns dst. */
 char *domain_stream_key(char *dst, const struct stream_name *name);
-/* What holds for an application; where the domain (NULL: none) says nothing, the configuration does. */
+/* What holds for an application, or for a stream in it; where the domain (NULL: none) says nothing, the configuration does. */
 struct domain_publish domain_publish_rules(const struct domain *d, const char *app,
 					   const struct config *conf);
-struct domain_play domain_play_rules(const struct domain *d, const char *app,
+struct domain_play domain_play_rules(const struct domain *d, const char *app, const char *name,
 				     const struct config *conf);
 /* The same for a stream by its key, as its ingest domain has it. */
 struct domain_publish domain_publish_of(const char *key, const struct config *conf);
@@ -50,6 +50,8 @@ bool domain_has_backups(const char *key);
 bool domain_switches_by_itself(const char *key);
 /* The longest pull.idle_ms of the triggered pulls that the stream may come from; 0: there is none. */
 uint32_t domain_pull_idle_ms(const char *key);
+/* What the viewers of all domains that play a stream want of it, by its key. */
+struct stream_wish domain_wish(const char *key);
 /*
  * How long nobody must have asked for a stream by HLS to make it idle: the longest of the domains that
  * play it; otherwise_ms counts for those that say nothing. For one thread now and then: looks at all.

@@ -90,7 +90,7 @@ static void count_join(struct feed *f)
 	uint64_t us = c->now_us - f->session->path.since_us;
 
 	f->got_media = true;
-	if (f->ops->role != FEED_VIEWER || f->delay_us)
+	if (f->ops->role != FEED_VIEWER || f->late.delay_s)
 		return;
 	shm_hist_add(&c->ctr->join, us, SHM_JOIN_SHIFT);
 	shm_hist_add(&f->viewer.shm->join, us, SHM_JOIN_SHIFT);
@@ -167,9 +167,13 @@ static const struct viewer_ops viewer_ops = {
 
 static enum reason begin(struct feed *f, struct wlog *log)
 {
+	uint64_t delay_us = f->late.delay_s * 1000000ull;
 	struct viewer *v = &f->viewer;
 
-	cursor_init(&v->cursor, log, f->delay_us);
+	if (delay_us && !wlog_has_room(log, delay_us, v->core->now_us))
+		return REASON_DELAY_MEMORY;
+	cursor_init(&v->cursor, log, delay_us);
+	v->cursor.start_s = f->late.start_s;
 	f->active = true;
 	set_state(f, FEED_LOG);
 	if (viewer_add(v, f->tick)) {
@@ -188,15 +192,16 @@ static void opened(struct mail *m, struct core *c)
 	struct stream *stream = o->open.stream;
 	struct feed *f = o->feed;
 	struct wlog *log = NULL;
+	enum reason why;
 
 	if (f) {
 		f->opening = NULL;
 		log = atomic_load_explicit(&stream->log[f->kind], memory_order_acquire);
-		if (!log)
-			f->ops->over(f, stream_is_live(stream) ? REASON_NO_MEMORY
-							       : REASON_STREAM_ENDED);
-		else if (begin(f, log) != REASON_NONE)
-			f->ops->over(f, REASON_NO_MEMORY);
+		why = log		       ? begin(f, log)
+		      : stream_is_live(stream) ? REASON_NO_MEMORY
+					       : REASON_STREAM_ENDED;
+		if (why != REASON_NONE)
+			f->ops->over(f, why);
 	}
 	stream_put(stream, c);
 	free(o);
@@ -230,11 +235,11 @@ static enum reason ask(struct feed *f)
 enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
 		       enum tick_class tick, const struct feed_ops *ops)
 {
-	return feed_start_late(f, session, s, kind, tick, 0, ops);
+	return feed_start_late(f, session, s, kind, tick, (struct feed_late){0}, ops);
 }
 
 enum reason feed_start_late(struct feed *f, struct session *session, struct stream *s,
-			    unsigned kind, enum tick_class tick, uint64_t delay_us,
+			    unsigned kind, enum tick_class tick, struct feed_late late,
 			    const struct feed_ops *ops)
 {
 	struct core *c = session->core;
@@ -245,7 +250,7 @@ enum reason feed_start_late(struct feed *f, struct session *session, struct stre
 		return REASON_OVERLOAD;
 	if (ops->role == FEED_VIEWER && full(c, s))
 		return REASON_CAP_VIEWERS;
-	*f = (struct feed){.session = session, .ops = ops, .tick = tick, .delay_us = delay_us};
+	*f = (struct feed){.session = session, .ops = ops, .tick = tick, .late = late};
 	f->kind = (uint8_t)stream_log_kind(stream_kind_format(kind),
 					   stream_variant(s, stream_kind_variant(kind)));
 	f->viewer.stream = stream_get(s);

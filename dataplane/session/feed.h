@@ -37,15 +37,21 @@ struct feed_ops {
 
 enum feed_state { FEED_OPENING, FEED_LOG, FEED_LANDING, FEED_PREFIX, FEED_RESTING };
 
+/* How far behind a viewer is by its domain's wish; core/cursor.h. */
+struct feed_late {
+	uint16_t delay_s; /* deliberately late */
+	uint8_t start_s;  /* joins that far back */
+};
+
 struct feed {
 	struct viewer viewer; /* its stream is NULL while nothing is fed */
 	struct session *session;
 	const struct feed_ops *ops;
 	struct stream_open *opening; /* waiting for the format's log; owned by the mail */
 	uint8_t state;		     /* enum feed_state */
-	uint64_t delay_us;	     /* deliberately late by that much */
-	uint8_t kind, tick;	     /* of log: stream_log_kind() */
-	bool active;		     /* viewer_add() was done */
+	struct feed_late late;
+	uint8_t kind, tick; /* of log: stream_log_kind() */
+	bool active;	    /* viewer_add() was done */
 	bool log_sending;   /* what is in flight or blocked is log bytes, not private ones */
 	bool paused;	    /* by the player */
 	bool resume_at_key; /* the player's pause is over */
@@ -60,9 +66,9 @@ struct feed {
  */
 enum reason feed_start(struct feed *f, struct session *session, struct stream *s, unsigned kind,
 		       enum tick_class tick, const struct feed_ops *ops);
-/* The same, deliberately late: core/cursor.h. */
+/* The same, further back; also DELAY_MEMORY. */
 enum reason feed_start_late(struct feed *f, struct session *session, struct stream *s,
-			    unsigned kind, enum tick_class tick, uint64_t delay_us,
+			    unsigned kind, enum tick_class tick, struct feed_late late,
 			    const struct feed_ops *ops);
 /* Leaves; fine in every state. */
 void feed_stop(struct feed *f);

@@ -78,7 +78,7 @@ static enum reason begin(struct http_server *h, struct stream *stream)
 	session_deadline(s, 0, REASON_NONE); /* from now on the fan-out watches */
 	why = feed_start_late(&h->feed, s, stream,
 			      stream_log_kind(h->ws ? WIRE_WS : WIRE_FLV, h->variant),
-			      (enum tick_class)h->auth.tick, auth_delay_us(&h->auth), ops_of(h));
+			      (enum tick_class)h->auth.tick, h->auth.late, ops_of(h));
 	if (why == REASON_NONE)
 		auth_viewer(&h->auth, s);
 	return why;

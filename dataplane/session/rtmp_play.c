@@ -81,7 +81,7 @@ static void begin(struct rtmp_server *r, struct stream *stream)
 	if (!r->reconnects) /* else drain needs it */
 		rtmp_connect_free(r);
 	why = feed_start_late(&r->feed, s, stream, stream_log_kind(WIRE_RTMP, r->variant),
-			      (enum tick_class)r->auth.tick, auth_delay_us(&r->auth), &play_ops);
+			      (enum tick_class)r->auth.tick, r->auth.late, &play_ops);
 	if (why != REASON_NONE) {
 		s->out.n = before; /* nothing starts after all */
 		rtmp_refuse(r, r->msid, "NetStream.Play.Failed",

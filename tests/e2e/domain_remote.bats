@@ -277,35 +277,3 @@ list(pool.map(forged, range(3000, 6000)))
 assert 'SANITIZER' in os.environ or rss_kb() - before < 1500, (before, rss_kb())
 PY
 }
-
-@test "a play domain is deliberately late, and its neighbour is not" {
-	dp_start --set cores=2 --set stream.retain=60s
-	peers <<'PY'
-ctl = Domains()
-ctl.pair()
-ctl.set('late.example.com', type='play', center=PUSH, play={'delay_s': 16, 'tick': 'low'})
-source, _ = publisher()
-source.video(0, AVC_HEADER)
-begun = time.monotonic()
-sent = {}
-def send(n):
-    sent[n] = time.monotonic()
-    source.video(n * 500, key(n))
-late = None
-for n in range(46):
-    send(n)
-    source.synced()
-    if n == 36:  # 18 s: a key frame that is 16 s old is there
-        late, refused = rtmp_player(host='late.example.com')
-        now, _ = rtmp_player()
-        assert now.media(2)[1][2] == key(36)
-        first = late.media(2)[1]
-        got = first[1] // 500
-        assert first[2] == key(got)
-        assert 16 <= time.monotonic() - sent[got] < 17.5, (got, time.monotonic() - sent[got])
-    time.sleep(max(0, begun + 0.5 * (n + 1) - time.monotonic()))
-for n in range(got + 1, got + 10):
-    assert late.media(1)[0][2] == key(n)
-    assert time.monotonic() - sent[n] >= 15.9, n
-PY
-}

@@ -428,6 +428,57 @@ static void test_a_delay_beyond_what_is_kept_is_what_is_kept(void **state)
 	down(&p);
 }
 
+static void test_one_that_starts_back_gets_all_from_there_at_once(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 30);
+	cursor_init(&p.c, p.log, 0);
+	p.c.start_s = 2;
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	assert_in_range(p.now_us - p.key.at_us, 2000000, 2400000);
+	/* It is further back than the greatest lag, and yet does not skip. */
+	assert_int_equal(take_all(&p), wlog_head(p.log) - p.key.off);
+	for (int i = 0; i < 20; i++) {
+		add_some(&p, 1);
+		assert_int_equal(take_all(&p), 100);
+	}
+	assert_int_equal(p.c.skips, 0);
+	down(&p);
+}
+
+static void test_H8_one_that_starts_back_skips_when_it_falls_behind_that(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 30);
+	cursor_init(&p.c, p.log, 0);
+	p.c.start_s = 2;
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	add_some(&p, 5);
+	assert_int_equal(settle(&p), CURSOR_DATA);
+	add_some(&p, 6);
+	assert_int_equal(settle(&p), CURSOR_SKIPPED);
+	assert_in_range(p.now_us - p.key.at_us, 0, 500000);
+	down(&p);
+}
+
+static void test_a_young_stream_is_joined_where_it_begins(void **state)
+{
+	struct place p;
+
+	up(&p);
+	add_some(&p, 12);
+	cursor_init(&p.c, p.log, 0);
+	p.c.start_s = 60;
+	assert_int_equal(settle(&p), CURSOR_JOINED);
+	assert_int_equal(p.key.off, 0);
+	assert_int_equal(take_all(&p), 1200);
+	down(&p);
+}
+
 static void test_H8_a_delayed_one_that_is_behind_skips_to_where_it_should_be(void **state)
 {
 	struct place p;
@@ -476,6 +527,9 @@ int main(void)
 		cmocka_unit_test(test_a_pause_can_be_taken_back_while_landing),
 		cmocka_unit_test(test_C14_resume_goes_on_at_the_newest_key_frame),
 		cmocka_unit_test(test_M8_dropped_key_frames_are_not_joined),
+		cmocka_unit_test(test_one_that_starts_back_gets_all_from_there_at_once),
+		cmocka_unit_test(test_H8_one_that_starts_back_skips_when_it_falls_behind_that),
+		cmocka_unit_test(test_a_young_stream_is_joined_where_it_begins),
 		cmocka_unit_test(test_a_delayed_one_joins_that_far_back_and_stays_there),
 		cmocka_unit_test(test_a_delayed_one_waits_for_a_young_stream_to_get_old),
 		cmocka_unit_test(test_a_delay_beyond_what_is_kept_is_what_is_kept),

@@ -190,6 +190,22 @@ static void test_tail_moves_by_size_whatever_the_age(void **state)
 	down(&l);
 }
 
+static void test_what_a_log_holds_says_how_far_back_it_could_reach(void **state)
+{
+	struct logs l;
+
+	up(&l, 64, 64 * 1024);
+	assert_true(wlog_has_room(l.log, 3600000000ull, 0)); /* nothing is known yet */
+	for (int i = 0; i < 30; i++) { /* 1150 bytes a second, with the tags around them */
+		append(&l, i * 100, 100);
+		l.now_us += 100000;
+	}
+	wlog_publish(l.log);
+	assert_true(wlog_has_room(l.log, 30000000, l.now_us));
+	assert_false(wlog_has_room(l.log, 80000000, l.now_us));
+	down(&l);
+}
+
 static void test_one_message_above_the_size_bound_stays(void **state)
 {
 	struct logs l;
@@ -337,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_slices_meet_at_block_edges),
 		cmocka_unit_test(test_tail_moves_by_age_to_message_boundaries),
 		cmocka_unit_test(test_tail_moves_by_size_whatever_the_age),
+		cmocka_unit_test(test_what_a_log_holds_says_how_far_back_it_could_reach),
 		cmocka_unit_test(test_one_message_above_the_size_bound_stays),
 		cmocka_unit_test(test_blocks_wait_for_a_quiet_point),
 		cmocka_unit_test(test_blocks_wait_for_holds),

@@ -191,9 +191,24 @@ static void test_rules_come_from_application_domain_and_configuration(void **sta
 	assert_true(p.policy == DOMAIN_REJECT && p.hold_ms == 3000);
 	p = domain_publish_of("push.x/a/b/c", &conf);
 	assert_true(p.policy == DOMAIN_REJECT && p.hold_ms == 5);
-	play = domain_play_rules(domain_find("push.x"), "a/b", &conf);
+	play = domain_play_rules(domain_find("push.x"), "a/b", "s", &conf);
 	assert_true(play.tick == 2 && play.delay_s == 0 && play.hls == DOMAIN_UNSET);
-	play = domain_play_rules(NULL, "a/b", &conf);
+	set("play.x",
+	    "{\"type\":\"play\",\"center\":\"push.x\",\"play\":{\"flv_s\":4,\"delay_s\":20},\"apps\":{"
+	    "\"b\":{\"play\":{\"delay_s\":30}},\"a\":{\"play\":{\"rtmp_s\":8}}},\"streams\":{\"b/x\":"
+	    "{\"play\":{\"delay_s\":0}},\"a/x\":{\"play\":{\"delay_s\":60}}}}");
+	play = domain_play_rules(domain_find("play.x"), "a", "x", &conf);
+	assert_true(play.delay_s == 60 && play.rtmp_s == 8 && play.flv_s == 4 && !play.tick_given);
+	play = domain_play_rules(domain_find("play.x"), "b", "x", &conf);
+	assert_true(play.delay_s == 0 && play.rtmp_s == 0);
+	play = domain_play_rules(domain_find("play.x"), "b", "y", &conf);
+	assert_int_equal(play.delay_s, 30);
+	assert_int_equal(domain_wish("push.x/a/x").keep_s, 60);
+	assert_int_equal(domain_wish("push.x/b/x").keep_s, 0);
+	assert_int_equal(domain_wish("push.x/c/x").keep_s, 20);
+	assert_int_equal(domain_wish("push.x/b/x").back_s, 4);
+	assert_int_equal(domain_wish("push.y/a/x").keep_s, 0);
+	play = domain_play_rules(NULL, "a/b", "s", &conf);
 	assert_int_equal(play.tick, 0);
 }
 
