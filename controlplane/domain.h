@@ -5,7 +5,8 @@
  *   {"type":"liveEdge|liveVideo","status":"online|offline","created":s,"modified":s,"region":"",
  *    "push":"..." (of a play domain: its ingest domain), "main":"..." (its main streaming domain),
  *    "next":n, "functions":[{"name","id","args":{}}], "notify":{"domain","url","auth","key",
- *    "exception_url","switch_url"}, "multi":{"on":b,"manual":["app/name"]}, "lazy":[{"app","hosts","pull_app","protocol","auth","idle_s"}]}
+ *    "exception_url","switch_url"}, "multi":{"on":b,"manual":["app/name"]}, "latency":{"rtmp":s,"flv":s,"hls":s},
+ *    "delays":[{"app","stream","s":n}], "lazy":[{"app","hosts","pull_app","protocol","auth","idle_s"}]}
  *
  * Functions go by domain.def; a domain has each of them once at most. Everything is checked before
  * anything changes. Threads: pure, any.
@@ -74,6 +75,8 @@ bool domains_name_hls(const json_t *all);
 const char *domains_hls(const json_t *all, const char *stream, const char *otherwise);
 /* Its hls.idle in milliseconds: the longest. */
 int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwise);
+/* How long its segments are wanted to be, in milliseconds: a third of the shortest latency. */
+int64_t domains_hls_segment(const json_t *all, const char *stream, int64_t otherwise);
 /* domain.set's config; a new reference. triggered: it has pulls that viewers begin. */
 json_t *domain_config(const json_t *all, const char *name, bool triggered, int64_t idle_ms);
 

@@ -126,6 +126,34 @@ static int hls_rank(const char *word)
 	return !strcmp(word, "always") ? 2 : !strcmp(word, "on_demand");
 }
 
+/* Deliberate delays of all, of applications and of streams. */
+static void config_delays(const json_t *doc, json_t *config, json_t *play)
+{
+	json_t *apps = json_object(), *streams = json_object(), *row;
+	char name[256];
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "delays"), i, row) {
+		const char *app = text_of(row, "app"), *stream = text_of(row, "stream");
+		json_t *late = json_pack("{sO}", "delay_s", json_object_get(row, "s"));
+
+		snprintf(name, sizeof(name), "%s/%s", app, stream);
+		if (!strcmp(app, "*"))
+			json_object_update(play, late);
+		else if (!strcmp(stream, "*"))
+			json_object_set_new(apps, app, json_pack("{sO}", "play", late));
+		else
+			json_object_set_new(streams, name, json_pack("{sO}", "play", late));
+		json_decref(late);
+	}
+	if (json_object_size(apps))
+		json_object_set(config, "apps", apps);
+	if (json_object_size(streams))
+		json_object_set(config, "streams", streams);
+	json_decref(apps);
+	json_decref(streams);
+}
+
 static void config_sessions(const json_t *doc, json_t *config)
 {
 	const char *policy = domain_arg(doc, "live_publish", "policy");
@@ -134,6 +162,7 @@ static void config_sessions(const json_t *doc, json_t *config)
 	int64_t hold = domain_arg_int(doc, "live_publish", "hold_ms", -1);
 	int64_t delay = domain_arg_int(doc, "live_play", "delay_s", 0);
 	int64_t idle_s = domain_arg_int(doc, "live_play", "hls_idle", 0);
+	const json_t *latency = json_object_get(doc, "latency");
 	json_t *publish = json_object(), *play = json_object();
 
 	if (*policy)
@@ -148,6 +177,11 @@ static void config_sessions(const json_t *doc, json_t *config)
 		json_object_set_new(play, "hls_idle_ms", json_integer(idle_s * 1000));
 	if (delay)
 		json_object_set_new(play, "delay_s", json_integer(delay));
+	if (json_object_get(latency, "rtmp"))
+		json_object_set(play, "rtmp_s", json_object_get(latency, "rtmp"));
+	if (json_object_get(latency, "flv"))
+		json_object_set(play, "flv_s", json_object_get(latency, "flv"));
+	config_delays(doc, config, play);
 	if (json_object_size(publish))
 		json_object_set(config, "publish", publish);
 	if (json_object_size(play))
@@ -189,6 +223,22 @@ int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwis
 			longest = max_of(longest, own_s ? own_s * 1000 : otherwise);
 	}
 	return longest ? longest : otherwise;
+}
+
+int64_t domains_hls_segment(const json_t *all, const char *stream, int64_t otherwise)
+{
+	int64_t shortest = 0;
+	const char *name;
+	json_t *doc;
+
+	json_object_foreach ((json_t *)(uintptr_t)all, name, doc) {
+		int64_t delay_s =
+			json_integer_value(json_object_get(json_object_get(doc, "latency"), "hls"));
+
+		if (delay_s && plays(all, name, doc, stream) && (!shortest || delay_s < shortest))
+			shortest = delay_s;
+	}
+	return shortest ? max_of(shortest / 3, 1) * 1000 : otherwise;
 }
 
 const char *domains_hls(const json_t *all, const char *stream, const char *otherwise)

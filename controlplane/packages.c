@@ -125,6 +125,11 @@ static void wait_until(struct package *p, enum package_state state, uint64_t us)
 
 /* ---- starting ------------------------------------------------------------------------------------ */
 
+static const json_t *domains(const struct packages *ps)
+{
+	return book_all(domains_book(ps->cp->domains));
+}
+
 static json_t *start_packet(const struct package *p)
 {
 	const struct cp *cp = p->owner->cp;
@@ -137,13 +142,14 @@ static json_t *start_packet(const struct package *p)
 	snprintf(text, sizeof(text), "%s%s", dp_inner_key(cp->dp), p->stream);
 	if (cp->shm)
 		shm_stream_find(cp->shm, p->stream, &v, &slot);
-	return json_pack("{ss ss ss ss sI sI sI sI sI sb sI sb}", "package", "start", "stream",
-			 p->stream, "pass", digest_text(pass, text), "format", c->hls_format,
-			 "segment_ms", (json_int_t)c->hls_segment, "part_ms",
-			 (json_int_t)c->hls_part, "gop_ms", (json_int_t)v.gop_ms, "media_seq",
-			 (json_int_t)p->numbers.media_seq, "disc_seq",
-			 (json_int_t)p->numbers.disc_seq, "encrypt", (int)c->hls_encrypt,
-			 "key_segments", (json_int_t)c->hls_key_segments, "hurry", (int)p->hurry);
+	return json_pack(
+		"{ss ss ss ss sI sI sI sI sI sb sI sb}", "package", "start", "stream", p->stream,
+		"pass", digest_text(pass, text), "format", c->hls_format, "segment_ms",
+		(json_int_t)domains_hls_segment(domains(p->owner), p->stream, c->hls_segment),
+		"part_ms", (json_int_t)c->hls_part, "gop_ms", (json_int_t)v.gop_ms, "media_seq",
+		(json_int_t)p->numbers.media_seq, "disc_seq", (json_int_t)p->numbers.disc_seq,
+		"encrypt", (int)c->hls_encrypt, "key_segments", (json_int_t)c->hls_key_segments,
+		"hurry", (int)p->hurry);
 }
 
 static void place(struct package *p)
@@ -339,11 +345,6 @@ static void on_gone(void *arg, struct pool_worker *w)
 static const struct pool_ops pool_ops = {on_said, on_gone};
 
 /* ---- what is live, what is asked for ------------------------------------------------------------- */
-
-static const json_t *domains(const struct packages *ps)
-{
-	return book_all(domains_book(ps->cp->domains));
-}
 
 /* The stream's: its domains', or else the configuration's. */
 static bool mode_is(const struct packages *ps, const char *stream, const char *mode)

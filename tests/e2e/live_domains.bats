@@ -199,6 +199,38 @@ redis() {
 	done
 }
 
+@test "playback latency and deliberate delay are set, shown, and told to the data plane" {
+	pair
+	ok Action=DescribeLiveStreamDelayConfig DomainName=play.example.com
+	jq -e 'keys == ["RequestId"]' <<<"$body"
+	ok Action=SetLiveStreamDelayConfig DomainName=play.example.com RtmpDelay=5 FlvLevel=long
+	ok Action=DescribeLiveStreamDelayConfig DomainName=play.example.com
+	jq -e '.LiveStreamRtmpDelayConfig == {Delay: 5, Level: "medium"} and .LiveStreamFlvDelayConfig == {Delay: 16, Level: "long"} and
+		.LiveStreamHlsDelayConfig == {Delay: 3, Level: "short"}' <<<"$body"
+	no 400 InvalidParameter Action=SetLiveStreamDelayConfig DomainName=play.example.com RtmpDelay=61
+	no 400 InvalidParameter Action=SetLiveStreamDelayConfig DomainName=play.example.com FlvLevel=short,long
+	no 400 InvalidParameter Action=SetLiveStreamDelayConfig DomainName=push.example.com
+	late=(Domain=play.example.com App=live)
+	ok Action=CreateLiveDelayConfig "${late[@]}" Stream=a DelayTime=60 TaskTriggerMode=CONFIG_ONLY
+	no 400 ConfigAlreadyExists Action=CreateLiveDelayConfig "${late[@]}" Stream=a DelayTime=60
+	no 400 InvalidParameter Action=CreateLiveDelayConfig "${late[@]}" Stream=b DelayTime=15
+	no 400 InvalidParameter Action=CreateLiveDelayConfig "${late[@]}" Stream=b DelayTime=60 TaskTriggerMode=PUBLISH_ONLY
+	no 400 InvalidParameter Action=CreateLiveDelayConfig "${late[@]}" Stream="$(printf 'x%.0s' {1..124})" DelayTime=60
+	no 400 InvalidParameter Action=CreateLiveDelayConfig Domain=play.example.com App='*' Stream=b DelayTime=60
+	no 404 InvalidConfig.NotFound Action=UpdateLiveDelayConfig "${late[@]}" Stream='*' DelayTime=20
+	ok Action=CreateLiveDelayConfig "${late[@]}" Stream='*' DelayTime=20
+	ok Action=UpdateLiveDelayConfig "${late[@]}" Stream=a DelayTime=3600
+	ok Action=DescribeLiveDelayConfig "${late[@]}" Stream=a
+	jq -e '.DelayTime == "3600" and .TaskTriggerMode == "CONFIG_ONLY"' <<<"$body"
+	ok Action=ListLiveDelayConfig Domain=play.example.com
+	jq -e '.Total == 2 and .DelayConfigList.DelayConfig[1] == {Domain: "play.example.com", App: "live", Stream: "*", DelayTime: "20", TaskTriggerMode: "CONFIG_ONLY"}' <<<"$body"
+	within 5 jq -e '.domains["play.example.com"] | .play.rtmp_s == 5 and .play.flv_s == 16 and .apps.live.play.delay_s == 20 and
+		.streams["live/a"].play.delay_s == 3600' "$S/domains.json"
+	ok Action=DeleteLiveDelayConfig "${late[@]}" Stream=a
+	no 404 InvalidConfig.NotFound Action=DescribeLiveDelayConfig "${late[@]}" Stream=a
+	run ! grep -q 'reason=bad_field\|level=error' "$T/up.log" "$S"/log/*.log
+}
+
 @test "the command line adds, sets, shows and removes" {
 	mr domain add push.example.com --type ingest --open
 	mr domain add play.example.com --type play --ingest push.example.com

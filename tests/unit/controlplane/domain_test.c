@@ -16,6 +16,14 @@
 #define ONE(name, args)	 "{\"functionName\":\"" name "\",\"functionArgs\":[" args "]}"
 #define ARG(name, value) "{\"argName\":\"" name "\",\"argValue\":\"" value "\"}"
 
+static void check_json(const json_t *o, const char *want)
+{
+	char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_string_equal(text, want);
+	free(text);
+}
+
 static json_t *make(const char *type)
 {
 	return domain_new(type, "", 1000);
@@ -190,6 +198,30 @@ static void test_the_data_plane_is_told_what_the_functions_say(void **state)
 	json_decref(all);
 }
 
+static void test_latency_and_delays_reach_the_data_plane_and_the_packager(void **state)
+{
+	json_t *all = json_pack("{so so}", "push.example.com", make(DOMAIN_INGEST),
+				"play.example.com", make(DOMAIN_PLAY));
+	json_t *play = json_object_get(all, "play.example.com"), *config;
+
+	json_object_set_new(play, "push", json_string("push.example.com"));
+	json_object_set_new(play, "latency",
+			    json_pack("{si si si}", "rtmp", 4, "flv", 8, "hls", 7));
+	json_object_set_new(play, "delays",
+			    json_pack("[{ss ss si} {ss ss si} {ss ss si}]", "app", "*", "stream",
+				      "*", "s", 16, "app", "live", "stream", "*", "s", 60, "app",
+				      "live", "stream", "a", "s", 3600));
+	config = domain_config(all, "play.example.com", false, 0);
+	check_json(json_object_get(config, "play"), "{\"delay_s\":16,\"flv_s\":8,\"rtmp_s\":4}");
+	check_json(json_object_get(config, "apps"), "{\"live\":{\"play\":{\"delay_s\":60}}}");
+	check_json(json_object_get(config, "streams"),
+		   "{\"live/a\":{\"play\":{\"delay_s\":3600}}}");
+	json_decref(config);
+	assert_int_equal(domains_hls_segment(all, "push.example.com/live/a", 4000), 2000);
+	assert_int_equal(domains_hls_segment(all, "other.example.com/live/a", 4000), 4000);
+	json_decref(all);
+}
+
 static void test_the_domain_that_wants_most_says_how_a_stream_is_packaged(void **state)
 {
 	json_t *all = json_object(), *play;
@@ -267,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_a_white_and_a_black_list_exclude_each_other),
 		cmocka_unit_test(test_a_function_set_again_keeps_its_id),
 		cmocka_unit_test(test_the_data_plane_is_told_what_the_functions_say),
+		cmocka_unit_test(test_latency_and_delays_reach_the_data_plane_and_the_packager),
 		cmocka_unit_test(test_the_domain_that_wants_most_says_how_a_stream_is_packaged),
 		cmocka_unit_test(test_a_domain_finds_its_ingest_domain),
 		cmocka_unit_test(test_domain_and_stream_names),
