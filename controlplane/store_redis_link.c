@@ -133,6 +133,25 @@ static void on_role(redisAsyncContext *ac, void *reply, void *arg)
 		redis_link_drop(l, "the Redis that the Sentinels named is no master");
 }
 
+/* No redirection is followed: with several masters the keys of others would be lost to us one by one. */
+static void on_cluster(redisAsyncContext *ac, void *reply, void *arg)
+{
+	const redisReply *r = reply;
+	struct redis_link *l = arg;
+	const char *size =
+		r && r->type == REDIS_REPLY_STRING ? strstr(r->str, "cluster_size:") : NULL;
+	int masters = size ? atoi(strchr(size, ':') + 1) : 1;
+	char why[160];
+
+	if (l->ac != ac || masters <= 1)
+		return; /* no cluster is an error here, and fine */
+	snprintf(
+		why, sizeof(why),
+		"redis.url names a node of a cluster of %d masters; one master must have every slot",
+		masters);
+	redis_link_drop(l, why);
+}
+
 static void on_greeted(redisAsyncContext *ac, void *reply, void *arg)
 {
 	const redisReply *r = reply;
@@ -170,6 +189,7 @@ static void on_connect(const redisAsyncContext *ac, int status)
 		REDIS_SEND(l, on_gate, l, "SELECT", l->url.db);
 	if (l->url.master[0])
 		REDIS_SEND(l, on_role, l, "ROLE");
+	REDIS_SEND(l, on_cluster, l, "CLUSTER", "INFO");
 	REDIS_SEND(l, on_greeted, l, "PING");
 }
 

@@ -134,3 +134,24 @@ is_replica() {
 cluster_ok() {
 	redis-cli -p "$1" CLUSTER INFO | grep -q 'cluster_state:ok'
 }
+
+@test "cluster: one of several masters is refused with the reason, at every try" {
+	ports 7
+	local a=${PORTS[0]} b=${PORTS[1]} p=("${PORTS[@]}")
+	server one "$a" --cluster-enabled yes --cluster-port "${p[2]}"
+	server two "$b" --cluster-enabled yes --cluster-port "${p[3]}"
+	redis-cli -p "$a" CLUSTER ADDSLOTSRANGE 0 8191
+	redis-cli -p "$b" CLUSTER ADDSLOTSRANGE 8192 16383
+	redis-cli -p "$a" CLUSTER MEET 127.0.0.1 "$b" "${p[3]}"
+	within 20 cluster_ok "$a"
+	within 20 cluster_ok "$b"
+	background many millrace up --state "$S" --rtmp "127.0.0.1:${p[4]}" --http "127.0.0.1:${p[5]}" --api "127.0.0.1:${p[6]}" \
+		--set memory.arena=256m --redis "redis://127.0.0.1:$a"
+	within 20 grep -q 'cluster of 2 masters' "$S/log/cp.log"
+	within 10 not_ready
+	[ -z "$(redis-cli -p "$a" KEYS 'mr:*')$(redis-cli -p "$b" KEYS 'mr:*')" ]
+}
+
+not_ready() {
+	mr status --json | jq -e '.redis.connected == false' >/dev/null
+}
