@@ -139,12 +139,13 @@ int object_bucket_remove(const char *folder, const char *bucket)
 
 int object_folder_make(const char *folder, const char *bucket, const char *name)
 {
-	int fd =
-		object_key_fine(name) && !strchr(name, '/') ? bucket_open(folder, bucket) : -EINVAL;
-	int r = min_of(fd, 0);
+	bool fine = object_key_fine(name) && !strchr(name, '/');
+	/* The bucket may have been made at another node. */
+	int r = fine ? object_bucket_make(folder, bucket) : -EINVAL;
+	int fd = r ? r : bucket_open(folder, bucket);
 
 	if (fd < 0)
-		return r;
+		return fd;
 	if (mkdirat(fd, name, FOLDER_MODE) && errno != EEXIST)
 		r = -errno;
 	else if (fsync(fd))

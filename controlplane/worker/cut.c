@@ -18,12 +18,15 @@ int64_t cut_target_us(int64_t segment_us, int64_t gop_us)
 	return max_of((us - slack + SECOND - 1) / SECOND, 1) * SECOND;
 }
 
-void cut_init(struct cut *c, bool video, int64_t segment_us, int64_t part_us, int64_t target_us)
+int64_t cut_limit_us(int64_t target_us)
 {
-	*c = (struct cut){.segment_us = segment_us,
-			  .part_us = part_us,
-			  .limit_us = target_us + ROUNDED_DOWN_US,
-			  .video = video};
+	return target_us + ROUNDED_DOWN_US - ROUNDING_US;
+}
+
+void cut_init(struct cut *c, bool video, int64_t segment_us, int64_t part_us, int64_t limit_us)
+{
+	*c = (struct cut){
+		.segment_us = segment_us, .part_us = part_us, .limit_us = limit_us, .video = video};
 }
 
 int64_t cut_end_us(const struct cut *c)
@@ -47,7 +50,7 @@ static enum cut_turn judge(const struct cut *c, enum track_kind kind, bool key, 
 
 	if (elapsed > c->limit_us && elapsed - step > c->limit_us)
 		return CUT_HOLE;
-	if (elapsed > 0 && elapsed + step + ROUNDING_US > c->limit_us)
+	if (elapsed > 0 && elapsed + step > c->limit_us)
 		return CUT_SEGMENT;
 	if (!is_driver(c, kind))
 		return CUT_NOT;

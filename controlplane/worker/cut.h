@@ -40,8 +40,10 @@ struct cut {
  * (0: not known): the wished length, or the GOP up to three times that.
  */
 int64_t cut_target_us(int64_t segment_us, int64_t gop_us);
-/* part_us 0: no parts. target_us: of cut_target_us(). */
-void cut_init(struct cut *c, bool video, int64_t segment_us, int64_t part_us, int64_t target_us);
+/* The longest that a segment may be under that target. */
+int64_t cut_limit_us(int64_t target_us);
+/* part_us 0: no parts. No segment is longer than limit_us. */
+void cut_init(struct cut *c, bool video, int64_t segment_us, int64_t part_us, int64_t limit_us);
 /*
  * What is cut before this frame; then c->end_us says where what was open ends. Each frame once, in
  * the order of arrival.

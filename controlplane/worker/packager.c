@@ -200,7 +200,7 @@ static void probe(struct packager *p, const struct flv_item *it)
 	if (it->kind == TRACK_VIDEO && !it->key && !p->keys)
 		return;
 	/* Nor does a channel begin with sound. */
-	if (it->kind != TRACK_VIDEO && p->world.reel && !p->keys)
+	if (it->kind != TRACK_VIDEO && p->world.spool && !p->keys)
 		return;
 	look(p, it);
 	keep(p, it);
@@ -318,7 +318,7 @@ static void on_item(void *arg, const struct flv_item *it)
 	struct packager *p = arg;
 
 	p->report.bytes += it->n;
-	if (p->report.state == PACKAGER_FAILED || (p->world.reel && !channel_takes(p, it)))
+	if (p->report.state == PACKAGER_FAILED || (p->world.spool && !channel_takes(p, it)))
 		return;
 	if (p->report.state == PACKAGER_CONNECTING)
 		probe_again(p);

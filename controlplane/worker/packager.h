@@ -19,7 +19,7 @@
 #include "controlplane/worker/outlet.h"
 
 struct packager;
-struct reel;
+struct spool;
 
 /* What a stream is to become; texts are copied. */
 struct packager_wish {
@@ -61,7 +61,7 @@ struct packager_world {
 	 * A live channel: segments go there and nowhere else, outlet and archive are NULL. Only H.264
 	 * and AAC, only with pictures, cut late rather than often.
 	 */
-	struct reel *reel;
+	struct spool *spool;
 	/* The report has something new. */
 	void (*news)(void *arg, struct packager *p);
 	void *arg;

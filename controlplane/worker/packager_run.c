@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "controlplane/worker/fault.h"
 #include "controlplane/worker/packager_in.h"
-#include "controlplane/worker/reel.h"
+#include "controlplane/worker/spool.h"
 
 #define HURRY_US	500000 /* the least that a first segment holds when somebody waits */
 #define CHANNEL_LATE_US 60000000
@@ -85,8 +85,8 @@ static void send_segment(struct packager *p, int64_t duration_us, int fd)
 	char iv[33];
 	json_t *packet;
 
-	if (p->world.reel) {
-		reel_put(p->world.reel, fd, p->pdt_ms, duration_us, p->discontinuity);
+	if (p->world.spool) {
+		spool_put(p->world.spool, fd, p->pdt_ms, duration_us, p->discontinuity);
 		if (fd >= 0)
 			close(fd);
 		return;
@@ -460,10 +460,12 @@ static bool make_muxer(struct packager *p)
 	return false;
 }
 
-/* Without a key frame for so long a channel is cut anyway, as documented: max(2 x duration, 60 s). */
-static int64_t late_us(int64_t segment_us)
+/* No segment is longer: a playlist's target, or as documented of channels max(2 x duration, 60 s). */
+static int64_t limit_us(const struct packager *p)
 {
-	return max_of(2 * segment_us, CHANNEL_LATE_US);
+	if (p->world.spool)
+		return max_of(2 * p->segment_us, CHANNEL_LATE_US);
+	return cut_limit_us(p->target_us);
 }
 
 bool packager_begin(struct packager *p)
@@ -480,7 +482,7 @@ bool packager_begin(struct packager *p)
 	p->broken = again;
 	open_playlist(p, fmp4, codecs, again);
 	cut_init(&p->cut, p->track[TRACK_VIDEO].codec != CODEC_NONE, p->segment_us, p->part_us,
-		 p->world.reel ? late_us(p->segment_us) : p->target_us);
+		 limit_us(p));
 	p->cut.gop_us = p->gop_us;
 	p->report.audio_rate = p->track[TRACK_AUDIO].rate;
 	return make_muxer(p);

@@ -10,15 +10,16 @@
 #include "base/log.h"
 #include "controlplane/worker/fault.h"
 #include "controlplane/worker/packager.h"
-#include "controlplane/worker/reel.h"
+#include "controlplane/worker/spool.h"
 
 #define TICK_MS	  100
 #define REPORT_US 1000000
 #define LOCK_US	  10000000 /* so long the folder's last writer may take to leave */
+#define DRAIN_US  4500000 /* to write what waits at the end; who ends this process kills it later */
 
 struct recording {
 	struct packager *packager;
-	struct reel *reel;
+	struct spool *spool;
 	bool news;
 	uint64_t report_us;
 };
@@ -34,6 +35,8 @@ static enum reason disk_reason(int error)
 {
 	if (!error)
 		return REASON_NONE;
+	if (error == -ETIMEDOUT)
+		return REASON_HLS_DISK_SLOW;
 	return error == -ENOSPC || error == -EDQUOT ? REASON_HLS_DISK_FULL : REASON_HLS_DISK_ERROR;
 }
 
@@ -41,14 +44,14 @@ static void report(struct recording *r)
 {
 	static const char *const states[] = {"connecting", "probing", "running", "ended", "failed"};
 	const struct packager_report *p = packager_report(r->packager);
-	const struct reel_stats *s = reel_stats(r->reel);
+	struct reel_stats s = spool_stats(r->spool);
 
 	r->news = !job_say_packet(
 		json_pack("{ss ss ss ss sI sI sI sI ss sI sI sI si}", "event", "channel", "state",
 			  states[p->state], "reason", reason_name(p->fault.reason), "detail",
-			  p->fault.detail, "segments", (json_int_t)s->files, "bytes",
-			  (json_int_t)s->bytes, "dropped", (json_int_t)p->dropped, "not_kept",
-			  (json_int_t)s->failed, "disk", reason_name(disk_reason(s->error)),
+			  p->fault.detail, "segments", (json_int_t)s.files, "bytes",
+			  (json_int_t)s.bytes, "dropped", (json_int_t)p->dropped, "not_kept",
+			  (json_int_t)s.failed, "disk", reason_name(disk_reason(s.error)),
 			  "video_bytes", (json_int_t)p->track_bytes[TRACK_VIDEO], "audio_bytes",
 			  (json_int_t)p->track_bytes[TRACK_AUDIO], "pictures",
 			  (json_int_t)p->pictures, "audio_rate", p->audio_rate));
@@ -101,6 +104,7 @@ void record_run(struct job *j)
 {
 	struct flvsource_place place;
 	struct recording r = {0};
+	struct reel *reel;
 	struct packager_world world = {.place = &place, .news = on_news, .arg = &r};
 	/* How far key frames are apart decides nothing here, so it is not measured. */
 	struct packager_wish wish = {.stream = j->stream,
@@ -113,14 +117,15 @@ void record_run(struct job *j)
 		job_say_failed(&(struct fault){REASON_BAD_URL, "play is no address"}, false);
 		return;
 	}
-	r.reel = open_reel(j);
-	if (!r.reel)
+	reel = open_reel(j);
+	if (!reel)
 		return;
-	world.reel = r.reel;
+	world.spool = r.spool = spool_new(reel);
 	r.packager = packager_new(&world, &wish);
 	loop(&r, j);
 	packager_finish(r.packager);
+	spool_drain(r.spool, DRAIN_US);
 	report(&r);
 	packager_free(r.packager, false);
-	reel_close(r.reel);
+	spool_free(r.spool);
 }

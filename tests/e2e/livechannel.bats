@@ -17,6 +17,11 @@ setup() {
 }
 
 teardown() {
+	rm -f "$T/watched"
+	if mountpoint -q "$T/disk"; then
+		fsfreeze -u "$T/disk" 2>/dev/null || :
+		umount -l "$T/disk"
+	fi
 	e2e_teardown
 }
 
@@ -81,8 +86,8 @@ playable() {
 	while read -r name; do
 		[ -s "$(dirname "$1")/$name" ] || { echo "$name is not there"; return 1; }
 	done < <(grep -v '^#' "$1")
-	(cat "$1"; echo "#EXT-X-ENDLIST") >"$(dirname "$1")/.check.m3u8"
-	ffmpeg -v error -i "$(dirname "$1")/.check.m3u8" -c copy -f null - 2>"$T/errors"
+	(sed "s|^[^#]|$(dirname "$1")/&|" "$1"; echo "#EXT-X-ENDLIST") >"$T/check.m3u8"
+	ffmpeg -v error -i "$T/check.m3u8" -c copy -f null - 2>"$T/errors"
 	[ ! -s "$T/errors" ] || { cat "$T/errors"; return 1; }
 }
 
@@ -348,4 +353,100 @@ PY
 	sends other "$(signed other)" -c:v flv
 	within 20 eval 'curl -s "http://127.0.0.1:$API/metrics" | grep -q "^millrace_channels{state=\"failed\"} 1"'
 	[ "$(segments other)" = 0 ]
+}
+
+@test "without a key frame a segment ends after 60 s, or twice FragDuration" {
+	ffmpeg -v error -f lavfi -i testsrc2=size=160x90:rate=5 -f lavfi -i sine=frequency=440:sample_rate=44100 -t 170 \
+		-c:v libx264 -preset ultrafast -g 100000 -sc_threshold 0 -c:a aac -b:a 32k -f flv "$T/long.flv"
+	make_channel short 1
+	make_channel long 40
+	# Faster than the clock, with the film's times.
+	for name in short long; do
+		background "sends-$name" ffmpeg -v error -readrate 20 -i "$T/long.flv" -c copy -f flv \
+			-rtmp_tcurl "rtmp://films.oss.example/live" "rtmp://127.0.0.1:$RTMP/live/$name?$(signed "$name")"
+	done
+	within 30 has_segments short 3
+	within 30 has_segments long 3
+	for is in 'short 60 60' 'long 80 80'; do
+		read -r name first second <<<"$is"
+		playable "$F/$name/playlist.m3u8"
+		mapfile -t lasts < <(awk -F "[:,]" '/^#EXTINF/ { printf "%.0f\n", $2 }' "$F/$name/playlist.m3u8")
+		[ "${lasts[0]} ${lasts[1]}" = "$first $second" ] || { echo "$name: ${lasts[*]}"; return 1; }
+		run ! grep -q '^#EXT-X-DISCONTINUITY$' "$F/$name/playlist.m3u8"
+	done
+}
+
+# on_disk MIB [option...]: oss.folder is a file system of its own, of that size, at $T/disk
+on_disk() {
+	local size=$1
+	shift
+	mr_down
+	mkdir -p "$T/disk"
+	truncate -s "${size}M" "$T/disk.img"
+	mkfs.ext4 -q -b 1024 -m 0 "$T/disk.img"
+	mount -o loop "$T/disk.img" "$T/disk" 2>"$T/mount" || skip "cannot mount"
+	F=$T/disk/objects/films
+	up_run --set oss.host=oss.example --set "oss.folder=$T/disk/objects"
+}
+
+mr_down() {
+	kill "$UP"
+	end_of "$UP" 20
+}
+
+counted() { # METRIC
+	curl -s "http://127.0.0.1:$API/metrics" | grep -q "^$1 [1-9]"
+}
+
+# never_broken PLAYLIST FILE: as long as FILE is there, what the playlist names is there; says what was not
+never_broken() {
+	local name
+	while [ -e "$2" ]; do
+		while read -r name; do
+			[ -s "$(dirname "$1")/$name" ] || echo "$name"
+		done < <(grep -v '^#' "$1" 2>/dev/null)
+		read -rt 0.1 <> <(:) || :
+	done
+}
+
+@test "a full disk costs segments, counted and logged, never the playlist, and it goes on when there is room" {
+	on_disk 2
+	make_channel c 1 3
+	touch "$T/watched"
+	background broken never_broken "$F/c/playlist.m3u8" "$T/watched"
+	watcher=$PID
+	sends c "$(signed c)"
+	within 30 has_segments c 3
+	dd if=/dev/zero of="$T/disk/filler" bs=1k count=100000 2>/dev/null || :
+	within 20 counted millrace_channel_segments_failed_total
+	within 5 grep -q 'event=channel_not_kept .*reason=hls_disk_full' "$S/log/cp.log"
+	playable "$F/c/playlist.m3u8"
+	n=$(segments c)
+	rm "$T/disk/filler"
+	within 20 has_segments c $((n + 3))
+	playable "$F/c/playlist.m3u8"
+	rm "$T/watched"
+	end_of "$watcher" 5
+	[ ! -s "$T/broken.log" ] || { cat "$T/broken.log"; return 1; }
+	[ "$(sed -n 's/^#EXT-X-DISCONTINUITY-SEQUENCE://p' "$F/c/playlist.m3u8")" -ge 1 ] || grep -q '^#EXT-X-DISCONTINUITY$' "$F/c/playlist.m3u8"
+}
+
+@test "a disk that stands still for a while costs nothing: what was published is there afterwards" {
+	on_disk 32
+	make_channel c 1 3
+	start=$(date +%s)
+	sends c "$(signed c)"
+	within 30 has_segments c 2
+	fsfreeze -f "$T/disk"
+	n=$(segments c)
+	background thaw bash -c "read -rt 6 <> <(:); fsfreeze -u '$T/disk'"
+	end_of "$PID" 15
+	[ "$(segments c)" -le $((n + 1)) ]
+	within 20 has_segments c $((n + 6))
+	oss GET films "c?vod&startTime=$((start - 60))&endTime=$((start + 600))"
+	oss_is 200
+	body >"$F/c/whole.m3u8"
+	run ! grep -q '^#EXT-X-DISCONTINUITY$' "$F/c/whole.m3u8"
+	playable "$F/c/whole.m3u8"
+	run ! counted millrace_channel_segments_failed_total
 }

@@ -26,7 +26,8 @@ struct run {
 static void run_init(struct run *r, bool video, int64_t segment_us, int64_t part_us, int64_t gop_us)
 {
 	*r = (struct run){.start_us = BEGIN, .part_start_us = BEGIN};
-	cut_init(&r->cut, video, segment_us, part_us, cut_target_us(segment_us, gop_us));
+	cut_init(&r->cut, video, segment_us, part_us,
+		 cut_limit_us(cut_target_us(segment_us, gop_us)));
 	r->cut.gop_us = gop_us;
 }
 
