@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "controlplane/object_files.h"
+#include "controlplane/object_nodes.h"
 #include "controlplane/oss_sign.h"
 #include "controlplane/process.h"
 #include "controlplane/reach.h"
@@ -305,6 +306,7 @@ static void start(struct recording *r, const struct channel_config *c)
 			  r->channel, strerror(-error));
 		return;
 	}
+	object_nodes_mark(cs->cp, r->bucket, r->channel);
 	job = job_of(r, c);
 	must(job);
 	process_tell(r->process, job, -1);

@@ -260,6 +260,8 @@ static const char redis_head[] =
 	"| `mr:{buckets}` | hash | bucket -> `{\"acl\",\"created\"}` (controlplane/buckets.h) |\n"
 	"| `mr:{channels}` | hash | bucket/channel -> `{\"description\",\"enabled\",\"frag_s\",\"count\",\"playlist\","
 	"\"created\",\"modified\"}` |\n"
+	"| `mr:channel:{<bucket/channel>}:nodes` | hash | which nodes recorded it: node -> `{\"address\",\"key\",\"since\"}`, "
+	"`oss.address` and what passes for it are signed with |\n"
 	"| `mr:channel:{<bucket/channel>}:history` | list | the newest 10 publishers of a live channel, newest first: "
 	"`{\"start\",\"end\",\"address\"}` |\n"
 	"| `mr:history:{audit}:audit` | list | who changed what by the API, newest first, 10000 at most; all of it is in "

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "controlplane/channel_vod.h"
+#include "controlplane/object_nodes.h"
 #include "controlplane/oss_call.h"
 #include "controlplane/store_redis_words.h"
 #include "controlplane/url_encode.h"
@@ -399,10 +400,13 @@ static char *playlist_of(struct oss_call *c, const char *channel, size_t *n)
 		return NULL;
 	snprintf(folder, sizeof(folder), "%s/%s/%s", buckets_folder(c->buckets), c->bucket,
 		 channel);
-	if (vod_range(oss_param(c, "startTime"), oss_param(c, "endTime"), &start_s, &end_s, &r))
-		text = vod_playlist(folder, start_s, end_s, n, &r);
-	if (!text)
+	if (!vod_range(oss_param(c, "startTime"), oss_param(c, "endTime"), &start_s, &end_s, &r)) {
 		oss_fail(c, &r);
+		return NULL;
+	}
+	text = vod_playlist(folder, start_s, end_s, n, &r);
+	if (!text)
+		object_nodes_ask(c, &r);
 	return text;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "controlplane/object_nodes.h"
 #include "controlplane/oss_call.h"
 
 #define KEYS_DEFAULT 100
@@ -47,15 +48,18 @@ static void etag_of(char dst[OSS_ETAG], const struct object_info *o)
 	snprintf(dst, OSS_ETAG, "\"%s\"", digest);
 }
 
+/* What is not here may be at the node that recorded it. */
 static void fail_file(struct oss_call *c, int error)
 {
 	struct refusal r;
 
-	if (error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -ELOOP)
+	if (error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -ELOOP) {
 		refuse(&r, 404, "NoSuchKey", "the specified key does not exist");
-	else
+		object_nodes_ask(c, &r);
+	} else {
 		refuse(&r, 500, "InternalError", "%s", strerror(-error));
-	oss_fail(c, &r);
+		oss_fail(c, &r);
+	}
 }
 
 /* ---- one object ---- */
@@ -179,9 +183,16 @@ void oss_object_get(struct oss_call *c)
 
 void oss_object_delete(struct oss_call *c)
 {
-	int rc = object_delete(buckets_folder(c->buckets), c->bucket, c->object);
+	struct object_info o;
+	int fd = object_open(buckets_folder(c->buckets), c->bucket, c->object, &o);
+	int rc = fd < 0 ? fd : object_delete(buckets_folder(c->buckets), c->bucket, c->object);
 
-	if (rc)
+	if (fd >= 0)
+		close(fd);
+	/* What is nowhere is deleted already. */
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		object_nodes_ask(c, NULL);
+	else if (rc)
 		fail_file(c, rc);
 	else
 		oss_empty(c, 204);
@@ -253,6 +264,9 @@ void oss_object_list(struct oss_call *c)
 	must(found);
 	n = object_list(buckets_folder(c->buckets), c->bucket, oss_param(c, "prefix"),
 			oss_param(c, "marker"), *delimiter, max, found, &more);
+	/* A bucket that was made at another node and has nothing here. */
+	if (n == -ENOENT)
+		n = 0;
 	if (n < 0)
 		fail_file(c, n);
 	else

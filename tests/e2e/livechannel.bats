@@ -3,6 +3,7 @@
 # Live channels as object storage has them: RTMP in, HLS objects out, driven by a client written from the documentation.
 
 load lib
+load oss
 
 setup() {
 	e2e_setup
@@ -10,9 +11,7 @@ setup() {
 	up --set oss.host=oss.example
 	mr bucket create films
 	export OSS_AT=127.0.0.1:$API OSS_HOST=oss.example
-	OSS_ID=$(jq -r .AccessKeyId "$S/credentials.json")
-	OSS_SECRET=$(jq -r .AccessKeySecret "$S/credentials.json")
-	export OSS_ID OSS_SECRET
+	as "$S"
 	F=$S/objects/films
 }
 
@@ -23,41 +22,6 @@ teardown() {
 		umount -l "$T/disk"
 	fi
 	e2e_teardown
-}
-
-# oss METHOD BUCKET OBJECT...: the answer in $T/answer
-oss() {
-	python3 "$BATS_TEST_DIRNAME/oss_client.py" "$@" >"$T/answer"
-}
-
-# oss_is STATUS [CODE [EC]]: the last answer
-oss_is() {
-	[ "$(head -n 1 "$T/answer")" = "$1" ] || { cat "$T/answer"; return 1; }
-	[ -z "$2" ] || grep -q "<Code>$2</Code>" "$T/answer" || { cat "$T/answer"; return 1; }
-	[ -z "$3" ] || grep -q "<EC>$3</EC>" "$T/answer" || { cat "$T/answer"; return 1; }
-}
-
-body() {
-	sed '1,/^$/d' "$T/answer"
-}
-
-# value ELEMENT: of the last answer, the first
-value() {
-	body | grep -o "<$1>[^<]*" | head -n 1 | cut -d'>' -f2
-}
-
-# config [inside Target [beside it]]
-config() {
-	printf '<LiveChannelConfiguration>%s<Target><Type>HLS</Type>%s</Target></LiveChannelConfiguration>' "$2" "$1"
-}
-
-make_channel() { # NAME [DURATION [COUNT]]
-	oss PUT films "$1?live" -b "$(config "<FragDuration>${2:-1}</FragDuration><FragCount>${3:-3}</FragCount>")"
-	oss_is 200
-}
-
-signed() { # CHANNEL [EXPIRES [k=v...]]
-	python3 "$BATS_TEST_DIRNAME/oss_client.py" url films "$@"
 }
 
 # sends CHANNEL QUERY [ffmpeg option...]: publishes the fixture; its process id is in $PID
