@@ -126,6 +126,17 @@ static bool parse_status(struct channel_config *c, const xmlNode *e, struct refu
 	return true;
 }
 
+/* There are no pictures of live channels here; a wrong interval is told first, as the service does. */
+static bool refuse_snapshot(const xmlNode *snapshot, struct refusal *r)
+{
+	int interval;
+
+	for (const xmlNode *e = snapshot->children; e; e = e->next)
+		if (is_named(e, "Interval") && !number_of(e, &interval))
+			return invalid(r, "0044-00000005", "Snapshot/Interval: must be 1 to 100");
+	return refuse(r, 501, "NotImplemented", "Snapshot: live channels take no pictures here");
+}
+
 static bool parse_root(struct channel_config *c, const xmlNode *root, struct refusal *r)
 {
 	struct seen seen = {0};
@@ -142,8 +153,7 @@ static bool parse_root(struct channel_config *c, const xmlNode *root, struct ref
 		if (is_named(e, "Status") && !parse_status(c, e, r))
 			return false;
 		if (is_named(e, "Snapshot"))
-			return refuse(r, 501, "NotImplemented",
-				      "Snapshot: live channels take no pictures here");
+			return refuse_snapshot(e, r);
 		if (is_named(e, "Target")) {
 			target = true;
 			if (!parse_target(c, e, &seen, r))

@@ -53,7 +53,8 @@ def sign_v4(method, resource, query, heads, now, key, secret):
     return f'OSS4-HMAC-SHA256 Credential={key}/{scope},Signature={signature}'
 
 
-def call(argv):
+def request(argv):
+    """status, headers as a list, body"""
     method, bucket, rest = argv[0], argv[1], argv[2:]
     target, body, extra, how = '', None, {}, '-v1'
     while rest:
@@ -91,11 +92,16 @@ def call(argv):
     c = http.client.HTTPConnection(os.environ['OSS_AT'], timeout=20)
     c.request(method, path, body, heads)
     r = c.getresponse()
-    print(r.status)
-    for name, value in r.getheaders():
+    return r.status, r.getheaders(), r.read()
+
+
+def call(argv):
+    status, heads, body = request(argv)
+    print(status)
+    for name, value in heads:
         print(f'{name}: {value}')
     print(flush=True)
-    sys.stdout.buffer.write(r.read())
+    sys.stdout.buffer.write(body)
 
 
 def rtmp_query(bucket, channel, expires=None, *params):
