@@ -46,7 +46,7 @@ DOORS = [
     (r'^maxminddb', r'^dataplane/session/country'),
     (r'^jansson', r'^(dataplane/session/|controlplane/|bench/|tests/)'),
     (r'^(sys/socket|netinet/|arpa/|netdb)', r'^(bpf/|dataplane/net/|dataplane/base/usock|controlplane/|bench/|tests/)'),
-    (r'^pthread', r'^(dataplane/(core|session|net)/|dataplane/main|controlplane/worker/(archive|feed|switch)\.[ch]|bench/|tests/)'),
+    (r'^pthread', r'^(dataplane/(core|session|net)/|dataplane/main|controlplane/worker/(archive|feed|spool|switch)\.[ch]|bench/|tests/)'),
 ]
 
 
