@@ -110,6 +110,12 @@ def hls(args, viewers):
                       viewers, seconds=8, set=STEADY + ["hls.mode=always"])
 
 
+def hls_memory(args, viewers):
+    # Segments of 8 KB, so that what grows is what viewers cost.
+    yield case_of(args, "memory", "millrace", "hls", "normal", viewers, seconds=8, runs=1, bit_rate=16000,
+                  set=STEADY + ["hls.mode=always"])
+
+
 def bpf(args):
     for programs, keys in (("off", ["bpf.tcpstat=false", "bpf.steer=off"]), ("on", [])):
         yield case_of(args, "bpf", "millrace", "rtmp", "normal", 1000, rate=500, programs=programs,
@@ -129,7 +135,9 @@ def churn(args, names):
 def all_of(args):
     found = list(fan_out(args))
     found += tls(args)
-    found += hls(args, 4000 if args.form == "full" else 1000)
+    for viewers in (4000, 10000) if args.form == "full" else (1000,):
+        found += hls(args, viewers)
+    found += hls_memory(args, 10000 if args.form == "full" else 2000)
     found += bpf(args)
     found += forged(args)
     if args.form == "full":

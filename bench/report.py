@@ -246,9 +246,12 @@ def shape_marks(results):
         yield ("cost of HTTP-FLV by TLS over in clear, %d viewers" % tls["case"]["viewers"],
                "(reported)", "%.2f; %.4f CPU s/Gbit" % (
                    cost / clear["median"]["cpu_per_gbit"], cost), True)
-    ours = find(results, scenario="hls", server="millrace")
-    of_nginx = ratio_to(results, ours, "nginx") if ours else None
-    if of_nginx:
+    for ours in results:
+        if ours["case"]["scenario"] != "hls" or ours["case"]["server"] != "millrace":
+            continue
+        of_nginx = ratio_to(results, ours, "nginx")
+        if not of_nginx:
+            continue
         yield ("cost of HLS over nginx from tmpfs, %d players" % ours["case"]["viewers"],
                "1.30, nothing late", "%.2f, %d late" % (of_nginx, ours["median"]["late"]),
                of_nginx <= 1.3 and not ours["median"]["late"])

@@ -238,7 +238,7 @@ class Bench:
         counters = meter.Counters(server.pid) if case["server"] == "millrace" else None
         if case["scenario"] == "churn":
             return self.churn(case, server, publish)
-        if case["scenario"] == "hls":
+        if case["protocol"] == "hls":
             if case["server"] == "millrace":
                 hls.feed(case, folder, stack)
         elif case["server"] != "limit":
