@@ -79,7 +79,7 @@ class Lint:
         self.url, self.fetch_media = url, fetch_media
         self.breaches, self.known, self.fetched, self.last = [], {}, set(), None
         self.versions = 0
-        self.left = {}  # sequence number -> (uri, when it left, how long it must stay)
+        self.left = {}  # sequence number -> (uri, when it was listed last, how long it must stay)
 
     def say(self, case, text):
         line = f'{case}: {text}'
@@ -102,6 +102,7 @@ class Lint:
 
     def look(self, query=''):
         join = '&' if '?' in self.url else '?'
+        asked = time.monotonic()
         status, headers, body = self.get(self.url + (join + query if query else ''))
         if status == 503 and '_HLS_msn' in query:
             return None  # nothing came for three target durations
@@ -113,6 +114,7 @@ class Lint:
         self.check('form', text.startswith('#EXTM3U\n'), 'does not begin with #EXTM3U')
         self.check('form', 'mpegurl' in headers['Content-Type'], 'wrong content type of a playlist')
         p = Playlist(text)
+        p.asked = asked
         self.cache_of_playlist(p, headers, query)
         if p.skipped:
             return self.delta(p)
@@ -229,7 +231,7 @@ class Lint:
             for i in range(min(p.first - self.last.first, len(self.last.segments))):
                 s = self.last.segments[i]
                 if not s['gap']:
-                    self.left[self.last.first + i] = (s['uri'], now, length)
+                    self.left[self.last.first + i] = (s['uri'], self.last.asked, length)
         for seq, (uri, since, stays) in list(self.left.items()):
             if now - since > stays:
                 del self.left[seq]

@@ -269,3 +269,22 @@ refused() {
 ended() {
 	playlist a | grep -q ENDLIST
 }
+
+@test "L1-L6 the linter finds nothing while every process is killed, one after the other" {
+	hls_up --set hls.mode=always --set hls.window=8
+	publish a
+	within 20 reaches a 3
+	background lint python3 "$BATS_TEST_DIRNAME/hls_lint.py" "http://127.0.0.1:$HTTP/live/a.m3u8" 60
+	LINT=$PID
+	for victim in worker cp redis worker; do
+		n=$(next_of "$(playlist a)")
+		if [ $victim = worker ]; then kill -KILL "$(worker_pid)"; else kill -KILL "$(pid_of $victim)"; fi
+		within 30 reaches a $((n + 3))
+	done
+	# What breaks the stream off is the publisher's end, which the linter waits for.
+	kill -INT "${PIDS[1]}"
+	end_of "$LINT" 40 || { playlist a; mr hls list --json; cat "$S"/log/cp.log "$S"/log/dp.log; false; }
+	cat "$T/lint.log"
+	[ "$(grep -c : "$T/lint.log")" = 0 ]
+	grep -q segments "$T/lint.log"
+}
