@@ -148,6 +148,11 @@ int64_t domains_hls_idle(const json_t *all, const char *stream, int64_t otherwis
 	return otherwise;
 }
 
+int64_t domains_hls_segment(const json_t *all, const char *stream, int64_t otherwise)
+{
+	return otherwise;
+}
+
 struct pool *pool_new(struct event_base *base, struct dp *dp, const struct config *conf,
 		      const char *program, const struct pool_ops *ops, void *arg)
 {
