@@ -162,12 +162,13 @@ fuzz_net    := $(wildcard tests/fuzz/net/*.c) dataplane/net/addr.c
 replay_bin  := $(patsubst %,$(B)/tests/fuzz/%,$(fuzz_names))
 session_bin := $(filter $(B)/tests/fuzz/session_%,$(replay_bin))
 fuzz_libs   := $(foreach r,session core media base,$(call lib,$(r)))
+fuzz_more   := -ljansson -lmaxminddb
 $(session_bin): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(fuzz_net)) $(fuzz_libs)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -ljansson $(base_libs) -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(fuzz_more) $(base_libs) -lm
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(fuzz_libs)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -ljansson $(base_libs) -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(fuzz_more) $(base_libs) -lm
 
 # The rooms as libFuzzer sees them; an archive, so that a target links only what it uses.
 FUZZ_CFLAGS := $(CSTD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
@@ -178,7 +179,7 @@ build/fuzz/obj/%.o: %.c
 	$(call say,CLANG,$<)clang $(FUZZ_CFLAGS) -c -o $@ $<
 build/fuzz/librooms.a: $(call fuzz_obj,$(session_src) $(core_src) $(media_src) $(base_src))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
-FUZZ_LD = $(call say,FUZZ,$@)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -ljansson $(base_libs) -lm -pthread
+FUZZ_LD = $(call say,FUZZ,$@)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(fuzz_more) $(base_libs) -lm -pthread
 $(patsubst $(B)/tests/%,build/%,$(session_bin)): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(call fuzz_obj,$(fuzz_net)) build/fuzz/librooms.a
 	$(FUZZ_LD)
 build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/librooms.a
