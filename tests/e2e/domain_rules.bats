@@ -3,6 +3,7 @@
 # Signatures of types B and C, lists of countries, and what becomes of who is there when rules change.
 
 load lib
+load domains
 
 setup() {
 	e2e_setup
@@ -10,15 +11,6 @@ setup() {
 
 teardown() {
 	e2e_teardown
-}
-
-# peers: a script with the names of domain_peer.py
-peers() {
-	{
-		printf 'from domain_peer import *\n'
-		cat
-	} >"$T/peers.py"
-	script "$@" <"$T/peers.py"
 }
 
 @test "signed URLs of type B: before the path, by every entry point, for publishing and playing" {

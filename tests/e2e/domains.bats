@@ -3,6 +3,7 @@
 # Domains: who may publish and play, by every entry point, through the control socket.
 
 load lib
+load domains
 
 setup() {
 	e2e_setup
@@ -10,15 +11,6 @@ setup() {
 
 teardown() {
 	e2e_teardown
-}
-
-# peers: a script with the names of domain_peer.py
-peers() {
-	{
-		printf 'from domain_peer import *\n'
-		cat
-	} >"$T/peers.py"
-	script <"$T/peers.py"
 }
 
 @test "U3: without a domain this machine is served, with one only its own names are" {

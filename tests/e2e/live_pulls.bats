@@ -3,6 +3,7 @@
 # Streams that a domain pulls: regular ones in a window, triggered ones while somebody plays them.
 
 load lib
+load domains
 
 setup() {
 	e2e_setup
@@ -21,20 +22,6 @@ teardown() {
 origin() { # NAME: an encoder at the origin server
 	background "origin-$1" ffmpeg -v error -re -stream_loop -1 -i "$AV" -c copy -f flv "rtmp://127.0.0.1:$NGX/src/$1"
 	within 10 rtmp_plays "rtmp://127.0.0.1:$NGX/src/$1"
-}
-
-state() { # NAME
-	api Action=DescribeLiveStreamState DomainName=play.example.com AppName=live "StreamName=$1" | jq -r '.StreamState + " " + .Type'
-}
-
-plays() { # NAME: some media arrives
-	[ "$(curl -s --max-time 9 -H 'Host: play.example.com' "http://127.0.0.1:$HTTP/live/$1.flv" | head -c 20000 | wc -c)" -ge 20000 ]
-}
-
-pull() { # ACTION NAME k=v...
-	local action=$1 name=$2
-	shift 2
-	api "Action=$action" DomainName=play.example.com AppName=live "StreamName=$name" "$@"
 }
 
 window() {

@@ -371,9 +371,12 @@ never_broken() {
 	within 30 has_segments c 2
 	fsfreeze -f "$T/disk"
 	n=$(segments c)
-	background thaw bash -c "read -rt 6 <> <(:); fsfreeze -u '$T/disk'"
-	end_of "$PID" 15
+	mkfifo "$T/go"
+	background thaw bash -c "read -rt 60 <>'$T/go'; fsfreeze -u '$T/disk'" # whatever becomes of the test
+	read -rt 6 <> <(:) || :
 	[ "$(segments c)" -le $((n + 1)) ]
+	echo >"$T/go"
+	end_of "$PID" 15
 	within 20 has_segments c $((n + 6))
 	oss GET films "c?vod&startTime=$((start - 60))&endTime=$((start + 600))"
 	oss_is 200

@@ -5,6 +5,7 @@
 #   ffmpeg or a server -> millrace-worker -> data plane -> viewers
 
 load lib
+load domains
 load clips
 
 setup() {
@@ -27,20 +28,6 @@ teardown() {
 hls_source() { # NAME
 	background "hls-$1" ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -f hls -hls_time 1 -hls_list_size 5 "$T/www/$1.m3u8"
 	within 15 test -s "$T/www/$1.m3u8"
-}
-
-state() { # NAME
-	api Action=DescribeLiveStreamState DomainName=play.example.com AppName=live "StreamName=$1" | jq -r '.StreamState + " " + .Type'
-}
-
-plays() { # NAME: some media arrives
-	[ "$(curl -s --max-time 9 -H 'Host: play.example.com' "http://127.0.0.1:$HTTP/live/$1.flv" | head -c 20000 | wc -c)" -ge 20000 ]
-}
-
-pull() { # ACTION NAME k=v...
-	local action=$1 name=$2
-	shift 2
-	api "Action=$action" DomainName=play.example.com AppName=live "StreamName=$name" "$@"
 }
 
 add() { # NAME URL
