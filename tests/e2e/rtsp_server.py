@@ -22,8 +22,9 @@ class Player(socketserver.StreamRequestHandler):
         video, audio = socks[0].getsockname()[1], socks[2].getsockname()[1]
         with tempfile.TemporaryDirectory() as folder:
             sdp = os.path.join(folder, 'sdp')
+            # It goes when its player does, and when this program is killed.
             child = subprocess.Popen(
-                ['ffmpeg', '-v', 'error', '-re', '-stream_loop', '-1', '-i', sys.argv[1],
+                ['setpriv', '--pdeathsig', 'KILL', 'ffmpeg', '-v', 'error', '-re', '-stream_loop', '-1', '-i', sys.argv[1],
                  '-map', '0:v', '-c', 'copy', '-f', 'rtp', f'rtp://127.0.0.1:{video}',
                  '-map', '0:a', '-c', 'copy', '-f', 'rtp', f'rtp://127.0.0.1:{audio}',
                  '-sdp_file', sdp], stdin=subprocess.DEVNULL)
