@@ -32,7 +32,7 @@
 #define FANOUT_SLOTS	  30u /* 150 ms: every tick divides it */
 #define FANOUT_SEND_MAX	  65536u
 #define FANOUT_CATCH_UP	  4u
-#define FANOUT_TURN_SENDS 128
+#define FANOUT_TURN_SENDS 512
 
 enum tick_class { TICK_LOW, TICK_NORMAL, TICK_BULK, TICK_MAX };
 

@@ -456,7 +456,7 @@ static unsigned sends_of(const struct spectator *p, unsigned n)
 
 static void test_a_full_slot_leaves_room_for_what_comes_in(void **state)
 {
-	enum { VIEWERS = 600 };
+	enum { VIEWERS = 3 * FANOUT_TURN_SENDS };
 	struct spectator *p = calloc(VIEWERS, sizeof(*p));
 	struct stage s;
 	unsigned before;
