@@ -61,7 +61,7 @@ viewer() { # NAME: of a stream, into $T/out-NAME
 	background ts ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -bsf:v h264_mp4toannexb -f mpegts -listen 1 "http://127.0.0.1:${PORTS[0]}/a.ts"
 	background srt ffmpeg -v warning -re -stream_loop -1 -i "$AV" -c copy -bsf:v h264_mp4toannexb -f mpegts "srt://127.0.0.1:${PORTS[1]}?mode=listener"
 	background rtsp env TMPDIR="$T" python3 "$TOP/tests/e2e/rtsp_server.py" "$AV"
-	within 5 test -s "$T/rtsp.log"
+	within 20 test -s "$T/rtsp.log"
 	add h "$WWW/h.m3u8"
 	add t "http://127.0.0.1:${PORTS[0]}/a.ts"
 	add s "srt://127.0.0.1:${PORTS[1]}"

@@ -282,7 +282,7 @@ retries_used() {
 	up
 	fixture
 	background rtsp env TMPDIR="$T" python3 "$TOP/tests/e2e/rtsp_server.py" "$AV"
-	within 5 test -s "$T/rtsp.log"
+	within 20 test -s "$T/rtsp.log"
 	TASK=$(live_create rtsp "rtsp://127.0.0.1:$(head -1 "$T/rtsp.log")/cam" "rtmp://127.0.0.1:$NGX/dst/rtsp")
 	within 20 task_is "$TASK" 1
 	record rtsp 4
