@@ -112,8 +112,9 @@ received() { # bytes and packets of B's interface
 	node 'domain: {open: true}' 'bpf:' '  tcpstat: false'
 	is kernel_program 'program="tcpstat"' '== 0'
 	publish_in_a
-	lose 20
 	view viewer
+	within 10 has "$T/viewer.flv" 1
+	lose 20 # from now on: what the handshake lost is not the stream's
 	# While it plays, connections are asked in turn.
 	within 20 is stream_tcp_segments_sent_total "$OUT" '> 50'
 	within 20 has "$T/viewer.flv" 400000
